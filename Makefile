@@ -1,0 +1,62 @@
+# shina: `make run` and `make test` are all one needs; `make help` tells the rest.
+BUILD ?= build
+JOBS  ?= $(shell nproc)
+NINJA  = ninja -j$(JOBS)
+
+.NOTPARALLEL:
+.PHONY: all help build run test check bench demo format new-module clean
+all: build
+
+help:
+	@echo 'make run          install what is missing, build, start shina on the embedded default'
+	@echo 'make test         install what is missing, build, run every test'
+	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
+	@echo 'make demo         a day of deliveries through the HTTP API'
+	@echo 'make bench        rates and latencies beside those of peers'
+	@echo 'make format       clang-format over all sources'
+	@echo 'make new-module NAME=x   a new domain from the template'
+	@echo 'make clean        remove the builds'
+
+$(BUILD)/build.ninja: | packages-run
+	cmake -G Ninja -S . -B $(BUILD)
+
+.PHONY: packages-run packages-test packages-check packages-bench
+packages-run:
+	@sh cmake/install-packages.sh run
+packages-test:
+	@sh cmake/install-packages.sh run test
+packages-check:
+	@sh cmake/install-packages.sh run test check
+packages-bench:
+	@sh cmake/install-packages.sh run bench
+
+build: packages-run $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD)
+
+run: packages-run $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD) shina documents
+	@exec $(BUILD)/compose/shina/shina run
+
+test: packages-test $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD)
+	cd $(BUILD) && ctest --output-on-failure
+
+check: packages-check
+	JOBS=$(JOBS) bash tests/tidy/check.sh
+
+bench: packages-bench build
+	bash tests/bench/run.sh
+
+demo: build
+	bash tests/demo/run.sh
+
+SOURCES = $(shell git ls-files '*.c' '*.h' ':!tests/contracts/golden')
+format: packages-check
+	clang-format -i $(SOURCES)
+
+new-module:
+	@test -n "$(NAME)" || { echo 'make new-module NAME=x' >&2; exit 2; }
+	sh cmake/new-module.sh $(NAME)
+
+clean:
+	rm -rf $(BUILD) build-clang build-asan build-tsan

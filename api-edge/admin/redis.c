@@ -1,0 +1,197 @@
+/* redis.c - a PING every few seconds over a connection of its own.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/admin/redis.h"
+#include "bus/base/error.h"
+#include "bus/log/log.h"
+
+#include <hiredis/adapters/libuv.h>
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PING_MS 3000
+#define PART_BYTES 256
+
+struct edge_redis {
+    uv_loop_t         *loop;
+    redisAsyncContext *context; /* NULL: not connected */
+    uv_timer_t         timer;
+    char               host[PART_BYTES], password[PART_BYTES]; /* host: a path for unix: */
+    int                port;
+    bool               is_unix, closing;
+    bool               waits; /* for the answer to a ping */
+    atomic_bool        fine;
+};
+
+/* Reads "[:password@]host[:port][/db]"; what is missing has its default. */
+static void
+read_authority(edge_redis *redis, const char *at)
+{
+    const char *sign = strrchr(at, '@'), *slash, *colon;
+    const char *host = sign == NULL ? at : sign + 1;
+
+    redis->port = 6379;
+    if (sign != NULL) {
+        const char *password = memchr(at, ':', (size_t)(sign - at));
+
+        password = password == NULL ? at : password + 1;
+        (void)snprintf(redis->password, PART_BYTES, "%.*s", (int)(sign - password), password);
+    }
+    slash = strchr(host, '/');
+    colon = strchr(host, ':');
+    if (slash == NULL)
+        slash = host + strlen(host);
+    if (colon != NULL && colon < slash) {
+        long port = strtol(colon + 1, NULL, 10);
+
+        redis->port = port > 0 && port < 65536 ? (int)port : redis->port;
+        slash = colon;
+    }
+    (void)snprintf(redis->host, PART_BYTES, "%.*s", (int)(slash - host), host);
+    if (redis->host[0] == '\0')
+        (void)snprintf(redis->host, PART_BYTES, "127.0.0.1");
+}
+
+static void
+set_fine(edge_redis *redis, bool fine)
+{
+    if (atomic_exchange(&redis->fine, fine) == fine)
+        return;
+    if (fine)
+        bus_log_info("edge.redis_back", BUS_KV("host", redis->host));
+    else
+        bus_log_warn("edge.redis_gone", BUS_KV("host", redis->host));
+}
+
+/* hiredis frees the context after this. */
+static void
+on_disconnect(const redisAsyncContext *context, int status)
+{
+    edge_redis *redis = context->data;
+
+    (void)status;
+    if (redis == NULL || redis->context != context)
+        return;
+    redis->context = NULL;
+    set_fine(redis, false);
+}
+
+static void
+on_connect(const redisAsyncContext *context, int status)
+{
+    if (status != REDIS_OK)
+        on_disconnect(context, status);
+}
+
+static void
+on_pong(redisAsyncContext *context, void *answer, void *unused)
+{
+    const redisReply *reply = answer;
+    edge_redis       *redis = context->data;
+
+    (void)unused;
+    if (redis == NULL || redis->context != context)
+        return;
+    redis->waits = false;
+    set_fine(redis, reply != NULL && reply->type == REDIS_REPLY_STATUS);
+}
+
+static void
+leave(edge_redis *redis)
+{
+    redisAsyncContext *context = redis->context;
+
+    redis->context = NULL;
+    redis->waits = false;
+    if (context != NULL) {
+        context->data = NULL;
+        redisAsyncFree(context);
+    }
+}
+
+static void
+connect_now(edge_redis *redis)
+{
+    redisAsyncContext *context = redis->is_unix ? redisAsyncConnectUnix(redis->host)
+                                                : redisAsyncConnect(redis->host, redis->port);
+
+    if (context == NULL)
+        return;
+    redis->context = context;
+    context->data = redis;
+    if (context->err != 0 || redisLibuvAttach(context, redis->loop) != REDIS_OK ||
+        redisAsyncSetDisconnectCallback(context, on_disconnect) != REDIS_OK ||
+        redisAsyncSetConnectCallback(context, on_connect) != REDIS_OK ||
+        (redis->password[0] != '\0' &&
+         redisAsyncCommand(context, NULL, NULL, "AUTH %s", redis->password) != REDIS_OK))
+        leave(redis);
+}
+
+/* Every few seconds: an answer that did not come since the last time means it is gone. */
+static void
+on_timer(uv_timer_t *timer)
+{
+    edge_redis *redis = timer->data;
+
+    if (redis->waits) {
+        set_fine(redis, false);
+        leave(redis);
+    }
+    if (redis->context == NULL)
+        connect_now(redis);
+    if (redis->context != NULL) {
+        redis->waits = true;
+        if (redisAsyncCommand(redis->context, on_pong, NULL, "PING") != REDIS_OK)
+            leave(redis);
+    }
+}
+
+edge_redis *
+edge_redis_open(uv_loop_t *loop, const char *url)
+{
+    edge_redis *redis;
+
+    if (url == NULL || *url == '\0')
+        return NULL;
+    redis = calloc(1, sizeof(*redis));
+    if (redis == NULL)
+        abort();
+    redis->loop = loop;
+    redis->is_unix = strncmp(url, "unix:", 5) == 0;
+    if (redis->is_unix) {
+        const char *path = strncmp(url, "unix://", 7) == 0 ? url + 7 : url + 5;
+
+        (void)snprintf(redis->host, PART_BYTES, "%.*s", (int)strcspn(path, "?"), path);
+    } else {
+        read_authority(redis, strncmp(url, "redis://", 8) == 0 ? url + 8 : url);
+    }
+    atomic_init(&redis->fine, false);
+    BUS_INVARIANT(uv_timer_init(loop, &redis->timer) == 0 &&
+                  uv_timer_start(&redis->timer, on_timer, 0, PING_MS) == 0);
+    redis->timer.data = redis;
+    return redis;
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void
+edge_redis_close(edge_redis *redis)
+{
+    if (redis == NULL)
+        return;
+    leave(redis);
+    uv_close((uv_handle_t *)&redis->timer, on_closed);
+}
+
+const char *
+edge_redis_state(const edge_redis *redis)
+{
+    return redis == NULL ? "none" : atomic_load(&redis->fine) ? "ok" : "degraded";
+}

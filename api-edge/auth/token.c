@@ -1,0 +1,309 @@
+/* token.c - JWTs over libjwt, which checks neither times nor the algorithm: that is done here.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/auth/token.h"
+#include "bus/contract/contract.h"
+
+#include <jansson.h>
+#include <jwt.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- keys ---------------------------------------------------------------- */
+
+/* base64 or base64url, padded or not, to bytes; false: it is neither, or too long. */
+static bool
+decode_base64(bus_str text, uint8_t *out, uint32_t room, uint32_t *bytes)
+{
+    char          padded[EDGE_KEY_BYTES_MAX * 4 / 3 + 8];
+    unsigned char decoded[sizeof(padded)];
+    uint32_t      len = text.len;
+    int           count;
+
+    while (len > 0 && text.at[len - 1] == '=')
+        len--;
+    if (len == 0 || len % 4 == 1 || len + 4 > sizeof(padded))
+        return false;
+    for (uint32_t i = 0; i < len; i++) {
+        char c = text.at[i];
+
+        padded[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
+    }
+    *bytes = len / 4 * 3 + (len % 4 > 0 ? len % 4 - 1 : 0);
+    while (len % 4 != 0)
+        padded[len++] = '=';
+    count = EVP_DecodeBlock(decoded, (const unsigned char *)padded, (int)len);
+    if (count < 0 || *bytes > room)
+        return false;
+    memcpy(out, decoded, *bytes);
+    return true;
+}
+
+static bool
+is_key_id(bus_str id)
+{
+    if (id.len == 0 || id.len >= EDGE_KEY_ID_BYTES)
+        return false;
+    for (uint32_t i = 0; i < id.len; i++)
+        if (id.at[i] <= ' ' || id.at[i] > '~' || id.at[i] == '"' || id.at[i] == '\\')
+            return false;
+    return true;
+}
+
+static const edge_key *
+find_key(const edge_keys *keys, const char *id)
+{
+    for (int i = 0; i < keys->count; i++)
+        if (strcmp(keys->keys[i].id, id) == 0)
+            return &keys->keys[i];
+    return NULL;
+}
+
+static bus_code
+parse_key(edge_keys *out, bus_str entry, bus_error *err)
+{
+    const char *colon = memchr(entry.at, ':', entry.len);
+    edge_key   *key = &out->keys[out->count];
+    bus_str     id, secret;
+
+    if (out->count == EDGE_KEYS_MAX)
+        return bus_fail(err, BUS_INVALID, "more than %d token keys", EDGE_KEYS_MAX);
+    if (colon == NULL)
+        return bus_fail(err, BUS_INVALID, "token key %d is not id:secret", out->count + 1);
+    id = (bus_str){entry.at, (uint32_t)(colon - entry.at)};
+    secret = (bus_str){colon + 1, entry.len - id.len - 1};
+    if (!is_key_id(id))
+        return bus_fail(err, BUS_INVALID, "token key %d has a bad id", out->count + 1);
+    if (!decode_base64(secret, key->secret, sizeof(key->secret), &key->secret_bytes))
+        return bus_fail(err, BUS_INVALID, "token key %d: the secret is not base64 or too long",
+                        out->count + 1);
+    if (key->secret_bytes < EDGE_KEY_BYTES_MIN)
+        return bus_fail(err, BUS_INVALID, "token key %d: the secret has less than %d bytes",
+                        out->count + 1, EDGE_KEY_BYTES_MIN);
+    bus_str_store(key->id, sizeof(key->id), id);
+    if (find_key(out, key->id) != NULL)
+        return bus_fail(err, BUS_INVALID, "token key %d repeats an id", out->count + 1);
+    out->count++;
+    return BUS_OK;
+}
+
+bus_code
+edge_keys_parse(edge_keys *out, const char *text, bus_error *err)
+{
+    const char *at = text;
+
+    *out = (edge_keys){.count = 0};
+    if (text == NULL || *text == '\0')
+        return bus_fail(err, BUS_INVALID, "there is no token key");
+    for (;;) {
+        size_t   len = strcspn(at, ",");
+        bus_code rc = parse_key(out, (bus_str){at, (uint32_t)len}, err);
+
+        if (rc != BUS_OK)
+            return rc;
+        at += len;
+        if (*at == '\0')
+            return BUS_OK;
+        at++;
+    }
+}
+
+/* --- making -------------------------------------------------------------- */
+
+/* "A,B" to ["A","B"], each known to parse. NULL: one is not. */
+static json_t *
+names_of(const char *text, uint32_t (*parse)(bus_str name))
+{
+    json_t *names = json_array();
+
+    while (text != NULL && *text != '\0') {
+        size_t  len = strcspn(text, ",");
+        bus_str name = {text, (uint32_t)len};
+
+        if (parse(name) == 0 || json_array_append_new(names, json_stringn(text, len)) != 0) {
+            json_decref(names);
+            return NULL;
+        }
+        text += len;
+        if (*text == ',')
+            text++;
+    }
+    return names;
+}
+
+static json_t *
+claims_of(const edge_token_request *request, bus_error *err)
+{
+    char    user[BUS_ID_TEXT_BYTES], tenant[BUS_ID_TEXT_BYTES], driver[BUS_ID_TEXT_BYTES];
+    json_t *roles = names_of(request->roles, bus_role_parse);
+    json_t *grants = names_of(request->grants, bus_grant_parse);
+    json_t *claims = NULL;
+
+    if (roles == NULL || json_array_size(roles) == 0)
+        (void)bus_fail(err, BUS_INVALID, "no role, or an unknown one");
+    else if (grants == NULL)
+        (void)bus_fail(err, BUS_INVALID, "an unknown grant");
+    else if (request->ttl_s < 1)
+        (void)bus_fail(err, BUS_INVALID, "a token must live at least a second");
+    else
+        claims = json_pack(
+            "{s:s, s:s, s:O, s:O, s:I, s:I}", "sub", bus_id_format(request->user, user), "tenant",
+            bus_id_format(request->tenant, tenant), "roles", roles, "grants", grants, "iat",
+            (json_int_t)request->now_s, "exp", (json_int_t)(request->now_s + request->ttl_s));
+    if (claims != NULL && !bus_id_is_nil(request->driver_id))
+        BUS_INVARIANT(json_object_set_new(claims, "driver_id",
+                                          json_string(bus_id_format(request->driver_id, driver))) ==
+                      0);
+    json_decref(roles);
+    json_decref(grants);
+    return claims;
+}
+
+bus_code
+edge_token_make(char **out, const char *keys_text, const edge_token_request *request,
+                bus_error *err)
+{
+    edge_keys keys;
+    jwt_t    *jwt = NULL;
+    json_t   *claims = NULL;
+    char     *text = NULL, *token = NULL;
+    bus_code  rc;
+
+    if ((rc = edge_keys_parse(&keys, keys_text, err)) != BUS_OK)
+        return rc;
+    if ((claims = claims_of(request, err)) == NULL)
+        return err->code;
+    text = json_dumps(claims, JSON_COMPACT);
+    if (text == NULL || jwt_new(&jwt) != 0 || jwt_add_grants_json(jwt, text) != 0 ||
+        jwt_add_header(jwt, "kid", keys.keys[0].id) != 0 ||
+        jwt_set_alg(jwt, JWT_ALG_HS256, keys.keys[0].secret, (int)keys.keys[0].secret_bytes) != 0 ||
+        (token = jwt_encode_str(jwt)) == NULL) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the token could not be signed");
+        goto done;
+    }
+    *out = token;
+
+done:
+    jwt_free(jwt);
+    free(text);
+    json_decref(claims);
+    OPENSSL_cleanse(&keys, sizeof(keys));
+    return rc;
+}
+
+/* --- verifying ----------------------------------------------------------- */
+
+static uint32_t
+bits_of(const json_t *names, uint32_t (*parse)(bus_str name))
+{
+    uint32_t bits = 0;
+    size_t   i;
+    json_t  *name;
+
+    json_array_foreach(names, i, name) if (json_is_string(name)) bits |=
+        parse((bus_str){json_string_value(name), (uint32_t)json_string_length(name)});
+    return bits;
+}
+
+static bool
+id_of(const json_t *claims, const char *name, bus_id *out)
+{
+    const json_t *value = json_object_get(claims, name);
+
+    return json_is_string(value) &&
+           bus_id_parse((bus_str){json_string_value(value), (uint32_t)json_string_length(value)},
+                        out) &&
+           !bus_id_is_nil(*out);
+}
+
+static bus_code
+check_times(const json_t *claims, int64_t now_s, edge_caller *out, bus_error *err)
+{
+    const json_t *exp = json_object_get(claims, "exp"), *nbf = json_object_get(claims, "nbf");
+    const json_t *iat = json_object_get(claims, "iat");
+
+    if (!json_is_integer(exp) || !json_is_integer(iat) || (nbf != NULL && !json_is_integer(nbf)))
+        return bus_fail(err, BUS_DENIED, "the token needs exp and iat as whole numbers");
+    if (json_integer_value(exp) <= now_s)
+        return bus_fail(err, BUS_DENIED, "the token has expired");
+    if (nbf != NULL && json_integer_value(nbf) > now_s + EDGE_CLOCK_SKEW_S)
+        return bus_fail(err, BUS_DENIED, "the token is not valid yet");
+    if (json_integer_value(iat) > now_s + EDGE_CLOCK_SKEW_S)
+        return bus_fail(err, BUS_DENIED, "the token was issued in the future");
+    out->expires_at_s = json_integer_value(exp);
+    out->not_before_s = nbf == NULL ? json_integer_value(iat) : json_integer_value(nbf);
+    return BUS_OK;
+}
+
+static bus_code
+read_claims(const json_t *claims, int64_t now_s, edge_caller *out, bus_error *err)
+{
+    const json_t *roles = json_object_get(claims, "roles");
+    const json_t *grants = json_object_get(claims, "grants");
+    bus_code      rc;
+
+    if ((rc = check_times(claims, now_s, out, err)) != BUS_OK)
+        return rc;
+    if (!id_of(claims, "sub", &out->actor.id))
+        return bus_fail(err, BUS_DENIED, "the token needs sub, a UUID");
+    if (!id_of(claims, "tenant", &out->tenant))
+        return bus_fail(err, BUS_DENIED, "the token needs tenant, a UUID");
+    if (!json_is_array(roles) || (grants != NULL && !json_is_array(grants)))
+        return bus_fail(err, BUS_DENIED, "the token needs roles, an array");
+    if (json_object_get(claims, "driver_id") != NULL &&
+        !id_of(claims, "driver_id", &out->actor.driver_id))
+        return bus_fail(err, BUS_DENIED, "the token's driver_id is not a UUID");
+    out->actor.roles = bits_of(roles, bus_role_parse) & ~(uint32_t)BUS_ROLE_SERVICE;
+    out->actor.grants = grants == NULL ? 0 : bits_of(grants, bus_grant_parse);
+    return BUS_OK;
+}
+
+/* The key that the token names. Nothing else of an unverified token is looked at. */
+static const edge_key *
+key_named_by(const edge_keys *keys, const char *token)
+{
+    const edge_key *key = NULL;
+    jwt_t          *jwt = NULL;
+    const char     *kid;
+
+    if (jwt_decode(&jwt, token, NULL, 0) == 0 && (kid = jwt_get_header(jwt, "kid")) != NULL)
+        key = find_key(keys, kid);
+    jwt_free(jwt);
+    return key;
+}
+
+bus_code
+edge_token_verify(const edge_keys *keys, const char *token, int64_t now_s, edge_caller *out,
+                  bus_error *err)
+{
+    const edge_key *key;
+    jwt_t          *jwt = NULL;
+    char           *text = NULL;
+    json_t         *claims = NULL;
+    bus_code        rc;
+
+    *out = (edge_caller){.expires_at_s = 0};
+    if (strnlen(token, EDGE_TOKEN_BYTES_MAX) == EDGE_TOKEN_BYTES_MAX)
+        return bus_fail(err, BUS_DENIED, "the token is too long");
+    key = key_named_by(keys, token);
+    if (key == NULL)
+        return bus_fail(err, BUS_DENIED, "the token names no key of ours");
+    if (jwt_decode(&jwt, token, key->secret, (int)key->secret_bytes) != 0 ||
+        jwt_get_alg(jwt) != JWT_ALG_HS256) {
+        rc = bus_fail(err, BUS_DENIED, "the token's signature is wrong");
+        goto done;
+    }
+    text = jwt_get_grants_json(jwt, NULL);
+    claims = text == NULL ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_object(claims)) {
+        rc = bus_fail(err, BUS_DENIED, "the token's claims are not an object");
+        goto done;
+    }
+    rc = read_claims(claims, now_s, out, err);
+
+done:
+    json_decref(claims);
+    free(text);
+    jwt_free(jwt);
+    return rc;
+}

@@ -1,0 +1,1047 @@
+/* edge_test.c - the edge over HTTP, with a real PostgreSQL, the transport inproc, and a service
+ * that answers as the plate tells it to.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/auth/token.h"
+#include "api-edge/edge.h"
+#include "api-edge/edge_test_contract.h"
+#include "bus/envelope/command.h"
+#include "bus/store/view_table.h"
+#include "tests/support/postgres.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEYS "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" /* 32 bytes, for tests */
+#define PARTITIONS 8
+
+static const char *const vehicle_a = "01900000-0000-7000-8000-00000000000a";
+static const char *const vehicle_b = "01900000-0000-7000-8000-00000000000b";
+static const char *const vehicle_c = "01900000-0000-7000-8000-00000000000c";
+static const char *const foreign = "01900000-0000-7000-8000-0000000000ff";
+
+static struct {
+    tests_postgres *pg;
+    bus_transport  *transport;
+    bus_server     *server;
+    pthread_t       service;
+    atomic_bool     over;
+    atomic_int      taken;    /* commands that reached the service */
+    atomic_bool     disowned; /* the store names nobody */
+    edge           *e;
+    bus_id          tenant, other_tenant, driver;
+    char           *admin, *viewer, *finance, *driver_token, *outsider;
+    char            documents[64];
+} t;
+
+/* --- the service and the store ------------------------------------------- */
+
+static void
+answer(const bus_envelope *request)
+{
+    const bus_command *c = &request->command;
+    bus_reply          reply = {.command_id = c->command_id,
+                                .status = BUS_ANSWER_DONE,
+                                .stream = c->stream,
+                                .version = 3,
+                                .partition = c->partition,
+                                .offset = 41};
+    bus_str            data = c->data;
+
+    if (memmem(data.at, data.len, "SILENT", 6) != NULL)
+        return;
+    if (memmem(data.at, data.len, "TWICE", 5) != NULL && atomic_load(&t.taken) % 2 == 1)
+        return; /* the first time nothing comes back */
+    if (memmem(data.at, data.len, "BUSY", 4) != NULL)
+        reply.status = BUS_ANSWER_BUSY;
+    if (memmem(data.at, data.len, "FAIL", 4) != NULL)
+        reply.status = BUS_ANSWER_FAILED;
+    if (memmem(data.at, data.len, "REFUSE", 6) != NULL) {
+        reply.status = BUS_ANSWER_REFUSED;
+        reply.code = BUS_STR("VEHICLE_ODOMETER_BACK");
+        reply.params = BUS_STR("{\"last_m\":1200}");
+    }
+    if (c->expected_version >= 0 && c->expected_version != 2) {
+        reply.status = BUS_ANSWER_REFUSED;
+        reply.code = BUS_STR("VERSION_MISMATCH");
+        reply.params = BUS_STR("{\"current\":2}");
+    }
+    if (c->partition != bus_id_partition(c->stream, PARTITIONS) || c->actor.roles == 0 ||
+        c->expires_at_ms <= bus_now_ms(bus_clock_system()))
+        reply.status = BUS_ANSWER_FAILED;
+    bus_transport_inproc.reply(t.server, request, bus_envelope_of_reply(&reply));
+}
+
+static void *
+serve(void *unused)
+{
+    (void)unused;
+    while (!atomic_load(&t.over)) {
+        bus_envelope *env;
+
+        if (bus_transport_inproc.take(t.server, &env, 1, 100) == 1) {
+            atomic_fetch_add(&t.taken, 1);
+            answer(env);
+            bus_envelope_release(env);
+        }
+    }
+    return NULL;
+}
+
+static bus_code
+fake_open(bus_store **out, const bus_store_options *options, bus_error *err)
+{
+    (void)options;
+    (void)err;
+    *out = malloc(1);
+    return BUS_OK;
+}
+
+static void
+fake_close(bus_store *st)
+{
+    free(st);
+}
+
+static bus_code
+fake_partitions(bus_store *st, const char *domain, bus_arena *arena, bus_partition_info **out,
+                int *count, bus_error *err)
+{
+    (void)st;
+    (void)err;
+    assert_string_equal(domain, "depot");
+    *count = PARTITIONS;
+    *out = BUS_ARENA_ARRAY(arena, bus_partition_info, PARTITIONS);
+    for (int i = 0; i < PARTITIONS; i++)
+        (*out)[i] = (bus_partition_info){
+            .partition = (uint16_t)i,
+            .owner = atomic_load(&t.disowned) ? (bus_str){NULL, 0}
+                                              : bus_str_of(bus_transport_inproc.address(t.server)),
+            .live = true};
+    return BUS_OK;
+}
+
+static const bus_store_ops fake_store = {
+    .name = "fake", .open = fake_open, .close = fake_close, .partitions = fake_partitions};
+
+static int
+health(void *context, bus_health *out, int max)
+{
+    (void)context;
+    assert_true(max >= 1);
+    out[0] = (bus_health){.part = "projector depot", .partitions = 8, .of = 8, .ready = true};
+    return 1;
+}
+
+/* --- HTTP ---------------------------------------------------------------- */
+
+typedef struct {
+    long    status;
+    bus_buf body, headers;
+    json_t *json;
+} answered;
+
+static size_t
+collect(char *bytes, size_t size, size_t count, void *to)
+{
+    bus_buf_add(to, bytes, size * count);
+    return size * count;
+}
+
+/* extra: headers separated by '\n', or NULL. The caller calls done(). */
+static answered
+ask_as(const char *token, const char *method, const char *path, const char *body, const char *extra)
+{
+    CURL              *curl = curl_easy_init();
+    struct curl_slist *headers = NULL;
+    answered           a = {0};
+    char               url[4200], line[4200];
+
+    (void)snprintf(url, sizeof(url), "%s%s", edge_address(t.e), path);
+    if (token != NULL) {
+        (void)snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
+        headers = curl_slist_append(headers, line);
+    }
+    if (body != NULL && (extra == NULL || strstr(extra, "Content-Type:") == NULL))
+        headers = curl_slist_append(headers, "Content-Type: application/json");
+    while (extra != NULL && *extra != '\0') {
+        (void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(extra, "\n"), extra);
+        headers = curl_slist_append(headers, line);
+        extra += strcspn(extra, "\n");
+        extra += *extra == '\n';
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
+    if (body != NULL) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    }
+    if (strcmp(method, "HEAD") == 0)
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &a.body);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, collect);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &a.headers);
+    if (curl_easy_perform(curl) != CURLE_OK)
+        fail_msg("no answer to %s %s", method, path);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a.status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    bus_buf_add_text(&a.body, "");
+    a.json = json_loads(a.body.at, 0, NULL);
+    return a;
+}
+
+static void
+done(answered *a)
+{
+    json_decref(a->json);
+    bus_buf_fini(&a->body);
+    bus_buf_fini(&a->headers);
+}
+
+static answered
+get(const char *path)
+{
+    return ask_as(t.admin, "GET", path, NULL, NULL);
+}
+
+static const char *
+member(const answered *a, const char *name)
+{
+    const char *text = json_string_value(json_object_get(a->json, name));
+
+    return text == NULL ? "" : text;
+}
+
+static void
+check(answered a, long status, const char *code)
+{
+    if (a.status != status || strcmp(member(&a, "code"), code) != 0)
+        fail_msg("%ld %s instead of %ld %s: %s", a.status, member(&a, "code"), status, code,
+                 a.body.at);
+    assert_non_null(strstr(a.headers.at, "application/problem+json"));
+    assert_int_equal(strlen(member(&a, "trace_id")), 32);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "status")), status);
+    done(&a);
+}
+
+/* 422 with exactly this pointer first. */
+static void
+check_pointer(answered a, const char *pointer)
+{
+    const json_t *error = json_array_get(json_object_get(a.json, "errors"), 0);
+
+    if (a.status != 422 || error == NULL ||
+        strcmp(json_string_value(json_object_get(error, "pointer")), pointer) != 0)
+        fail_msg("no problem at %s: %ld %s", pointer, a.status, a.body.at);
+    check(a, 422, "INVALID");
+}
+
+/* Plates of a list, joined by spaces, into out. */
+static void
+plates(const answered *a, char *out, size_t room)
+{
+    size_t        i, len = 0;
+    const json_t *item;
+
+    out[0] = '\0';
+    json_array_foreach(json_object_get(a->json, "items"), i, item) len +=
+        (size_t)snprintf(out + len, room - len, "%s%s", i == 0 ? "" : " ",
+                         json_string_value(json_object_get(item, "plate")));
+}
+
+static void
+check_list(const char *token, const char *path, const char *expected)
+{
+    answered a = ask_as(token, "GET", path, NULL, NULL);
+    char     found[512];
+
+    plates(&a, found, sizeof(found));
+    if (a.status != 200 || strcmp(found, expected) != 0)
+        fail_msg("%s: %ld [%s] instead of [%s]: %s", path, a.status, found, expected, a.body.at);
+    done(&a);
+}
+
+/* --- commands ------------------------------------------------------------ */
+
+static answered
+post(const char *path, const char *body, const char *extra)
+{
+    return ask_as(t.admin, "POST", path, body, extra);
+}
+
+static void
+test_create(void **state)
+{
+    answered a = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", NULL);
+    char     location[128];
+
+    (void)state;
+    assert_int_equal(a.status, 201);
+    (void)snprintf(location, sizeof(location), "Location: /api/v1/vehicles/%s\r\n",
+                   member(&a, "id"));
+    assert_non_null(strstr(a.headers.at, location));
+    assert_non_null(strstr(a.headers.at, "ETag: \"3\"\r\n"));
+    assert_non_null(strstr(a.headers.at, "traceparent: 00-"));
+    assert_int_equal(json_integer_value(json_object_get(a.json, "version")), 3);
+    assert_memory_equal(member(&a, "position"), "depot:", 6);
+    assert_non_null(strstr(member(&a, "position"), ":41"));
+    done(&a);
+}
+
+static void
+test_idempotency_key(void **state)
+{
+    const char *v7 = "Idempotency-Key: 01922222-3333-7444-8555-666666666666";
+    answered    a = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", "Idempotency-Key: one");
+    answered    b = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", "Idempotency-Key: \"one\"");
+    answered    c = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", "Idempotency-Key: two");
+    answered    d = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", v7);
+
+    (void)state;
+    assert_string_equal(member(&a, "id"), member(&b, "id"));
+    assert_string_not_equal(member(&a, "id"), member(&c, "id"));
+    assert_int_equal(d.status, 201);
+    done(&a);
+    done(&b);
+    done(&c);
+    done(&d);
+    check(post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", "Idempotency-Key: \xd1\x8f"), 400,
+          "BAD_REQUEST");
+}
+
+static void
+test_bad_bodies(void **state)
+{
+    char *large = malloc(1200 * 1024);
+
+    (void)state;
+    check_pointer(post("/api/v1/vehicles", "{}", NULL), "/plate");
+    check_pointer(post("/api/v1/vehicles", "{\"plate\":7}", NULL), "/plate");
+    check_pointer(post("/api/v1/vehicles", "{\"plate\":\"A123\",\"x\":1}", NULL), "/x");
+    check_pointer(post("/api/v1/vehicles", "{\"plate\":\"A123\",\"odometer_m\":-1}", NULL),
+                  "/odometer_m");
+    check_pointer(post("/api/v1/vehicles", "{\"plate\":", NULL), "");
+    check_pointer(post("/api/v1/vehicles", "{\"plate\":\"\xff\xfe-\"}", NULL), "");
+    check_pointer(
+        post("/api/v1/vehicles", "[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]", NULL), "");
+    check(ask_as(t.admin, "POST", "/api/v1/vehicles", "{}", "Content-Type: text/plain"), 415,
+          "UNSUPPORTED_MEDIA_TYPE");
+    assert_non_null(large);
+    memset(large, 'x', 1200 * 1024 - 1);
+    large[1200 * 1024 - 1] = '\0';
+    check(post("/api/v1/vehicles", large, "Expect:"), 413, "BODY_TOO_LARGE");
+    check(post("/api/v1/vehicles", large, "Expect:\nTransfer-Encoding: chunked"), 413,
+          "BODY_TOO_LARGE");
+    free(large);
+}
+
+static void
+test_refusals(void **state)
+{
+    answered a;
+
+    (void)state;
+    a = post("/api/v1/vehicles", "{\"plate\":\"REFUSE\"}", "Accept-Language: ru-RU, en;q=0.8");
+    assert_string_equal(member(&a, "detail"),
+                        "Одометр не может идти назад: последнее показание 1200 м.");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(a.json, "params"), "last_m")), 1200);
+    check(a, 409, "VEHICLE_ODOMETER_BACK");
+    a = post("/api/v1/vehicles", "{\"plate\":\"REFUSE\"}", NULL);
+    assert_string_equal(member(&a, "detail"),
+                        "The odometer cannot go back: the last reading is 1200 m.");
+    check(a, 409, "VEHICLE_ODOMETER_BACK");
+}
+
+static void
+test_existing_stream(void **state)
+{
+    const char *path = "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a/odometer";
+    answered    a = post(path, "{\"odometer_m\":5}", "If-Match: \"2\"");
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_string_equal(member(&a, "id"), vehicle_a);
+    assert_null(strstr(a.headers.at, "Location:"));
+    done(&a);
+    check(post(path, "{\"odometer_m\":5}", "If-Match: \"7\""), 412, "VERSION_MISMATCH");
+    check(post(path, "{\"odometer_m\":5}", "If-Match: W/\"2\""), 400, "BAD_REQUEST");
+    check(post(path, "{\"odometer_m\":5}", "X-Device-At: yesterday"), 400, "BAD_REQUEST");
+    check(post("/api/v1/vehicles/nonsense/odometer", "{\"odometer_m\":5}", NULL), 404, "NOT_FOUND");
+}
+
+static void
+test_unanswered(void **state)
+{
+    int      before = atomic_load(&t.taken);
+    answered a;
+
+    (void)state;
+    check(post("/api/v1/vehicles", "{\"plate\":\"SILENT\"}", NULL), 504, "TIMEOUT");
+    assert_true(atomic_load(&t.taken) >= before + 2); /* it was sent again */
+    check(post("/api/v1/vehicles", "{\"plate\":\"BUSY\"}", NULL), 503, "OVERLOADED");
+    a = post("/api/v1/vehicles", "{\"plate\":\"FAIL\"}", NULL);
+    assert_non_null(strstr(a.headers.at, "Retry-After: "));
+    check(a, 503, "UNAVAILABLE");
+    atomic_store(&t.taken, 0);
+    a = post("/api/v1/vehicles", "{\"plate\":\"TWICE\"}", NULL);
+    assert_int_equal(a.status, 201);
+    assert_int_equal(atomic_load(&t.taken), 2);
+    done(&a);
+}
+
+static void
+test_rights(void **state)
+{
+    const char *record = "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a/odometer";
+    answered    a;
+
+    (void)state;
+    check(ask_as(NULL, "POST", "/api/v1/vehicles", "{}", NULL), 401, "UNAUTHENTICATED");
+    check(ask_as("nonsense", "GET", "/api/v1/vehicles", NULL, NULL), 401, "UNAUTHENTICATED");
+    check(ask_as(t.viewer, "POST", "/api/v1/vehicles", "{\"plate\":\"A123\"}", NULL), 403,
+          "FORBIDDEN");
+    check(ask_as(t.viewer, "POST", record, "{\"odometer_m\":5}", NULL), 403, "FORBIDDEN");
+    a = ask_as(t.driver_token, "POST", record, "{\"odometer_m\":5}", NULL);
+    assert_int_equal(a.status, 200); /* whether it is theirs the service decides */
+    done(&a);
+    check(ask_as(t.driver_token, "GET", "/api/v1/people", NULL, NULL), 403, "FORBIDDEN");
+    check(ask_as(t.viewer, "GET", "/api/v1/people", NULL, NULL), 403, "FORBIDDEN");
+    a = ask_as(t.finance, "GET", "/api/v1/people", NULL, NULL);
+    assert_int_equal(a.status, 200);
+    done(&a);
+}
+
+static void
+test_routing(void **state)
+{
+    answered a;
+
+    (void)state;
+    check(get("/api/v1/nothing"), 404, "NOT_FOUND");
+    check(get("/api/v1/vehicles/"), 404, "NOT_FOUND");
+    check(ask_as(t.admin, "POST", "/api/v1/hide", "{}", NULL), 404, "NOT_FOUND");
+    a = ask_as(t.admin, "DELETE", "/api/v1/vehicles", NULL, NULL);
+    assert_non_null(strstr(a.headers.at, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+    check(a, 405, "METHOD_NOT_ALLOWED");
+    a = ask_as(NULL, "OPTIONS", "/api/v1/vehicles", NULL, NULL);
+    assert_int_equal(a.status, 204);
+    assert_non_null(strstr(a.headers.at, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+    done(&a);
+    a = ask_as(t.admin, "HEAD", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a", NULL,
+               NULL);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(a.body.len, 0);
+    assert_non_null(strstr(a.headers.at, "ETag: \"2\""));
+    done(&a);
+    a = ask_as(t.admin, "GET", "/api/v1/nothing", NULL,
+               "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    assert_string_equal(member(&a, "trace_id"), "0af7651916cd43dd8448eb211c80319c");
+    assert_non_null(strstr(a.headers.at, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-"));
+    check(a, 404, "NOT_FOUND");
+}
+
+static void
+test_long_address(void **state)
+{
+    char path[4100];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles?plate=");
+    memset(path + strlen(path), 'x', 4090 - strlen(path));
+    path[4090] = '\0';
+    check(get(path), 422, "INVALID");
+    memset(path + 4090, 'x', 9);
+    path[4099] = '\0';
+    check(get(path), 414, "URI_TOO_LONG");
+}
+
+/* --- queries ------------------------------------------------------------- */
+
+static void
+test_item(void **state)
+{
+    answered a = get("/api/v1/vehicles/01900000-0000-7000-8000-00000000000a");
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_string_equal(member(&a, "id"), vehicle_a);
+    assert_string_equal(member(&a, "plate"), "A001");
+    assert_string_equal(member(&a, "driver_name"), "Anna \"Volt\"");
+    assert_string_equal(member(&a, "driver_phone"), "+79990000001");
+    assert_string_equal(member(&a, "phone"), "+7111");
+    assert_non_null(strstr(a.headers.at, "ETag: \"2\""));
+    assert_non_null(strstr(a.headers.at, "Cache-Control: no-store"));
+    done(&a);
+    a = get("/api/v1/vehicles/01900000-0000-7000-8000-00000000000b");
+    assert_true(json_is_null(json_object_get(a.json, "driver_name")));
+    done(&a);
+    a = ask_as(t.admin, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a", NULL,
+               "If-None-Match: \"1\", \"2\"");
+    assert_int_equal(a.status, 304);
+    assert_int_equal(a.body.len, 0);
+    done(&a);
+    check(get("/api/v1/vehicles/01900000-0000-7000-8000-000000000099"), 404, "NOT_FOUND");
+    check(get("/api/v1/vehicles/01900000-0000-7000-8000-0000000000ff"), 404, "NOT_FOUND");
+    a = ask_as(t.outsider, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-0000000000ff", NULL,
+               NULL);
+    assert_string_equal(member(&a, "id"), foreign);
+    done(&a);
+    check(get("/api/v1/lost/01900000-0000-7000-8000-00000000000a"), 503, "VIEW_REBUILDING");
+}
+
+static void
+test_masks(void **state)
+{
+    answered a = ask_as(t.viewer, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a",
+                        NULL, NULL);
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_true(json_is_null(json_object_get(a.json, "phone")));
+    assert_true(json_is_null(json_object_get(a.json, "driver_phone")));
+    assert_string_equal(member(&a, "driver_name"), "Anna \"Volt\"");
+    assert_string_equal(member(&a, "plate"), "A001");
+    done(&a);
+    a = ask_as(t.viewer, "GET", "/api/v1/vehicles", NULL, NULL);
+    assert_null(strstr(a.body.at, "+7"));
+    done(&a);
+    /* Nor may it be found out by filtering. */
+    check_pointer(ask_as(t.viewer, "GET", "/api/v1/vehicles?phone=%2B7111", NULL, NULL),
+                  "/query/phone");
+    check_list(t.admin, "/api/v1/vehicles?phone=%2B7111", "A001");
+}
+
+static void
+test_row_scope(void **state)
+{
+    answered a;
+
+    (void)state;
+    /* A001 is theirs now; C003 was until yesterday; D004 has no beginning. */
+    check_list(t.driver_token, "/api/v1/vehicles", "A001");
+    a = ask_as(t.driver_token, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a", NULL,
+               NULL);
+    assert_int_equal(a.status, 200);
+    done(&a);
+    check(ask_as(t.driver_token, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000b",
+                 NULL, NULL),
+          404, "NOT_FOUND");
+    check(ask_as(t.driver_token, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000c",
+                 NULL, NULL),
+          404, "NOT_FOUND");
+}
+
+static void
+test_filters(void **state)
+{
+    (void)state;
+    check_list(t.admin, "/api/v1/vehicles", "D004 C003 B002 A001");
+    check_list(t.outsider, "/api/v1/vehicles", "F009");
+    check_list(t.admin, "/api/v1/vehicles?status=AVAILABLE", "B002 A001");
+    check_list(t.admin, "/api/v1/vehicles?status=IN_USE,RETIRED", "D004 C003");
+    check_list(t.admin, "/api/v1/vehicles?plate=A001,B002&status=AVAILABLE&sort=plate",
+               "A001 B002");
+    check_list(t.admin, "/api/v1/vehicles?odometer_m.gte=100&odometer_m.lt=300&sort=plate",
+               "A001 B002");
+    check_list(t.admin, "/api/v1/vehicles?registered_at.gt=1970-01-01T00:00:02Z", "D004 C003");
+    check_list(t.admin, "/api/v1/vehicles?made_on.lte=2020-02-29&electric=true", "A001");
+    check_list(t.admin, "/api/v1/vehicles?load_factor.gt=0.5&sort=plate", "C003 D004");
+    check_list(t.admin,
+               "/api/v1/vehicles?driver_id=01900000-0000-7000-8000-0000000000d1&sort=plate",
+               "A001 C003 D004");
+    check_list(t.admin, "/api/v1/vehicles?plate=%27%3B%20drop%20table", "");
+    check_pointer(get("/api/v1/vehicles?colour=red"), "/query/colour");
+    check_pointer(get("/api/v1/vehicles?from_at=1"), "/query/from_at");
+    check_pointer(get("/api/v1/vehicles?status=LOST"), "/query/status");
+    check_pointer(get("/api/v1/vehicles?status.gt=RETIRED"), "/query/status.gt");
+    check_pointer(get("/api/v1/vehicles?odometer_m=1e3"), "/query/odometer_m");
+    check_pointer(get("/api/v1/vehicles?odometer_m.gt=1,2"), "/query/odometer_m.gt");
+    check_pointer(get("/api/v1/vehicles?made_on=2021-02-29"), "/query/made_on");
+    check_pointer(get("/api/v1/vehicles?plate=%FF%FE%FD"), "/query/plate");
+    check_pointer(get("/api/v1/vehicles?plate="), "/query/plate");
+    check_pointer(get("/api/v1/vehicles?limit=0"), "/query/limit");
+    check_pointer(get("/api/v1/vehicles?limit=201"), "/query/limit");
+    check_pointer(get("/api/v1/vehicles?sort=status"), "/query/sort");
+    check_pointer(get("/api/v1/vehicles?cursor=abc"), "/query/cursor");
+}
+
+/* All pages of one row each, in one string. */
+static void
+check_pages(const char *query, const char *expected)
+{
+    char cursor[512] = "", path[1024], all[256] = "";
+    int  pages = 0;
+
+    do {
+        answered a;
+        char     one[64];
+
+        (void)snprintf(path, sizeof(path), "/api/v1/vehicles?limit=1%s%s%s", query,
+                       cursor[0] == '\0' ? "" : "&cursor=", cursor);
+        a = get(path);
+        assert_int_equal(a.status, 200);
+        plates(&a, one, sizeof(one));
+        (void)snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
+                       all[0] == '\0' ? "" : " ", one);
+        (void)snprintf(cursor, sizeof(cursor), "%s", member(&a, "next_cursor"));
+        done(&a);
+    } while (cursor[0] != '\0' && ++pages < 10);
+    assert_string_equal(all, expected);
+}
+
+static void
+test_pages(void **state)
+{
+    answered a;
+    char     path[1024];
+
+    (void)state;
+    check_pages("", "D004 C003 B002 A001");
+    check_pages("&sort=registered_at", "A001 B002 C003 D004");
+    check_pages("&sort=plate", "A001 B002 C003 D004");
+    check_pages("&sort=odometer_m", "A001 B002 C003 D004");  /* D004 has none: last */
+    check_pages("&sort=-odometer_m", "D004 C003 B002 A001"); /* and first */
+    check_pages("&status=AVAILABLE&sort=-plate", "B002 A001");
+    /* A cursor belongs to its list. */
+    a = get("/api/v1/vehicles?limit=1&sort=plate");
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles?limit=1&sort=-plate&cursor=%s",
+                   member(&a, "next_cursor"));
+    check_pointer(get(path), "/query/cursor");
+    (void)snprintf(path, sizeof(path),
+                   "/api/v1/vehicles?limit=1&sort=plate&status=AVAILABLE&cursor=%s",
+                   member(&a, "next_cursor"));
+    check_pointer(get(path), "/query/cursor");
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles?limit=2&sort=plate&cursor=%s",
+                   member(&a, "next_cursor"));
+    check_list(t.admin, path, "B002 C003");
+    path[strlen(path) - 3] = path[strlen(path) - 3] == 'x' ? 'y' : 'x';
+    check_pointer(get(path), "/query/cursor");
+    done(&a);
+}
+
+/* --- read your writes ---------------------------------------------------- */
+
+static void
+sql(const char *text)
+{
+    PGconn   *conn = PQconnectdb(tests_postgres_url(t.pg));
+    PGresult *res = PQexec(conn, text);
+
+    if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", text, PQerrorMessage(conn));
+    PQclear(res);
+    PQfinish(conn);
+}
+
+static void *
+publish_later(void *unused)
+{
+    bus_batch  progress = {.topic = BUS_STR("views.depot"), .partition = 1, .first_offset = 9};
+    bus_batch *batch = bus_batch_of(&progress);
+
+    (void)unused;
+    (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    bus_transport_inproc.publish(t.transport, batch);
+    bus_batch_release(batch);
+    return NULL;
+}
+
+static void
+test_after(void **state)
+{
+    const char *path = "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a";
+    char        reader[128], table[BUS_VIEW_TABLE_BYTES], text[512];
+    pthread_t   publisher;
+    answered    a;
+
+    (void)state;
+    check(ask_as(t.admin, "GET", path, NULL, "X-After: depot"), 400, "BAD_REQUEST");
+    check(ask_as(t.admin, "GET", path, NULL, "X-After: unknown:1:1"), 400, "BAD_REQUEST");
+    check(ask_as(t.admin, "GET", path, NULL, "X-After: depot:1:9"), 503, "VIEW_BEHIND");
+    assert_int_equal(pthread_create(&publisher, NULL, publish_later, NULL), 0);
+    a = ask_as(t.admin, "GET", path, NULL, "X-After: depot:1:9");
+    assert_int_equal(a.status, 200);
+    done(&a);
+    assert_int_equal(pthread_join(publisher, NULL), 0);
+    /* What nobody publishes is found in the checkpoints: of the view and of those it joins. */
+    for (int i = 0; i < 2; i++) {
+        const bus_view *view = depot_views[i];
+
+        bus_view_table_name(view->of, view->view_version, table);
+        (void)snprintf(reader, sizeof(reader), "view.%s", table);
+        check(ask_as(t.admin, "GET", path, NULL, "X-After: depot:2:5"), 503, "VIEW_BEHIND");
+        (void)snprintf(text, sizeof(text),
+                       "insert into depot.checkpoints (reader, domain, partition, \"offset\")"
+                       " values ('%s', 'depot', 2, 5)",
+                       reader);
+        sql(text);
+    }
+    a = ask_as(t.admin, "GET", path, NULL, "X-After: depot:2:5");
+    assert_int_equal(a.status, 200);
+    done(&a);
+    a = ask_as(t.admin, "GET", "/api/v1/vehicles", NULL, "X-After: depot:2:5");
+    assert_int_equal(a.status, 200);
+    done(&a);
+}
+
+/* --- documents and health ------------------------------------------------ */
+
+static void
+test_open_routes(void **state)
+{
+    static const char *const hidden[] = {"/docs/../edge_test.c", "/docs/..%2f..%2fetc%2fpasswd",
+                                         "/docs/.hidden.js",     "/schemas/%2e%2e",
+                                         "/docs/a.sh",           "/schemas/..%2fopenapi.json"};
+    answered                 a;
+
+    (void)state;
+    a = ask_as(NULL, "GET", "/healthz", NULL, NULL);
+    assert_int_equal(a.status, 200);
+    done(&a);
+    a = ask_as(NULL, "GET", "/readyz", NULL, NULL);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(member(&a, "status"), "ready");
+    assert_string_equal(member(&a, "redis"), "degraded"); /* nobody listens there */
+    assert_int_equal(json_array_size(json_object_get(a.json, "parts")), 1);
+    done(&a);
+    a = ask_as(NULL, "GET", "/metrics", NULL, NULL);
+    assert_non_null(strstr(a.body.at, "bus_edge_requests_total"));
+    done(&a);
+    a = ask_as(NULL, "GET", "/openapi.json", NULL, NULL);
+    assert_string_equal(member(&a, "openapi"), "3.1.0");
+    done(&a);
+    a = ask_as(NULL, "GET", "/schemas/depot.register.json", NULL, NULL);
+    assert_int_equal(a.status, 200);
+    done(&a);
+    a = ask_as(NULL, "GET", "/docs", NULL, NULL);
+    assert_int_equal(a.status, 200);
+    assert_non_null(strstr(a.headers.at, "Content-Security-Policy: default-src 'none'"));
+    assert_null(strstr(a.body.at, "http"));
+    done(&a);
+    check(ask_as(NULL, "GET", "/asyncapi.json", NULL, NULL), 404, "NOT_FOUND");
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+        check(ask_as(NULL, "GET", hidden[i], NULL, NULL), 404, "NOT_FOUND");
+}
+
+/* --- when parts are gone ------------------------------------------------- */
+
+static void
+test_no_owner(void **state)
+{
+    edge        *own = t.e, *lonely = NULL;
+    edge_options options = {.transport_ops = &bus_transport_inproc,
+                            .transport = t.transport,
+                            .store = &fake_store,
+                            .clock = bus_clock_system(),
+                            .contracts = all_contracts,
+                            .contracts_count = 1,
+                            .database_url = tests_postgres_url(t.pg),
+                            .listen = "127.0.0.1:0",
+                            .jwt_keys = KEYS,
+                            .command_deadline_ms = 400};
+    bus_error    err;
+
+    (void)state;
+    atomic_store(&t.disowned, true);
+    assert_int_equal(edge_start(&lonely, &options, &err), BUS_OK);
+    t.e = lonely;
+    check(post("/api/v1/vehicles", "{\"plate\":\"A123\"}", NULL), 503, "UNAVAILABLE");
+    atomic_store(&t.disowned, false);
+    {
+        answered a = post("/api/v1/vehicles", "{\"plate\":\"A123\"}", NULL);
+
+        assert_int_equal(a.status, 201);
+        done(&a);
+    }
+    edge_stop(lonely);
+    options.listen = edge_address(own) + strlen("http://");
+    assert_int_equal(edge_start(&lonely, &options, &err), BUS_UNAVAILABLE); /* taken */
+    options.jwt_keys = "k:short";
+    assert_int_equal(edge_start(&lonely, &options, &err), BUS_INVALID);
+    t.e = own;
+}
+
+static void *
+stop_soon(void *e)
+{
+    (void)nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    edge_stop(e);
+    return NULL;
+}
+
+/* A request in flight is answered before the edge is gone: in time, or with a 503 at the bound. */
+static void
+test_stop(void **state)
+{
+    edge        *own = t.e, *leaving = NULL;
+    edge_options options = {.transport_ops = &bus_transport_inproc,
+                            .transport = t.transport,
+                            .store = &fake_store,
+                            .clock = bus_clock_system(),
+                            .contracts = all_contracts,
+                            .contracts_count = 1,
+                            .views = depot_views,
+                            .views_count = 3,
+                            .database_url = tests_postgres_url(t.pg),
+                            .listen = "127.0.0.1:0",
+                            .jwt_keys = KEYS,
+                            .command_deadline_ms = 5000,
+                            .after_deadline_ms = 5000,
+                            .stop_deadline_ms = 300};
+    pthread_t    stopper;
+    bus_error    err;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(edge_start(&leaving, &options, &err), BUS_OK);
+        t.e = leaving;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+        assert_int_equal(pthread_create(&stopper, NULL, stop_soon, leaving), 0);
+        if (i == 0)
+            check(post("/api/v1/vehicles", "{\"plate\":\"SILENT\"}", NULL), 504, "TIMEOUT");
+        else if (i == 1)
+            check(ask_as(t.admin, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a",
+                         NULL, "X-After: depot:7:9"),
+                  503, "UNAVAILABLE");
+        assert_int_equal(pthread_join(stopper, NULL), 0); /* 2: nothing in flight */
+    }
+    t.e = own;
+}
+
+static void
+test_database_restart(void **state)
+{
+    answered a;
+    int      tries = 0;
+
+    (void)state;
+    if (!tests_postgres_crash(t.pg))
+        skip();
+    check(get("/api/v1/vehicles"), 503, "UNAVAILABLE");
+    a = ask_as(NULL, "GET", "/readyz", NULL, NULL);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(member(&a, "database"), "down");
+    done(&a);
+    assert_true(tests_postgres_revive(t.pg));
+    do {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        a = get("/api/v1/vehicles");
+        done(&a);
+    } while (a.status != 200 && ++tries < 100);
+    assert_int_equal(a.status, 200);
+}
+
+/* --- set-up -------------------------------------------------------------- */
+
+static void
+add_vehicle(const char *tenant, const char *id, const char *plate, const char *status, int n,
+            const char *odometer, const char *driver, const char *from, const char *until)
+{
+    char table[BUS_VIEW_TABLE_BYTES], text[2048];
+
+    bus_view_table_name(&vehicles_contract, 1, table);
+    (void)snprintf(
+        text, sizeof(text),
+        "insert into views.\"%s\" (tenant, id, version, body, status, plate, registered_at,"
+        " odometer_m, driver_id, from_at, until_at, electric, made_on, load_factor, phone) values"
+        " ('%s', '%s', 2, '{\"id\":\"%s\",\"version\":2,\"status\":\"%s\",\"plate\":\"%s\","
+        "\"phone\":\"+7111\"}', '%s', '%s', %d, %s, %s, %s, %s, %s, '2020-02-%02d', %d / 4.0,"
+        " '+7%d11')",
+        table, tenant, id, id, status, plate, status, plate, n * 1000, odometer, driver, from,
+        until, n == 1 ? "true" : "false", 28 + n % 2, n, n);
+    sql(text);
+}
+
+static void
+fill_views(void)
+{
+    char        tenant[BUS_ID_TEXT_BYTES], other[BUS_ID_TEXT_BYTES], table[BUS_VIEW_TABLE_BYTES];
+    char        text[512];
+    const char *d1 = "'01900000-0000-7000-8000-0000000000d1'";
+    bus_buf     ddl = {0};
+
+    bus_id_format(t.tenant, tenant);
+    bus_id_format(t.other_tenant, other);
+    for (int i = 0; i < 2; i++) {
+        bus_buf_reset(&ddl);
+        bus_view_table_ddl(depot_views[i]->of, 1, &ddl);
+        sql(ddl.at);
+    }
+    bus_buf_fini(&ddl);
+    sql("select shina.create_domain('depot', 8)");
+    add_vehicle(tenant, vehicle_a, "A001", "AVAILABLE", 1, "100", d1, "1", "null");
+    add_vehicle(tenant, vehicle_b, "B002", "AVAILABLE", 2, "200", "null", "null", "null");
+    add_vehicle(tenant, vehicle_c, "C003", "IN_USE", 3, "300", d1, "1", "2");
+    add_vehicle(tenant, "01900000-0000-7000-8000-00000000000d", "D004", "RETIRED", 4, "null", d1,
+                "null", "null");
+    add_vehicle(other, foreign, "F009", "AVAILABLE", 9, "900", "null", "null", "null");
+    bus_view_table_name(&people_contract, 1, table);
+    (void)snprintf(text, sizeof(text),
+                   "insert into views.\"%s\" values ('%s', %s, 1, '{\"id\":%s,\"version\":1,"
+                   "\"full_name\":\"Anna \\\"Volt\\\"\",\"phone\":\"+79990000001\"}')",
+                   table, tenant, d1, "\"01900000-0000-7000-8000-0000000000d1\"");
+    sql(text);
+}
+
+static char *
+token(bus_id tenant, const char *roles, const char *grants, bus_id driver)
+{
+    edge_token_request request = {.tenant = tenant,
+                                  .user = bus_new_v7(bus_clock_system()),
+                                  .driver_id = driver,
+                                  .roles = roles,
+                                  .grants = grants,
+                                  .now_s = bus_now_ms(bus_clock_system()) / 1000,
+                                  .ttl_s = 3600};
+    char              *out = NULL;
+    bus_error          err;
+
+    assert_int_equal(edge_token_make(&out, KEYS, &request, &err), BUS_OK);
+    return out;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+    char  path[160];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", t.documents, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+make_documents(void)
+{
+    char path[128];
+
+    (void)snprintf(t.documents, sizeof(t.documents), "/tmp/shina-edge-XXXXXX");
+    assert_non_null(mkdtemp(t.documents));
+    (void)snprintf(path, sizeof(path), "mkdir %s/schemas", t.documents);
+    assert_int_equal(system(path), 0);
+    write_file("openapi.json", "{\"openapi\":\"3.1.0\"}");
+    write_file("schemas/depot.register.json", "{}");
+    write_file(".hidden.js", "x");
+    write_file("a.sh", "x");
+}
+
+static int
+set_up(void **state)
+{
+    bus_transport_options transport = {.queue_max = 1000, .batches_max = 1000};
+    edge_options          options = {.transport_ops = &bus_transport_inproc,
+                                     .store = &fake_store,
+                                     .clock = bus_clock_system(),
+                                     .contracts = all_contracts,
+                                     .contracts_count = 1,
+                                     .views = depot_views,
+                                     .views_count = 3,
+                                     .redis_url = "redis://127.0.0.1:1/0",
+                                     .listen = "127.0.0.1:0",
+                                     .jwt_keys = KEYS,
+                                     .health = health,
+                                     .loops = 2,
+                                     .command_deadline_ms = 2500,
+                                     .after_deadline_ms = 300};
+    bus_error             err;
+    answered              a;
+
+    (void)state;
+    assert_int_equal(curl_global_init(CURL_GLOBAL_ALL), 0);
+    t.pg = tests_postgres_start(false);
+    t.tenant = bus_new_v7(bus_clock_system());
+    t.other_tenant = bus_new_v7(bus_clock_system());
+    assert_true(bus_id_parse(BUS_STR("01900000-0000-7000-8000-0000000000d1"), &t.driver));
+    fill_views();
+    make_documents();
+    t.admin = token(t.tenant, "ADMIN", NULL, BUS_ID_NIL);
+    t.viewer = token(t.tenant, "VIEWER", NULL, BUS_ID_NIL);
+    t.finance = token(t.tenant, "VIEWER", "finance.read", BUS_ID_NIL);
+    t.driver_token = token(t.tenant, "DRIVER", NULL, t.driver);
+    t.outsider = token(t.other_tenant, "ADMIN", NULL, BUS_ID_NIL);
+    assert_int_equal(bus_transport_inproc.open(&t.transport, &transport, &err), BUS_OK);
+    assert_int_equal(bus_transport_inproc.serve(t.transport, "depot", &t.server, &err), BUS_OK);
+    assert_int_equal(pthread_create(&t.service, NULL, serve, NULL), 0);
+    options.transport = t.transport;
+    options.database_url = tests_postgres_url(t.pg);
+    options.documents_dir = options.viewer_dir = t.documents;
+    if (edge_start(&t.e, &options, &err) != BUS_OK)
+        fail_msg("%s", err.text);
+    do {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        a = ask_as(NULL, "GET", "/readyz", NULL, NULL);
+        done(&a);
+    } while (a.status != 200);
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    char command[128];
+
+    (void)state;
+    edge_stop(t.e);
+    atomic_store(&t.over, true);
+    assert_int_equal(pthread_join(t.service, NULL), 0);
+    bus_transport_inproc.stop(t.server);
+    bus_transport_inproc.close(t.transport);
+    tests_postgres_stop(t.pg);
+    free(t.admin);
+    free(t.viewer);
+    free(t.finance);
+    free(t.driver_token);
+    free(t.outsider);
+    (void)snprintf(command, sizeof(command), "rm -r %s", t.documents);
+    assert_int_equal(system(command), 0);
+    curl_global_cleanup();
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_idempotency_key),
+        cmocka_unit_test(test_bad_bodies),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_existing_stream),
+        cmocka_unit_test(test_unanswered),
+        cmocka_unit_test(test_rights),
+        cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_long_address),
+        cmocka_unit_test(test_item),
+        cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_row_scope),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_after),
+        cmocka_unit_test(test_open_routes),
+        cmocka_unit_test(test_no_owner),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_database_restart),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

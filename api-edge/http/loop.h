@@ -1,0 +1,105 @@
+/* loop.h - what the parts of the edge share. Internal.
+ *
+ * One turn of a loop: sockets are polled and their callbacks run (database results, replies of
+ * the bus, progress of views), which answer requests; then, before the next poll, libmicrohttpd
+ * runs (sends answers, reads requests, calls handlers) and at last the gathered queries are
+ * flushed, one Sync per connection.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_EDGE_HTTP_LOOP_H
+#define API_EDGE_HTTP_LOOP_H
+
+#include "api-edge/auth/cache.h"
+#include "api-edge/edge.h"
+#include "api-edge/http/router.h"
+#include "api-edge/query/database.h"
+
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <uv.h>
+
+typedef struct edge_loop     edge_loop;
+typedef struct edge_request  edge_request;
+typedef struct edge_route    edge_route;
+typedef struct edge_view     edge_view;     /* query/view.h */
+typedef struct edge_commands edge_commands; /* http/command.h */
+typedef struct edge_progress edge_progress; /* live/progress.h */
+typedef struct edge_redis    edge_redis;    /* admin/redis.h */
+
+/* Classes of routes, as metrics tell them apart. */
+typedef enum {
+    EDGE_CLASS_COMMAND,
+    EDGE_CLASS_ITEM,
+    EDGE_CLASS_LIST,
+    EDGE_CLASS_ADMIN, /* documents, health, metrics */
+    EDGE_CLASS_NONE,  /* no route */
+    EDGE_CLASSES
+} edge_class;
+
+/* What stands behind a method and a path. handle() runs when the body is there; it answers, or
+ * suspends the request and sees to it that it is answered later. */
+struct edge_route {
+    edge_class class;
+    bool open; /* needs no token */
+    void (*handle)(edge_request *r);
+    const bus_message *command; /* EDGE_CLASS_COMMAND */
+    char *collection;      /* EDGE_CLASS_COMMAND; owned: "/api/v1/vehicles", to build Location */
+    const edge_view *view; /* EDGE_CLASS_ITEM, EDGE_CLASS_LIST */
+};
+
+struct edge {
+    edge_options options; /* defaults filled in */
+    edge_keys    keys;
+    edge_router *router;
+    edge_route  *routes;
+    int          routes_count;
+    edge_view   *views;
+    int          views_count;
+    int          documents_fd, viewer_fd; /* -1: none */
+    edge_loop  **loops;
+    int          loops_count;
+    int          port;
+    char         address[96];
+    atomic_bool  stopping;
+};
+
+#define EDGE_RANDOM_BYTES 1024
+
+struct edge_loop {
+    edge        *e;
+    int          number;
+    uv_loop_t    uv;
+    uv_thread_t  thread;
+    uv_poll_t    http_poll;
+    uv_timer_t   http_timer, stop_timer;
+    uv_prepare_t prepare;
+    uv_async_t   wake; /* from any thread: replies, batches, stop */
+
+    struct MHD_Daemon *daemon;
+    bool               http_due; /* libmicrohttpd has something to do */
+    bool               stopping;
+    int64_t            stop_by_us;
+    int                connections;
+    int                busy; /* requests begun and not completed */
+    edge_request      *free_requests;
+    int                free_count;
+    edge_request      *suspended; /* list of those waiting for an answer */
+
+    edge_token_cache *tokens;
+    edge_db          *items, *lists, *control;
+    edge_commands    *commands;
+    edge_progress    *progress;
+    edge_redis       *redis; /* first loop only, NULL: none */
+    uint8_t           random[EDGE_RANDOM_BYTES];
+    int               random_used;
+    int64_t           now_ms; /* of this turn */
+};
+
+/* http/server.c: makes what listens and its thread; fd is owned by the loop from then on. */
+BUS_CHECKED bus_code edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd,
+                                     bus_error *err);
+void                 edge_loop_stop(edge_loop *loop); /* waits for the thread; accepts NULL */
+
+/* Random bytes out of the loop's store; count at most 64. */
+void edge_loop_random(edge_loop *loop, void *out, int count);
+
+#endif

@@ -1,0 +1,100 @@
+/* metrics.c - the edge's table.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/http/metrics.h"
+
+#include <pthread.h>
+
+enum { STATUS_2XX, STATUS_3XX, STATUS_4XX, STATUS_5XX, STATUS_GROUPS };
+
+/* clang-format off */
+#define REQUESTS(class_name, group_name)                                                           \
+    { .name = "bus_edge_requests_total", .help = "Requests answered.",                             \
+      .kind = BUS_METRIC_COUNTER,                                                                  \
+      .labels = "class=\"" class_name "\",status=\"" group_name "\"" }
+#define REQUEST_ROW(class_name)                                                                    \
+    { REQUESTS(class_name, "2xx"), REQUESTS(class_name, "3xx"), REQUESTS(class_name, "4xx"),       \
+      REQUESTS(class_name, "5xx") }
+#define DURATION(class_name)                                                                       \
+    { .name = "bus_edge_request_duration_us", .help = "From the first byte to the answer.",        \
+      .kind = BUS_METRIC_HISTOGRAM, .labels = "class=\"" class_name "\"" }
+
+static bus_metric requests[EDGE_CLASSES][STATUS_GROUPS] = {
+    [EDGE_CLASS_COMMAND] = REQUEST_ROW("command"),
+    [EDGE_CLASS_ITEM]    = REQUEST_ROW("item"),
+    [EDGE_CLASS_LIST]    = REQUEST_ROW("list"),
+    [EDGE_CLASS_ADMIN]   = REQUEST_ROW("admin"),
+    [EDGE_CLASS_NONE]    = REQUEST_ROW("none"),
+};
+static bus_metric durations[EDGE_CLASSES] = {
+    [EDGE_CLASS_COMMAND] = DURATION("command"),
+    [EDGE_CLASS_ITEM]    = DURATION("item"),
+    [EDGE_CLASS_LIST]    = DURATION("list"),
+    [EDGE_CLASS_ADMIN]   = DURATION("admin"),
+    [EDGE_CLASS_NONE]    = DURATION("none"),
+};
+enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, OTHERS };
+static bus_metric others[OTHERS] = {
+    [CONNECTIONS] = { .name = "bus_edge_connections_count", .help = "Open connections.",
+                      .kind = BUS_METRIC_GAUGE },
+    [COMMANDS]    = { .name = "bus_edge_commands_in_flight_count",
+                      .help = "Commands that wait for their answer.", .kind = BUS_METRIC_GAUGE },
+    [QUERIES]     = { .name = "bus_edge_pipeline_depth_count",
+                      .help = "Queries waiting or in flight, sampled at a flush.",
+                      .kind = BUS_METRIC_GAUGE },
+    [RESENT]      = { .name = "bus_edge_commands_resent_total",
+                      .help = "Commands sent again for want of an answer.",
+                      .kind = BUS_METRIC_COUNTER },
+};
+/* clang-format on */
+
+static void
+register_tables(void)
+{
+    bus_metrics_register(&requests[0][0], EDGE_CLASSES * STATUS_GROUPS);
+    bus_metrics_register(durations, EDGE_CLASSES);
+    bus_metrics_register(others, OTHERS);
+}
+
+void
+edge_metrics_start(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    BUS_INVARIANT(pthread_once(&once, register_tables) == 0);
+}
+
+void
+edge_metrics_request(edge_class class, int status, int64_t us)
+{
+    int group = status < 300   ? STATUS_2XX
+                : status < 400 ? STATUS_3XX
+                : status < 500 ? STATUS_4XX
+                               : STATUS_5XX;
+
+    bus_metric_add(&requests[class][group], 1);
+    bus_metric_observe_us(&durations[class], us);
+}
+
+void
+edge_metrics_connections(int change)
+{
+    bus_metric_add(&others[CONNECTIONS], change);
+}
+
+void
+edge_metrics_commands(int change)
+{
+    bus_metric_add(&others[COMMANDS], change);
+}
+
+void
+edge_metrics_resent(void)
+{
+    bus_metric_add(&others[RESENT], 1);
+}
+
+void
+edge_metrics_queries(int waiting)
+{
+    bus_metric_set(&others[QUERIES], waiting);
+}

@@ -1,0 +1,17 @@
+/* metrics.h - what the edge counts.
+ * Threads: any.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_EDGE_HTTP_METRICS_H
+#define API_EDGE_HTTP_METRICS_H
+
+#include "api-edge/http/loop.h"
+#include "bus/metrics/metrics.h"
+
+void edge_metrics_start(void); /* registers the tables, once */
+void edge_metrics_request(edge_class class, int status, int64_t us);
+void edge_metrics_connections(int change);
+void edge_metrics_commands(int change); /* in flight */
+void edge_metrics_resent(void);
+void edge_metrics_queries(int waiting); /* sampled at each flush */
+
+#endif

@@ -1,0 +1,83 @@
+/* request.h - one HTTP request on its way, and how it is answered. Internal.
+ * Everything a request needs lies in its arena, its buffers or its database result; all of it
+ * lives until libmicrohttpd has sent the answer.
+ * Threads: its loop's.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_EDGE_HTTP_REQUEST_H
+#define API_EDGE_HTTP_REQUEST_H
+
+#include "api-edge/http/header.h"
+#include "api-edge/http/loop.h"
+#include "bus/contract/codec.h"
+
+/* A command on its way: http/command.c. */
+typedef struct {
+    bus_command value; /* its strings lie in the arena */
+    uint32_t    slot;  /* in the table of commands in flight */
+    bool        is_new;
+} edge_command_work;
+
+/* A query on its way: query/. */
+typedef struct {
+    edge_db_query query;
+    int           limit;      /* LIST */
+    uint64_t      binding;    /* LIST: what a cursor is bound to */
+    uint32_t      masked_for; /* roles all of which see null in masked members; 0: sees all */
+    const char   *if_none_match;
+    /* X-After */
+    edge_position        after;
+    bool                 waits;
+    int64_t              wait_until_us;
+    struct edge_request *next_waiting;
+    edge_db_query        check;
+    bool                 checking;
+} edge_query_work;
+
+struct edge_request {
+    edge_loop             *loop;
+    struct MHD_Connection *connection;
+    edge_request          *newer, *older; /* in the list of suspended ones, or of free ones */
+    const edge_route      *route;
+    edge_class class;
+    const char          *path;
+    bus_str              parameter; /* what stood for {id} */
+    edge_caller          caller;
+    edge_language        language;
+    edge_trace           trace;
+    int64_t              started_us;
+    size_t               uri_bytes, dropped_bytes;
+    bool                 begun, head, suspended, was_suspended, answered, too_large;
+    int                  status;
+    struct MHD_Response *held; /* made, waits until the handler may queue it */
+    bus_arena            arena;
+    bus_buf              body, out;
+    PGresult            *result; /* lent to the answer */
+    union {
+        edge_command_work command;
+        edge_query_work   query;
+    };
+};
+
+/* Header of the request or NULL. */
+const char *edge_request_header(const edge_request *r, const char *name);
+
+/* From now on the request is answered later; its handler returns. */
+void edge_request_suspend(edge_request *r);
+
+typedef struct {
+    int         status;
+    const char *content_type; /* NULL: application/json */
+    bus_str     body;         /* borrowed until sent: of r->out, r->result or constant */
+    int32_t     version;      /* ETag, with has_version */
+    bool        has_version, repeated;
+    const char *location, *allow, *policy; /* policy: Content-Security-Policy */
+    const char *cache;                     /* Cache-Control; NULL: no-store */
+    int         retry_after_s;             /* 0: none */
+    int         fd;                        /* body is this file of fd_bytes, taken over; 0: none */
+    uint64_t    fd_bytes;
+} edge_reply;
+
+/* Answers: exactly once per request. */
+void edge_answer(edge_request *r, const edge_reply *reply);
+
+#endif

@@ -1,0 +1,694 @@
+/* server.c - libmicrohttpd on a uv loop: connections, requests, turns.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/admin/redis.h"
+#include "api-edge/http/command.h"
+#include "api-edge/http/metrics.h"
+#include "api-edge/http/problem.h"
+#include "api-edge/live/progress.h"
+#include "bus/log/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define URI_BYTES_MAX 4096
+#define CONNECTION_BYTES ((size_t)32 * 1024) /* headers in, headers out, of one connection */
+#define FREE_REQUESTS_MAX 512
+#define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
+#define DISCARD_FACTOR 4 /* so many times the allowed body is read and dropped, for a clean 413 */
+#define CONNECTIONS_SPARE 64 /* over the bound, answered 503 */
+
+void
+edge_loop_random(edge_loop *loop, void *out, int count)
+{
+    const bus_clock *clock = loop->e->options.clock;
+
+    if (loop->random_used + count > EDGE_RANDOM_BYTES) {
+        clock->random(clock->context, loop->random, sizeof(loop->random));
+        loop->random_used = 0;
+    }
+    memcpy(out, loop->random + loop->random_used, (size_t)count);
+    loop->random_used += count;
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+static edge_request *
+new_request(edge_loop *loop)
+{
+    edge_request *r = loop->free_requests;
+
+    if (r != NULL) {
+        loop->free_requests = r->newer;
+        loop->free_count--;
+    } else {
+        r = calloc(1, sizeof(*r));
+        if (r == NULL)
+            abort();
+    }
+    r->loop = loop;
+    loop->busy++;
+    return r;
+}
+
+static void
+destroy_request(edge_request *r)
+{
+    bus_arena_fini(&r->arena);
+    bus_buf_fini(&r->body);
+    bus_buf_fini(&r->out);
+    free(r);
+}
+
+/* Back to zero, but for the memory that is worth keeping. */
+static void
+free_request(edge_request *r)
+{
+    edge_loop *loop = r->loop;
+    bus_arena  arena;
+    bus_buf    body = r->body, out = r->out;
+
+    PQclear(r->result);
+    loop->busy--;
+    if (loop->free_count >= FREE_REQUESTS_MAX) {
+        destroy_request(r);
+        return;
+    }
+    bus_arena_reset(&r->arena);
+    if (body.capacity > KEEP_BUFFER_BYTES)
+        bus_buf_fini(&body);
+    if (out.capacity > KEEP_BUFFER_BYTES)
+        bus_buf_fini(&out);
+    bus_buf_reset(&body);
+    bus_buf_reset(&out);
+    arena = r->arena;
+    *r = (edge_request){.arena = arena, .body = body, .out = out};
+    r->newer = loop->free_requests;
+    loop->free_requests = r;
+    loop->free_count++;
+}
+
+const char *
+edge_request_header(const edge_request *r, const char *name)
+{
+    return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+void
+edge_request_suspend(edge_request *r)
+{
+    edge_loop *loop = r->loop;
+
+    BUS_INVARIANT(!r->suspended && !r->answered);
+    MHD_suspend_connection(r->connection);
+    r->suspended = r->was_suspended = true;
+    r->newer = NULL;
+    r->older = loop->suspended;
+    if (r->older != NULL)
+        r->older->newer = r;
+    loop->suspended = r;
+}
+
+static void
+unlink_suspended(edge_request *r)
+{
+    if (r->newer != NULL)
+        r->newer->older = r->older;
+    else
+        r->loop->suspended = r->older;
+    if (r->older != NULL)
+        r->older->newer = r->newer;
+    r->newer = r->older = NULL;
+}
+
+static void
+add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    if (MHD_add_response_header(response, name, value) != MHD_YES)
+        bus_log_warn("edge.header_refused", BUS_KV("header", name));
+}
+
+static void
+add_number(struct MHD_Response *response, const char *name, const char *format, int number)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), format, number);
+    add_header(response, name, text);
+}
+
+static void
+add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *reply)
+{
+    char    traceparent[EDGE_TRACEPARENT_BYTES];
+    uint8_t span[8];
+
+    if (reply->status != 204 && reply->status != 304)
+        add_header(response, "Content-Type",
+                   reply->content_type == NULL ? "application/json" : reply->content_type);
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Cache-Control", reply->cache == NULL ? "no-store" : reply->cache);
+    edge_loop_random(r->loop, span, sizeof(span));
+    edge_trace_format(&r->trace, span, traceparent);
+    add_header(response, "traceparent", traceparent);
+    if (reply->has_version)
+        add_number(response, "ETag", "\"%d\"", reply->version);
+    if (reply->location != NULL)
+        add_header(response, "Location", reply->location);
+    if (reply->allow != NULL)
+        add_header(response, "Allow", reply->allow);
+    if (reply->policy != NULL)
+        add_header(response, "Content-Security-Policy", reply->policy);
+    if (reply->retry_after_s > 0)
+        add_number(response, "Retry-After", "%d", reply->retry_after_s);
+    if (reply->repeated)
+        add_header(response, "Idempotency-Replayed", "true");
+    if (reply->status == 401)
+        add_header(response, "WWW-Authenticate", "Bearer realm=\"shina\"");
+    if (r->loop->stopping || r->too_large)
+        add_header(response, "Connection", "close");
+}
+
+static struct MHD_Response *
+response_of(const edge_reply *reply)
+{
+    union {
+        const void *in;
+        void       *out;
+    } bytes = {.in = reply->body.at}; /* libmicrohttpd only reads, its type does not say so */
+
+    if (reply->fd > 0)
+        return MHD_create_response_from_fd64(reply->fd_bytes, reply->fd);
+    return MHD_create_response_from_buffer(reply->body.len, bytes.out, MHD_RESPMEM_PERSISTENT);
+}
+
+void
+edge_answer(edge_request *r, const edge_reply *reply)
+{
+    struct MHD_Response *response = response_of(reply);
+
+    BUS_INVARIANT(response != NULL && !r->answered);
+    add_headers(r, response, reply);
+    r->answered = true;
+    r->status = reply->status;
+    edge_metrics_request(r->class, reply->status,
+                         bus_mono_us(r->loop->e->options.clock) - r->started_us);
+    if (r->suspended) {
+        /* Its handler runs once more after the resume and queues it then. */
+        unlink_suspended(r);
+        r->suspended = false;
+        r->held = response;
+        MHD_resume_connection(r->connection);
+        r->loop->http_due = true;
+        return;
+    }
+    r->held = response;
+}
+
+/* --- routing ------------------------------------------------------------- */
+
+static void
+allowed_methods(const edge_match *match, char out[64])
+{
+    size_t len = 0;
+
+    for (int i = 0; i < EDGE_METHODS; i++)
+        if (match->targets[i] != NULL)
+            len +=
+                (size_t)snprintf(out + len, 64 - len, "%s%s%s", len == 0 ? "" : ", ",
+                                 edge_method_name((edge_method)i), i == EDGE_GET ? ", HEAD" : "");
+    (void)snprintf(out + len, 64 - len, ", OPTIONS");
+}
+
+/* Finds the route; false: answered. */
+static bool
+find_route(edge_request *r, const char *method)
+{
+    edge_match  match;
+    edge_method parsed;
+    char        allow[64];
+
+    if (strcmp(r->path, "/") == 0 || strcmp(r->path, "/docs/") == 0) {
+        edge_answer(r, &(edge_reply){.status = 308, .location = "/docs"});
+        return false;
+    }
+    if (!edge_router_find(r->loop->e->router, r->path, &match)) {
+        edge_problem(r, EDGE_NOT_FOUND, NULL);
+        return false;
+    }
+    r->parameter = match.parameter;
+    if (edge_method_parse(method, &parsed) && match.targets[parsed] != NULL) {
+        r->route = match.targets[parsed];
+        r->class = r->route->class;
+        r->head = strcmp(method, "HEAD") == 0;
+        return true;
+    }
+    allowed_methods(&match, allow);
+    if (strcmp(method, "OPTIONS") == 0)
+        edge_answer(r, &(edge_reply){.status = 204, .allow = allow});
+    else
+        edge_problem_method(r, allow);
+    return false;
+}
+
+/* Who calls? False: answered 401. */
+static bool
+authenticate(edge_request *r)
+{
+    const char *header = edge_request_header(r, "Authorization");
+    bus_error   err;
+
+    if (header == NULL || strncasecmp(header, "Bearer ", 7) != 0) {
+        edge_problem(r, EDGE_UNAUTHENTICATED, NULL);
+        return false;
+    }
+    if (edge_token_cache_verify(r->loop->tokens, header + 7 + strspn(header + 7, " "),
+                                r->loop->now_ms / 1000, &r->caller, &err) != BUS_OK) {
+        edge_problem(r, EDGE_UNAUTHENTICATED, err.text);
+        return false;
+    }
+    return true;
+}
+
+/* Headers are there, the body is not. False: answered. */
+static bool
+begin_request(edge_request *r, const char *path, const char *method)
+{
+    edge_loop  *loop = r->loop;
+    const char *length;
+    int64_t     bytes;
+
+    r->path = path;
+    r->class = EDGE_CLASS_NONE;
+    r->language = edge_language_of(edge_request_header(r, "Accept-Language"));
+    if (!edge_trace_parse(edge_request_header(r, "traceparent"), &r->trace)) {
+        edge_loop_random(loop, r->trace.trace_id.bytes, 16);
+        r->trace.flags = 0;
+    }
+    length = edge_request_header(r, "Content-Length");
+    if (length != NULL && edge_int_parse(bus_str_of(length), &bytes) &&
+        bytes > loop->e->options.body_bytes_max) {
+        r->too_large = true;
+        edge_problem(r, EDGE_BODY_TOO_LARGE, NULL);
+        return false;
+    }
+    if (r->uri_bytes > URI_BYTES_MAX) {
+        edge_problem(r, EDGE_URI_TOO_LONG, NULL);
+        return false;
+    }
+    if (!find_route(r, method))
+        return false;
+    if (!r->route->open) {
+        if (loop->stopping || loop->connections > loop->e->options.connections_max) {
+            edge_problem(r, EDGE_OVERLOADED, NULL);
+            return false;
+        }
+        return authenticate(r);
+    }
+    return true;
+}
+
+static enum MHD_Result
+queue_held(edge_request *r)
+{
+    enum MHD_Result queued = MHD_queue_response(r->connection, (unsigned)r->status, r->held);
+
+    MHD_destroy_response(r->held);
+    r->held = NULL;
+    return queued;
+}
+
+/* Some of the body. MHD_NO: far too much of it, the connection goes. */
+static enum MHD_Result
+take_body(edge_request *r, const char *data, size_t *bytes)
+{
+    size_t room = (size_t)r->loop->e->options.body_bytes_max;
+
+    if (r->body.len + *bytes > room)
+        r->too_large = true;
+    if (r->too_large || r->answered) {
+        r->dropped_bytes += *bytes;
+        if (r->dropped_bytes > room * DISCARD_FACTOR)
+            return MHD_NO;
+    } else {
+        bus_buf_add(&r->body, data, *bytes);
+    }
+    *bytes = 0;
+    return MHD_YES;
+}
+
+/* libmicrohttpd calls this when the headers are there, for each piece of the body, at its end,
+ * and again after a resume. */
+static enum MHD_Result
+on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+           const char *version, const char *upload_data, size_t *upload_data_size, void **slot)
+{
+    edge_request *r = *slot;
+
+    (void)context;
+    (void)version;
+    if (!r->begun) {
+        r->begun = true;
+        r->connection = connection;
+        /* What is answered before its body is read closes the connection; a refused body is read
+         * to its end, within bounds, so that the client gets to see the answer. */
+        if (!begin_request(r, url, method) && r->too_large)
+            return queue_held(r);
+        return MHD_YES;
+    }
+    if (*upload_data_size > 0)
+        return take_body(r, upload_data, upload_data_size);
+    if (r->held != NULL)
+        return queue_held(r);
+    if (r->too_large)
+        edge_problem(r, EDGE_BODY_TOO_LARGE, NULL);
+    else
+        r->route->handle(r);
+    /* What was suspended comes back here after its resume, even if it is answered already. */
+    return r->held != NULL && !r->was_suspended ? queue_held(r) : MHD_YES;
+}
+
+static void *
+on_uri(void *context, const char *uri, struct MHD_Connection *connection)
+{
+    edge_request *r = new_request(context);
+
+    r->connection = connection;
+    r->started_us = bus_mono_us(r->loop->e->options.clock);
+    r->uri_bytes = strlen(uri);
+    return r;
+}
+
+static void
+on_completed(void *context, struct MHD_Connection *connection, void **slot,
+             enum MHD_RequestTerminationCode code)
+{
+    edge_request *r = *slot;
+
+    (void)context;
+    (void)connection;
+    (void)code;
+    if (r == NULL)
+        return;
+    BUS_INVARIANT(!r->suspended);
+    if (r->held != NULL)
+        MHD_destroy_response(r->held);
+    free_request(r);
+    *slot = NULL;
+}
+
+static void
+on_connection(void *context, struct MHD_Connection *connection, void **slot,
+              enum MHD_ConnectionNotificationCode code)
+{
+    edge_loop *loop = context;
+    int        change = code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
+
+    (void)connection;
+    (void)slot;
+    loop->connections += change;
+    edge_metrics_connections(change);
+}
+
+static void
+on_http_log(void *context, const char *format, va_list args)
+{
+    char text[200];
+
+    (void)context;
+    (void)vsnprintf(text, sizeof(text), format, args);
+    text[strcspn(text, "\n")] = '\0';
+    bus_log_debug("edge.http", BUS_KV("text", text));
+}
+
+/* --- turns --------------------------------------------------------------- */
+
+static void
+on_http_ready(uv_poll_t *poll, int status, int events)
+{
+    edge_loop *loop = poll->data;
+
+    (void)status;
+    (void)events;
+    loop->http_due = true;
+}
+
+static void
+on_http_timer(uv_timer_t *timer)
+{
+    edge_loop *loop = timer->data;
+
+    loop->http_due = true;
+}
+
+/* Lets libmicrohttpd do what it can, and arms the timer for what it cannot yet. */
+static void
+run_http(edge_loop *loop)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    bool                   due = loop->http_due;
+
+    loop->http_due = false;
+    if (due && MHD_run(loop->daemon) != MHD_YES)
+        bus_log_error("edge.http_run_failed", BUS_KV_INT("loop", loop->number));
+    if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES)
+        timeout_ms = UINT64_MAX;
+    if (timeout_ms == 0 || loop->http_due) {
+        loop->http_due = true;
+        (void)uv_timer_start(&loop->http_timer, on_http_timer, 0, 0);
+    } else if (timeout_ms == UINT64_MAX) {
+        (void)uv_timer_stop(&loop->http_timer);
+    } else if (!uv_is_active((uv_handle_t *)&loop->http_timer) ||
+               uv_timer_get_due_in(&loop->http_timer) > timeout_ms) {
+        (void)uv_timer_start(&loop->http_timer, on_http_timer, timeout_ms, 0);
+    }
+}
+
+static void finish_stop(edge_loop *loop);
+
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+    edge_loop *loop = prepare->data;
+
+    loop->now_ms = bus_now_ms(loop->e->options.clock);
+    run_http(loop);
+    edge_metrics_queries(edge_db_waiting(loop->items) + edge_db_waiting(loop->lists));
+    edge_db_flush(loop->items);
+    edge_db_flush(loop->lists);
+    edge_db_flush(loop->control);
+    if (loop->stopping)
+        finish_stop(loop);
+}
+
+/* --- stopping ------------------------------------------------------------ */
+
+/* Fails what waits for the database, the bus or a view; each answers its request. */
+static void
+abandon(edge_loop *loop)
+{
+    edge_db_close(loop->items);
+    edge_db_close(loop->lists);
+    edge_db_close(loop->control);
+    edge_commands_abandon(loop->commands);
+    edge_progress_abandon(loop->progress);
+}
+
+static void
+close_handles(edge_loop *loop)
+{
+    edge_commands_close(loop->commands); /* from here on nobody wakes us */
+    edge_progress_close(loop->progress);
+    edge_redis_close(loop->redis);
+    uv_close((uv_handle_t *)&loop->http_timer, NULL);
+    uv_close((uv_handle_t *)&loop->stop_timer, NULL);
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+}
+
+/* Before the daemon, whose epoll it watches. */
+static void
+close_daemon(edge_loop *loop)
+{
+    if (loop->http_poll.loop != NULL)
+        uv_close((uv_handle_t *)&loop->http_poll, NULL);
+    if (loop->daemon != NULL)
+        MHD_stop_daemon(loop->daemon);
+    loop->daemon = NULL;
+}
+
+/* Once nothing is in flight, or the time is up. */
+static void
+finish_stop(edge_loop *loop)
+{
+    if (loop->busy > 0 && bus_mono_us(loop->e->options.clock) < loop->stop_by_us)
+        return;
+    abandon(loop);
+    BUS_INVARIANT(loop->suspended == NULL);
+    (void)MHD_run(loop->daemon); /* sends what was just answered */
+    close_daemon(loop);
+    close_handles(loop);
+}
+
+static void
+on_stop_timer(uv_timer_t *timer)
+{
+    (void)timer; /* only makes a turn */
+}
+
+static void
+begin_stop(edge_loop *loop)
+{
+    int fd;
+
+    loop->stopping = true;
+    loop->stop_by_us =
+        bus_mono_us(loop->e->options.clock) + (int64_t)loop->e->options.stop_deadline_ms * 1000;
+    fd = MHD_quiesce_daemon(loop->daemon);
+    if (fd >= 0)
+        (void)close(fd);
+    (void)uv_timer_start(&loop->stop_timer, on_stop_timer, 20, 20);
+}
+
+static void
+on_wake(uv_async_t *wake)
+{
+    edge_loop *loop = wake->data;
+
+    edge_commands_replies(loop->commands);
+    edge_progress_batches(loop->progress);
+    if (atomic_load(&loop->e->stopping) && !loop->stopping)
+        begin_stop(loop);
+}
+
+/* --- starting ------------------------------------------------------------ */
+
+static bus_code
+open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
+{
+    const edge_options         *o = &loop->e->options;
+    const union MHD_DaemonInfo *info;
+
+    loop->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL, MHD_OPTION_LISTEN_SOCKET,
+        listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(o->connections_max + CONNECTIONS_SPARE),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_END);
+    info =
+        loop->daemon == NULL ? NULL : MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (info == NULL)
+        return bus_fail(err, BUS_UNAVAILABLE, "the HTTP server does not start");
+    BUS_INVARIANT(uv_poll_init(&loop->uv, &loop->http_poll, info->epoll_fd) == 0 &&
+                  uv_poll_start(&loop->http_poll, UV_READABLE, on_http_ready) == 0);
+    loop->http_poll.data = loop;
+    return BUS_OK;
+}
+
+static void
+open_databases(edge_loop *loop)
+{
+    const edge_options *o = &loop->e->options;
+    edge_db_options     db = {.url = o->database_url,
+                              .application = "shina edge items",
+                              .role = "shina_edge",
+                              .connections = 1,
+                              .in_flight_max = 512,
+                              .group_max = 64,
+                              .waiting_max = o->queries_max,
+                              .statement_timeout_ms = o->list_timeout_ms};
+
+    loop->items = edge_db_open(&loop->uv, &db);
+    db.application = "shina edge lists";
+    db.connections = o->list_connections;
+    db.in_flight_max = db.group_max = 1; /* a slow list holds up its own connection only */
+    loop->lists = edge_db_open(&loop->uv, &db);
+    db.application = "shina edge control"; /* reads checkpoints, which the role may not */
+    db.role = NULL;
+    db.connections = 1;
+    db.in_flight_max = db.group_max = 32;
+    loop->control = edge_db_open(&loop->uv, &db);
+}
+
+static void
+run_loop(void *context)
+{
+    edge_loop *loop = context;
+
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
+        ;
+}
+
+static void
+free_loop(edge_loop *loop)
+{
+    edge_request *r;
+
+    while ((r = loop->free_requests) != NULL) {
+        loop->free_requests = r->newer;
+        destroy_request(r);
+    }
+    edge_commands_free(loop->commands);
+    edge_progress_free(loop->progress);
+    edge_token_cache_destroy(loop->tokens);
+    BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
+    free(loop);
+}
+
+bus_code
+edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *err)
+{
+    edge_loop *loop = calloc(1, sizeof(*loop));
+    bus_code   rc;
+
+    if (loop == NULL)
+        abort();
+    loop->e = e;
+    loop->number = number;
+    loop->random_used = EDGE_RANDOM_BYTES;
+    loop->now_ms = bus_now_ms(e->options.clock);
+    loop->tokens = edge_token_cache_create(&e->keys);
+    BUS_INVARIANT(uv_loop_init(&loop->uv) == 0 &&
+                  uv_timer_init(&loop->uv, &loop->http_timer) == 0 &&
+                  uv_timer_init(&loop->uv, &loop->stop_timer) == 0 &&
+                  uv_prepare_init(&loop->uv, &loop->prepare) == 0 &&
+                  uv_async_init(&loop->uv, &loop->wake, on_wake) == 0 &&
+                  uv_prepare_start(&loop->prepare, on_prepare) == 0);
+    loop->http_timer.data = loop->stop_timer.data = loop->prepare.data = loop->wake.data = loop;
+    if ((rc = open_daemon(loop, listen_fd, err)) != BUS_OK)
+        goto fail;
+    open_databases(loop);
+    if ((rc = edge_commands_open(&loop->commands, loop, err)) != BUS_OK ||
+        (rc = edge_progress_open(&loop->progress, loop, err)) != BUS_OK)
+        goto fail;
+    if (number == 0)
+        loop->redis = edge_redis_open(&loop->uv, e->options.redis_url);
+    loop->http_due = true;
+    if (uv_thread_create(&loop->thread, run_loop, loop) != 0) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the edge's thread does not start");
+        goto fail;
+    }
+    *out = loop;
+    return BUS_OK;
+
+fail:
+    abandon(loop);
+    close_daemon(loop);
+    close_handles(loop);
+    run_loop(loop);
+    free_loop(loop);
+    return rc;
+}
+
+void
+edge_loop_stop(edge_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    (void)uv_async_send(&loop->wake);
+    (void)uv_thread_join(&loop->thread);
+    free_loop(loop);
+}

@@ -1,0 +1,46 @@
+/* keys.c - the table of configuration keys. The README's table is made of it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/config/config.h"
+
+#include <stddef.h>
+
+#define MIB (INT64_C(1) << 20)
+
+/* clang-format off */
+const bus_config_key bus_config_keys[] = {
+    { "SHINA_HOME", BUS_CONFIG_TEXT, ".shina", 1, 4000, false,
+      "Folder of the embedded PostgreSQL and Redis, keys, lock and log." },
+    { "SHINA_HTTP", BUS_CONFIG_TEXT, "127.0.0.1:8080", 3, 255, false,
+      "Address and port of the HTTP edge; port 0 takes a free one." },
+    { "SHINA_DATABASE_URL", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
+      "PostgreSQL 15 or later as a libpq URL; unset: the embedded one. "
+      "`SHINA_DATABASE_URL_<DOMAIN>` gives a domain a database of its own." },
+    { "SHINA_REDIS_URL", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
+      "Redis as redis://host:port or unix:/path; unset: the embedded one." },
+    { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
+      "HS256 keys as kid:base64,kid:base64, the first one signs; unset: one made in SHINA_HOME." },
+    { "SHINA_PARTITIONS", BUS_CONFIG_INT, "8", 1, 256, false,
+      "Partitions of a domain's log, fixed when its schema is made." },
+    { "SHINA_BATCH", BUS_CONFIG_INT, "1024", 1, 16384, false,
+      "Commands decided and appended at once, at most." },
+    { "SHINA_QUEUE", BUS_CONFIG_INT, "8192", 16, 1000000, false,
+      "Commands waiting for a service, at most; beyond, the edge answers 503." },
+    { "SHINA_STATES_BYTES", BUS_CONFIG_INT, "67108864", MIB, 1024 * 1024 * MIB, false,
+      "States of streams kept in memory, bytes per domain." },
+    { "SHINA_BODY_BYTES", BUS_CONFIG_INT, "1048576", 1024, 64 * MIB, false,
+      "Largest request body." },
+    { "SHINA_CONNECTIONS", BUS_CONFIG_INT, "1024", 1, 65535, false,
+      "Client connections at once." },
+    { "SHINA_INFLIGHT", BUS_CONFIG_INT, "4096", 1, 1000000, false,
+      "Requests carried out at once." },
+    { "SHINA_DOCUMENTS", BUS_CONFIG_TEXT, NULL, 0, 4000, false,
+      "Folder with openapi.json, asyncapi.json and schemas/; unset: that of the build." },
+    { "SHINA_DOCS_VIEWER", BUS_CONFIG_TEXT, NULL, 0, 4000, false,
+      "Folder of the viewer behind /docs (swagger-ui-dist); unset: that of the build." },
+    { "SHINA_MIGRATIONS", BUS_CONFIG_TEXT, NULL, 0, 4000, false,
+      "Folder with dbconfig.yml and the migrations; unset: that of the build." },
+    { "SHINA_LOG", BUS_CONFIG_TEXT, "info", 4, 5, false,
+      "Least level that is logged: debug, info, warn or error." },
+    { NULL, BUS_CONFIG_TEXT, NULL, 0, 0, false, NULL },
+};
+/* clang-format on */

@@ -1,0 +1,660 @@
+/* openapi.c - the HTTP face of all domains as an OpenAPI 3.1 document.
+ *
+ * Every schema that a contract names is a component: "<module>.<definition>",
+ * "<module>.<command>-command", "<view>-row", so that what is made of the document has types
+ * with names. x-refusals has every refusal by code, with its texts.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/error.h"
+#include "bus/contract/compiler/model.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define FILTER_VALUES_MAX 100 /* as api-edge/query/filter.h has it */
+
+/* A document under way. */
+typedef struct {
+    contract *const *all;
+    int              count;
+    json_t          *paths, *schemas, *tags;
+} document;
+
+static const char *
+access_text(uint32_t roles, uint32_t own, uint32_t granted)
+{
+    static const struct {
+        uint32_t    bit;
+        const char *name;
+    } names[] = {{BUS_ROLE_ADMIN, "ADMIN"},
+                 {BUS_ROLE_DISPATCHER, "DISPATCHER"},
+                 {BUS_ROLE_DRIVER, "DRIVER"},
+                 {BUS_ROLE_VIEWER, "VIEWER"}};
+    const char *out = "";
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *comma = *out == '\0' ? "" : ", ";
+
+        if ((roles & names[i].bit) != 0)
+            out = text("%s%s%s", out, comma, names[i].name);
+        else if ((own & names[i].bit) != 0)
+            out = text("%s%s%s (own)", out, comma, names[i].name);
+        else if ((granted & names[i].bit) != 0)
+            out = text("%s%s%s (with finance.read)", out, comma, names[i].name);
+    }
+    return out;
+}
+
+static json_t *
+reference(const char *kind, const char *name)
+{
+    json_t *out = json_object();
+
+    put_text(out, "$ref", text("#/components/%s/%s", kind, name));
+    return out;
+}
+
+static json_t *
+operation(const contract *c, const char *id, const char *summary, const char *access)
+{
+    json_t *op = json_object(), *tags = json_array();
+
+    add(tags, json_string(c->module));
+    put(op, "tags", tags);
+    put_text(op, "operationId", id);
+    put_text(op, "summary", summary == NULL ? id : summary);
+    put_text(op, "description", text("Roles: %s.", access));
+    return op;
+}
+
+static void
+add_operation(document *d, const char *path, const char *method, json_t *op)
+{
+    json_t *item = json_object_get(d->paths, path);
+
+    if (item == NULL) {
+        item = json_object();
+        put(d->paths, path, item);
+    }
+    put(item, method, op);
+}
+
+static json_t *
+responses_of(const char *const *problems, const char *status, json_t *response)
+{
+    json_t *out = json_object();
+
+    put(out, status, response);
+    for (; *problems != NULL; problems++)
+        put(out, *problems, reference("responses", "Problem"));
+    return out;
+}
+
+/* --- commands -----------------------------------------------------------------------------------
+ */
+
+static const refusal *
+find_refusal(const document *d, const char *code)
+{
+    for (int c = 0; c < d->count; c++)
+        for (int i = 0; i < d->all[c]->refusals_count; i++)
+            if (strcmp(d->all[c]->refusals[i].code, code) == 0)
+                return &d->all[c]->refusals[i];
+    return NULL;
+}
+
+/* The codes that the command says it may answer with, else all of its module. */
+static void
+add_refusals(const document *d, json_t *op, json_t *responses, const contract *c, const message *m)
+{
+    const json_t *declared = json_object_get(m->json, "refuses"), *code;
+    json_t       *codes = json_array();
+    size_t        i;
+
+    for (int r = 0; declared == NULL && r < c->refusals_count; r++)
+        add(codes, json_string(c->refusals[r].code));
+    json_array_foreach(declared, i, code) add(codes, json_deep_copy(code));
+    json_array_foreach(codes, i, code)
+    {
+        const refusal *r = find_refusal(d, json_string_value(code));
+        const char    *status = text("%d", r->status);
+
+        if (json_object_get(responses, status) == NULL)
+            put(responses, status, reference("responses", "Problem"));
+    }
+    if (json_array_size(codes) > 0)
+        put(op, "x-refusals", codes);
+    else
+        json_decref(codes);
+}
+
+static json_t *
+request_body(const message *m, const char *schema)
+{
+    const json_t *valid = json_object_get(json_object_get(m->json, "examples"), "valid"), *one;
+    json_t       *body = json_object(), *content = json_object(), *media = json_object();
+    json_t       *examples = json_object();
+    size_t        i;
+
+    put(media, "schema", reference("schemas", schema));
+    json_array_foreach(valid, i, one)
+    {
+        json_t *example = json_object();
+
+        put(example, "value", json_deep_copy(one));
+        put(examples, text("example_%zu", i + 1), example);
+    }
+    if (json_object_size(examples) > 0)
+        put(media, "examples", examples);
+    else
+        json_decref(examples);
+    put(content, "application/json", media);
+    put(body, "required", json_true());
+    put(body, "content", content);
+    return body;
+}
+
+static void
+add_command(document *d, const contract *c, const message *m)
+{
+    static const char *const problems[] = {"400", "401", "403", "404", "409", "412", "413",
+                                           "415", "422", "500", "503", "504", NULL};
+    const char              *schema = text("%s-command", m->type);
+    json_t                  *op =
+        operation(c, m->type, description_of(m->json), access_text(m->roles, m->roles_own, 0));
+    json_t *parameters = json_array(), *responses;
+    char    method[16] = "";
+
+    if (strstr(m->path, "{id}") != NULL) {
+        add(parameters, reference("parameters", "Id"));
+        add(parameters, reference("parameters", "IfMatch"));
+    }
+    add(parameters, reference("parameters", "IdempotencyKey"));
+    add(parameters, reference("parameters", "DeviceAt"));
+    add(parameters, reference("parameters", "AcceptLanguage"));
+    add(parameters, reference("parameters", "Traceparent"));
+    put(op, "parameters", parameters);
+    put(d->schemas, schema, shared_schema(c, json_object_get(m->json, "schema")));
+    put(op, "requestBody", request_body(m, schema));
+    responses = m->on == BUS_ON_NEW
+                    ? responses_of(problems, "201", reference("responses", "Created"))
+                    : responses_of(problems, "200", reference("responses", "Done"));
+    add_refusals(d, op, responses, c, m);
+    put(op, "responses", responses);
+    for (size_t i = 0; m->method[i] != '\0' && i + 1 < sizeof(method); i++)
+        method[i] = (char)tolower((unsigned char)m->method[i]);
+    add_operation(d, text("/api/v1%s", m->path), method, op);
+}
+
+/* --- views
+ * ------------------------------------------------------------------------------------------- */
+
+static json_t *
+or_null(json_t *schema)
+{
+    json_t *out = json_object(), *either = json_array();
+
+    add(either, schema);
+    add(either, parsed("{'type':'null'}"));
+    put(out, "anyOf", either);
+    return out;
+}
+
+/* A member that comes from a row of another view. */
+static json_t *
+joined_schema(const document *d, const json_t *join)
+{
+    const char *name = json_string_value(json_object_get(join, "view"));
+    const char *take = json_string_value(json_object_get(join, "take"));
+    json_t     *out;
+
+    for (int c = 0; c < d->count; c++)
+        for (int v = 0; v < d->all[c]->views_count; v++) {
+            const view   *other = &d->all[c]->views[v];
+            const json_t *properties =
+                json_object_get(json_object_get(other->json, "schema"), "properties");
+
+            if (strcmp(other->name, name) != 0)
+                continue;
+            out = or_null(shared_schema(d->all[c], json_object_get(properties, take)));
+            put_text(out, "description",
+                     text("%s of %s, joined when it is read; null if there is none.", take, name));
+            return out;
+        }
+    BUS_UNREACHABLE(); /* check.c has found it */
+}
+
+/* Members that some roles see as null. */
+static void
+allow_masks(json_t *schema)
+{
+    json_t     *properties = json_object_get(schema, "properties"), *value, *item;
+    const char *name;
+    size_t      i;
+
+    json_array_foreach(json_object_get(schema, "oneOf"), i, item) allow_masks(item);
+    if (json_object_get(schema, "items") != NULL)
+        allow_masks(json_object_get(schema, "items"));
+    json_object_foreach(properties, name, value)
+    {
+        const json_t *masked = json_object_get(value, "x-masked");
+
+        allow_masks(value);
+        if (masked != NULL) {
+            json_t *either = or_null(json_incref(value));
+
+            put(either, "x-masked", json_deep_copy(masked));
+            put(properties, name, either);
+        }
+    }
+}
+
+/* A row as it is answered: id, version, the members, what is joined. */
+static void
+add_row(document *d, const contract *c, const view *v)
+{
+    const json_t *joins = json_object_get(v->json, "joins"), *join;
+    json_t       *row = shared_schema(c, json_object_get(v->json, "schema"));
+    json_t       *properties = json_object_get(row, "properties");
+    json_t       *required = json_object_get(row, "required");
+    size_t        i;
+
+    allow_masks(row);
+    if (properties == NULL) {
+        properties = json_object();
+        put(row, "properties", properties);
+    }
+    if (required == NULL) {
+        required = json_array();
+        put(row, "required", required);
+    }
+    put(properties, "id", parsed("{'type':'string','format':'uuid'}"));
+    put(properties, "version", parsed("{'type':'integer','minimum':1}"));
+    add(required, json_string("id"));
+    add(required, json_string("version"));
+    json_array_foreach(joins, i, join)
+    {
+        const char *as = json_string_value(json_object_get(join, "as"));
+
+        put(properties, as, joined_schema(d, join));
+        add(required, json_string(as));
+    }
+    put(d->schemas, text("%s-row", v->name), row);
+}
+
+static json_t *
+answer_of(json_t *schema, const char *what, bool etag)
+{
+    json_t *response = json_object(), *content = json_object(), *media = json_object();
+
+    put_text(response, "description", what);
+    if (etag)
+        put(response, "headers", parsed("{'ETag':{'$ref':'#/components/headers/ETag'}}"));
+    put(media, "schema", schema);
+    put(content, "application/json", media);
+    put(response, "content", content);
+    return response;
+}
+
+static json_t *
+query_parameter(const char *name, const char *what, json_t *schema)
+{
+    json_t *out = json_object();
+
+    put_text(out, "name", name);
+    put_text(out, "in", "query");
+    put_text(out, "description", what);
+    put(out, "schema", schema);
+    return out;
+}
+
+/* The values that a filter on the member compares with. */
+static json_t *
+value_schema(const type *t)
+{
+    json_t *out = json_object(), *names;
+
+    switch (t->kind) {
+    case BUS_KIND_BOOL: put_text(out, "type", "boolean"); break;
+    case BUS_KIND_INT: put_text(out, "type", "integer"); break;
+    case BUS_KIND_NUMBER: put_text(out, "type", "number"); break;
+    case BUS_KIND_ENUM:
+        put_text(out, "type", "string");
+        names = json_array();
+        for (int i = 0; i < t->names_count; i++)
+            add(names, json_string(t->names[i]));
+        put(out, "enum", names);
+        break;
+    case BUS_KIND_STRING: put_text(out, "type", "string"); break;
+    case BUS_KIND_UUID:
+        put_text(out, "type", "string");
+        put_text(out, "format", "uuid");
+        break;
+    case BUS_KIND_DATE:
+        put_text(out, "type", "string");
+        put_text(out, "format", "date");
+        break;
+    case BUS_KIND_TIME:
+        put_text(out, "type", "string");
+        put_text(out, "format", "date-time");
+        break;
+    case BUS_KIND_OBJECT:
+    case BUS_KIND_ARRAY:
+    case BUS_KIND_UNION:
+    case BUS_KIND_JSON: BUS_UNREACHABLE(); /* no columns */
+    }
+    return out;
+}
+
+static bool
+has_range(bus_kind kind)
+{
+    return kind == BUS_KIND_INT || kind == BUS_KIND_NUMBER || kind == BUS_KIND_TIME ||
+           kind == BUS_KIND_DATE;
+}
+
+static void
+add_filters(json_t *parameters, const view *v)
+{
+    static const struct {
+        const char *suffix, *what;
+    } ranges[] = {{"gte", "At least."}, {"gt", "Above."}, {"lte", "At most."}, {"lt", "Below."}};
+
+    for (int i = 0; i < v->columns_count; i++) {
+        const char *name = v->columns[i].name;
+        const type *t = member_named(v->row, name)->type;
+        bool        filter = v->columns[i].filter;
+
+        if (filter) {
+            json_t *list = json_object(), *parameter;
+
+            put_text(list, "type", "array");
+            put(list, "minItems", json_integer(1));
+            put(list, "maxItems", json_integer(FILTER_VALUES_MAX));
+            put(list, "items", value_schema(t));
+            parameter = query_parameter(name,
+                                        t->kind == BUS_KIND_STRING
+                                            ? "Equal to one of these; \\ before a comma keeps it."
+                                            : "Equal to one of these.",
+                                        list);
+            put_text(parameter, "style", "form");
+            put(parameter, "explode", json_false());
+            add(parameters, parameter);
+        }
+        for (size_t r = 0; r < sizeof(ranges) / sizeof(ranges[0]) && has_range(t->kind) &&
+                           (filter || v->columns[i].sort);
+             r++)
+            add(parameters, query_parameter(text("%s.%s", name, ranges[r].suffix), ranges[r].what,
+                                            value_schema(t)));
+    }
+}
+
+static void
+add_sort(json_t *parameters, const view *v)
+{
+    json_t *sorts = json_array(), *schema;
+
+    for (int i = 0; i < v->columns_count; i++)
+        if (v->columns[i].sort) {
+            add(sorts, json_string(v->columns[i].name));
+            add(sorts, json_string(text("-%s", v->columns[i].name)));
+        }
+    if (json_array_size(sorts) == 0) {
+        json_decref(sorts);
+        return;
+    }
+    schema = parsed("{'type':'string'}");
+    put(schema, "enum", sorts);
+    put_text(schema, "default", v->default_sort);
+    add(parameters, query_parameter("sort", "The order; - is descending.", schema));
+}
+
+static void
+add_list(document *d, const contract *c, const view *v)
+{
+    static const char *const problems[] = {"400", "401", "403", "422", "500", "503", NULL};
+    json_t                  *op = operation(c, text("list_%s", v->name), description_of(v->json),
+                                            access_text(v->roles, v->roles_own, v->roles_granted));
+    json_t                  *parameters = json_array();
+    json_t *page = parsed("{'type':'object','required':['items','next_cursor'],'properties':{"
+                          "'items':{'type':'array'},'next_cursor':{'type':['string','null']}}}");
+
+    add_filters(parameters, v);
+    add_sort(parameters, v);
+    add(parameters, reference("parameters", "Limit"));
+    add(parameters, reference("parameters", "Cursor"));
+    add(parameters, reference("parameters", "XAfter"));
+    add(parameters, reference("parameters", "AcceptLanguage"));
+    add(parameters, reference("parameters", "Traceparent"));
+    put(op, "parameters", parameters);
+    put(json_object_get(json_object_get(page, "properties"), "items"), "items",
+        reference("schemas", text("%s-row", v->name)));
+    put(op, "responses", responses_of(problems, "200", answer_of(page, "A page.", false)));
+    add_operation(d, text("/api/v1%s", v->list), "get", op);
+}
+
+static void
+add_item(document *d, const contract *c, const view *v)
+{
+    static const char *const problems[] = {"400", "401", "403", "404", "500", "503", NULL};
+    json_t                  *op = operation(c, text("get_%s", v->name), description_of(v->json),
+                                            access_text(v->roles, v->roles_own, v->roles_granted));
+    json_t                  *parameters = json_array();
+
+    add(parameters, reference("parameters", "Id"));
+    add(parameters, reference("parameters", "IfNoneMatch"));
+    add(parameters, reference("parameters", "XAfter"));
+    add(parameters, reference("parameters", "AcceptLanguage"));
+    add(parameters, reference("parameters", "Traceparent"));
+    put(op, "parameters", parameters);
+    put(op, "responses",
+        responses_of(problems, "200",
+                     answer_of(reference("schemas", text("%s-row", v->name)), "The row.", true)));
+    put(json_object_get(op, "responses"), "304", parsed("{'description':'Not changed.'}"));
+    add_operation(d, text("/api/v1%s", v->item), "get", op);
+}
+
+/* --- the document
+ * -------------------------------------------------------------------------------------- */
+
+/* What the edge has whatever the contracts say. Nobody needs a token there. */
+static void
+add_kernel(document *d)
+{
+    static const struct {
+        const char *path, *id, *summary, *media, *other;
+    } routes[] = {
+        {"/healthz", "healthz", "Is the process alive?", "application/json", NULL},
+        {"/readyz", "readyz", "May it be sent requests? With the state of its parts.",
+         "application/json", "503"},
+        {"/metrics", "metrics", "Counters for Prometheus.", "text/plain", NULL},
+        {"/openapi.json", "openapi", "This document.", "application/json", NULL},
+        {"/asyncapi.json", "asyncapi", "The event streams.", "application/json", NULL},
+        {"/docs", "docs", "This document to read.", "text/html", NULL},
+        {"/schemas/{name}", "schemas",
+         "The JSON Schema of one message, by its full name and .json.", "application/schema+json",
+         "404"},
+    };
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        json_t *op = json_object(), *responses = json_object(), *ok = json_object();
+        json_t *content = json_object();
+
+        put(op, "tags", parsed("['shina']"));
+        put_text(op, "operationId", routes[i].id);
+        put_text(op, "summary", routes[i].summary);
+        put(op, "security", json_array());
+        if (strstr(routes[i].path, "{name}") != NULL)
+            put(op, "parameters",
+                parsed("[{'name':'name','in':'path','required':true,'schema':{'type':'string'},"
+                       "'example':'vehicles.registered.v1.json'}]"));
+        put_text(ok, "description", "As asked.");
+        put(content, routes[i].media, json_object());
+        put(ok, "content", content);
+        put(responses, "200", ok);
+        if (routes[i].other != NULL)
+            put(responses, routes[i].other,
+                strcmp(routes[i].other, "404") == 0
+                    ? reference("responses", "Problem")
+                    : parsed("{'description':'Not now.','content':{'application/json':{}}}"));
+        put(op, "responses", responses);
+        add_operation(d, routes[i].path, "get", op);
+    }
+    add(d->tags, parsed("{'name':'shina','description':'The system itself.'}"));
+}
+
+static json_t *
+components(void)
+{
+    return parsed(
+        "{'securitySchemes':{'token':{'type':'http','scheme':'bearer','bearerFormat':'JWT',"
+        "'description':'HS256; carries tenant, user and role.'}},"
+        "'headers':{"
+        "'ETag':{'description':'The version, quoted.','schema':{'type':'string'}},"
+        "'Location':{'description':'Where it will be seen.','schema':{'type':'string'}},"
+        "'RetryAfter':{'description':'Seconds; with 503 and 504.','schema':{'type':'integer'}},"
+        "'IdempotencyReplayed':{'description':'true: this is the first answer again.',"
+        "'schema':{'type':'string'}}},"
+        "'responses':{"
+        "'Created':{'description':'It exists and is durable.','headers':{"
+        "'Location':{'$ref':'#/components/headers/Location'},"
+        "'ETag':{'$ref':'#/components/headers/ETag'},"
+        "'Idempotency-Replayed':{'$ref':'#/components/headers/IdempotencyReplayed'}},"
+        "'content':{'application/json':{'schema':{'$ref':'#/components/schemas/Answer'}}}},"
+        "'Done':{'description':'It happened and is durable.','headers':{"
+        "'ETag':{'$ref':'#/components/headers/ETag'},"
+        "'Idempotency-Replayed':{'$ref':'#/components/headers/IdempotencyReplayed'}},"
+        "'content':{'application/json':{'schema':{'$ref':'#/components/schemas/Answer'}}}},"
+        "'Problem':{'description':'Why not; code tells programs, detail tells people.','headers':{"
+        "'Retry-After':{'$ref':'#/components/headers/RetryAfter'}},"
+        "'content':{'application/problem+json':{"
+        "'schema':{'$ref':'#/components/schemas/Problem'}}}}},"
+        "'parameters':{"
+        "'Id':{'name':'id','in':'path','required':true,'schema':{'type':'string',"
+        "'format':'uuid'}},"
+        "'IdempotencyKey':{'name':'Idempotency-Key','in':'header','description':'The same key "
+        "gives the same answer, once done.','schema':{'type':'string','minLength':1,"
+        "'maxLength':255}},"
+        "'IfMatch':{'name':'If-Match','in':'header','description':'The ETag that was read; 412 if "
+        "it has changed.','schema':{'type':'string'}},"
+        "'IfNoneMatch':{'name':'If-None-Match','in':'header','description':'The ETag that was "
+        "read; 304 if it has not changed.','schema':{'type':'string'}},"
+        "'DeviceAt':{'name':'X-Device-At','in':'header','description':'When the device says it "
+        "happened: RFC 3339, or UTC milliseconds.','schema':{'type':'string'}},"
+        "'AcceptLanguage':{'name':'Accept-Language','in':'header','schema':{'type':'string'},"
+        "'description':'en or ru, for the detail of problems.'},"
+        "'Traceparent':{'name':'traceparent','in':'header','schema':{'type':'string'},"
+        "'description':'W3C Trace Context.'},"
+        "'XAfter':{'name':'X-After','in':'header','schema':{'type':'string'},'description':"
+        "'A position that an answer carried: wait until the view has it.'},"
+        "'Limit':{'name':'limit','in':'query','schema':{'type':'integer','minimum':1,"
+        "'maximum':200,'default':50}},"
+        "'Cursor':{'name':'cursor','in':'query','schema':{'type':'string'},'description':"
+        "'next_cursor of the page before.'}}}");
+}
+
+static void
+add_own_schemas(json_t *schemas)
+{
+    put(schemas, "Answer",
+        parsed("{'type':'object','required':['id','version','position'],'properties':{"
+               "'id':{'type':'string','format':'uuid'},"
+               "'version':{'type':'integer','minimum':0},"
+               "'position':{'type':'string','description':'Opaque; give it as X-After to read "
+               "what was written.'}}}"));
+    put(schemas, "Problem",
+        parsed("{'type':'object','description':'RFC 9457.','required':['type','title','status',"
+               "'code','detail','trace_id'],'properties':{'type':{'type':'string'},"
+               "'title':{'type':'string'},'status':{'type':'integer'},"
+               "'code':{'type':'string','description':'Stable; refusals are in x-refusals.'},"
+               "'detail':{'type':'string'},'trace_id':{'type':'string'},"
+               "'params':{'type':'object','description':'Of a refusal: what its text tells.'},"
+               "'errors':{'type':'array','description':'Of bad input.','items':{'type':'object',"
+               "'required':['pointer','message'],'properties':{'pointer':{'type':'string',"
+               "'description':'JSON pointer into the body, or /query/<parameter>.'},"
+               "'message':{'type':'string'}}}}}}"));
+}
+
+static json_t *
+refusals_of(const document *d)
+{
+    json_t *out = json_object();
+
+    for (int c = 0; c < d->count; c++)
+        for (int i = 0; i < d->all[c]->refusals_count; i++) {
+            const refusal *r = &d->all[c]->refusals[i];
+            json_t        *one = json_object(), *params = json_object();
+
+            put_text(one, "module", d->all[c]->module);
+            put(one, "status", json_integer(r->status));
+            put_text(one, "en", r->en);
+            put_text(one, "ru", r->ru);
+            for (int p = 0; r->params != NULL && p < r->params->members_count; p++)
+                put(params, r->params->members[p].name,
+                    plain_schema(d->all[c], r->params->members[p].type->schema));
+            if (json_object_size(params) > 0)
+                put(one, "params", params);
+            else
+                json_decref(params);
+            put(out, r->code, one);
+        }
+    return out;
+}
+
+static void
+add_definitions(document *d, const contract *c)
+{
+    json_t     *defs = json_object_get(c->json, "$defs"), *value;
+    const char *name;
+
+    json_object_foreach(defs, name, value)
+        put(d->schemas, text("%s.%s", c->module, name), shared_schema(c, value));
+}
+
+static void
+add_contract(document *d, const contract *c)
+{
+    json_t *tag = json_object();
+
+    put_text(tag, "name", c->module);
+    put_text(tag, "description", description_of(c->json));
+    add(d->tags, tag);
+    add_definitions(d, c);
+    for (int a = 0; a < c->aggregates_count; a++)
+        for (int i = 0; i < c->aggregates[a].commands_count; i++)
+            if (c->aggregates[a].commands[i].path != NULL)
+                add_command(d, c, &c->aggregates[a].commands[i]);
+    for (int v = 0; v < c->views_count; v++) {
+        if (c->views[v].list != NULL || c->views[v].item != NULL)
+            add_row(d, c, &c->views[v]);
+        if (c->views[v].list != NULL)
+            add_list(d, c, &c->views[v]);
+        if (c->views[v].item != NULL)
+            add_item(d, c, &c->views[v]);
+    }
+}
+
+json_t *
+openapi_of(contract *const *all, int count, const contract *common)
+{
+    document d = {all, count, json_object(), json_object(), json_array()};
+    json_t  *out = json_object(), *parts = components();
+
+    put_text(out, "openapi", "3.1.0");
+    put(out, "info",
+        parsed("{'title':'shina','version':'1','summary':'CRM of a carrier: commands and views.',"
+               "'license':{'name':'Apache-2.0','identifier':'Apache-2.0'}}"));
+    put(out, "servers", parsed("[{'url':'/'}]"));
+    put(out, "security", parsed("[{'token':[]}]"));
+    add_own_schemas(d.schemas);
+    if (common != NULL)
+        add_definitions(&d, common);
+    for (int c = 0; c < count; c++)
+        add_contract(&d, all[c]);
+    add_kernel(&d);
+    put(out, "tags", d.tags);
+    put(out, "paths", d.paths);
+    put(parts, "schemas", d.schemas);
+    put(out, "components", parts);
+    put(out, "x-refusals", refusals_of(&d));
+    return out;
+}

@@ -1,0 +1,150 @@
+/* contract.h - a domain's public face as constant tables, written by the schema
+ * compiler from schemas/<domain>.json. Shared by the edge, the runtime and the store.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_CONTRACT_CONTRACT_H
+#define BUS_CONTRACT_CONTRACT_H
+
+#include "bus/contract/shape.h"
+
+typedef struct bus_contract           bus_contract;
+typedef struct bus_aggregate_contract bus_aggregate_contract;
+typedef struct bus_message            bus_message;
+typedef struct bus_refusal            bus_refusal;
+typedef struct bus_view_contract      bus_view_contract;
+typedef struct bus_column             bus_column;
+typedef struct bus_join               bus_join;
+
+/* Roles of domain/model section 5, as bits. SERVICE is shina itself: sent commands,
+ * reactions and wakes; a contract never names it, it may do everything. */
+enum {
+    BUS_ROLE_ADMIN = 1u << 0,
+    BUS_ROLE_DISPATCHER = 1u << 1,
+    BUS_ROLE_DRIVER = 1u << 2,
+    BUS_ROLE_VIEWER = 1u << 3,
+    BUS_ROLE_SERVICE = 1u << 4
+};
+/* Grants, as bits. */
+enum { BUS_GRANT_FINANCE_READ = 1u << 0 };
+
+/* To which streams a command may go ("on" in the contract). */
+typedef enum {
+    BUS_ON_EXISTING, /* "existing", the default: unknown stream is NOT_FOUND */
+    BUS_ON_NEW,      /* "new": the stream's id is derived from the command's id */
+    BUS_ON_ANY       /* "any": the first command makes the stream */
+} bus_on;
+
+/* Where a command comes from ("by" in the contract). */
+typedef enum {
+    BUS_BY_CLIENT,  /* default: has a route, or is sent */
+    BUS_BY_SERVICE, /* "service": only sent or by reaction; no route */
+    BUS_BY_WAKE,    /* "wake": only from the timer of the same name; its data is {} */
+    BUS_BY_ANSWER   /* "answer": the answer to a sent command; its struct is bus_answer */
+} bus_by;
+
+/* A command or an event. */
+struct bus_message {
+    const char                   *type; /* "vehicles.record_odometer", "vehicles.retired.v1" */
+    const char                   *name; /* "record_odometer", "retired" */
+    const bus_aggregate_contract *aggregate;
+    const bus_shape              *shape;
+    int                           kind;    /* value of the tagged union's enum */
+    int                           version; /* events: 1..; commands: 0 */
+    /* commands only */
+    bus_on      on;
+    bus_by      by;
+    const char *http_method, *http_path; /* "POST", "/vehicles/{id}/odometer"; NULL: no route */
+    uint32_t    roles;                   /* who may, whatever the row */
+    uint32_t    roles_own;               /* who may on rows of their own */
+};
+
+/* The C tagged unions of an aggregate: struct { enum kind; union { ... }; } */
+struct bus_aggregate_contract {
+    const char               *name; /* "vehicle" */
+    const bus_contract       *contract;
+    const bus_message *const *commands; /* by kind */
+    const bus_message *const *events;   /* by kind */
+    int                       commands_count, events_count;
+    uint32_t                  command_size, command_data_offset;
+    uint32_t                  event_size, event_data_offset;
+};
+
+/* A business answer's code. */
+struct bus_refusal {
+    const char      *code;    /* "VEHICLE_ODOMETER_BACK" */
+    int              status;  /* HTTP */
+    const bus_shape *params;  /* an OBJECT, or NULL: none */
+    const char      *en, *ru; /* "{last_m}" stands for a param */
+};
+
+/* What a view's table has besides tenant, id, version, position and body. */
+struct bus_column {
+    const char      *name;  /* member of the row; its shape gives the SQL type */
+    const bus_field *field; /* in row */
+    bool             filter, sort;
+};
+
+/* Members added when the view is read, from a row of another view. */
+struct bus_join {
+    const char *view; /* name of the other view */
+    const char *by;   /* our column with its id */
+    const char *take; /* member of the other row */
+    const char *as;   /* member here */
+};
+
+struct bus_view_contract {
+    const char                   *name; /* unique over all domains, as C and SQL identifier */
+    const bus_contract           *contract;
+    const bus_aggregate_contract *of;  /* rows keyed by its streams, or NULL: own key */
+    const bus_shape              *row; /* OBJECT; never holds id and version: they are added */
+    const char *http_list, *http_item; /* "/vehicles", "/vehicles/{id}"; NULL: none */
+    uint32_t    roles, roles_own;
+    uint32_t    grants; /* a role of roles_granted needs one of these */
+    uint32_t    roles_granted;
+    const char *own; /* column compared with the caller's driver_id; "id": the row's own id */
+    const char *own_from, *own_until; /* columns (ms): the row is theirs between; NULL: always */
+    const bus_column         *columns;
+    int                       columns_count;
+    const bus_join           *joins;
+    int                       joins_count;
+    const char               *default_sort; /* "-registered_at" */
+    const bus_message *const *follows;      /* events that it projects */
+    int                       follows_count;
+    uint64_t hash; /* of its part of the contract; with view_version it names the table */
+};
+
+struct bus_contract {
+    const char                          *module;
+    const bus_aggregate_contract *const *aggregates;
+    int                                  aggregates_count;
+    const bus_refusal                   *refusals;
+    int                                  refusals_count;
+    const bus_view_contract *const      *views;
+    int                                  views_count;
+    const bus_message *const *follows; /* events of others that reactions or views read */
+    int                       follows_count;
+    const bus_message *const *sends; /* commands of others (or own) that it sends */
+    int                       sends_count;
+    const bus_shape          *settings; /* OBJECT with defaults, or NULL */
+    const char               *json;     /* the contract's own text, for documents */
+};
+
+/* Answers of the kernel itself; they need no declaration (NOT_FOUND 404, ...). */
+extern const bus_refusal BUS_NOT_FOUND_REFUSAL;    /* NOT_FOUND 404 */
+extern const bus_refusal BUS_FORBIDDEN_REFUSAL;    /* FORBIDDEN 403 */
+extern const bus_refusal BUS_VERSION_REFUSAL;      /* VERSION_MISMATCH 412 {current} */
+extern const bus_refusal BUS_KEY_REUSED_REFUSAL;   /* IDEMPOTENCY_KEY_REUSED 422 */
+extern const bus_refusal BUS_EXISTS_REFUSAL;       /* ALREADY_EXISTS 409 */
+extern const bus_refusal BUS_STREAM_FAULT_REFUSAL; /* STREAM_FAULT 500 */
+
+/* Finds by full type ("vehicles.register", "vehicles.registered.v1"); NULL: not there. */
+const bus_message *bus_contract_command(const bus_contract *contract, bus_str type);
+const bus_message *bus_contract_event(const bus_contract *contract, bus_str type);
+/* Among its own refusals and the kernel's. */
+const bus_refusal       *bus_contract_refusal(const bus_contract *contract, bus_str code);
+const bus_view_contract *bus_contract_view(const bus_contract *contract, bus_str name);
+
+/* "ADMIN" to BUS_ROLE_ADMIN; 0: unknown. The names joined by spaces into text. */
+uint32_t bus_role_parse(bus_str name);
+uint32_t bus_grant_parse(bus_str name);
+
+#endif

@@ -1,0 +1,184 @@
+/* batch_load.c - states out of the log, for streams that are not in memory.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/contract/codec.h"
+#include "bus/log/log.h"
+#include "bus/runtime/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const bus_aggregate *
+aggregate_named(const bus_module *module, bus_str name)
+{
+    for (int i = 0; i < module->aggregates_count; i++)
+        if (bus_str_is(name, module->aggregates[i].of->name))
+            return &module->aggregates[i];
+    return NULL;
+}
+
+static const bus_aggregate *
+aggregate_of(const bus_module *module, const bus_aggregate_contract *of)
+{
+    for (int i = 0; i < module->aggregates_count; i++)
+        if (module->aggregates[i].of == of)
+            return &module->aggregates[i];
+    return NULL;
+}
+
+void
+batch_apply(void *context)
+{
+    batch_applying *a = context;
+
+    a->aggregate->apply(a->state, a->tagged);
+}
+
+void
+batch_quarantine(bus_writer *w, bus_id stream, const bus_error *err)
+{
+    bus_quarantined *q;
+
+    bus_log_error("writer.stream_fault", BUS_KV("domain", w->domain), BUS_KV_ID("stream", stream),
+                  BUS_KV_ERR(err));
+    bus_metric_add(&w->metrics[BUS_WRITER_FAULTS], 1);
+    HASH_FIND(hh, w->quarantined, &stream, sizeof(stream), q);
+    if (q != NULL)
+        return;
+    q = calloc(1, sizeof(*q));
+    if (q == NULL)
+        abort();
+    q->stream = stream;
+    HASH_ADD(hh, w->quarantined, stream, sizeof(q->stream), q);
+    atomic_fetch_add(&w->quarantined_count, 1);
+}
+
+bool
+batch_is_quarantined(const bus_writer *w, bus_id stream)
+{
+    bus_quarantined *q;
+
+    HASH_FIND(hh, w->quarantined, &stream, sizeof(stream), q);
+    return q != NULL;
+}
+
+/* Folds one record into its stream's state; what cannot be folded makes the state faulty. */
+static bus_code
+load_record(void *context, const bus_record *record, bus_error *err)
+{
+    batch             *b = context;
+    bus_writer        *w = b->w;
+    bus_state         *state = bus_states_find(w->states, record->stream);
+    const bus_message *type = bus_contract_event(w->module->contract, record->type);
+    bus_problems       problems = {0};
+    void              *data;
+    batch_applying     a;
+
+    (void)err;
+    if (state == NULL)
+        state = bus_states_add(w->states, record->stream,
+                               aggregate_named(w->module, record->aggregate));
+    state->tenant = record->tenant;
+    state->version = record->version;
+    if (state->faulty || state->aggregate == NULL)
+        return BUS_OK; /* a durable refusal's stream, or one of a newer contract */
+    if (type == NULL || type->aggregate != state->aggregate->of) {
+        bus_error unknown;
+
+        (void)bus_fail(&unknown, BUS_FAULT, "unknown event %.*s in the log",
+                       BUS_STR_ARG(record->type));
+        batch_quarantine(w, record->stream, &unknown);
+        state->faulty = true;
+        return BUS_OK;
+    }
+    data = bus_arena_alloc(b->arena, type->shape->size);
+    a = (batch_applying){.aggregate = state->aggregate, .state = state->data};
+    if (bus_decode(type->shape, record->data, b->arena, data, &problems) != BUS_OK) {
+        bus_error broken;
+
+        (void)bus_fail(&broken, BUS_FAULT, "event %.*s in the log: %s: %s",
+                       BUS_STR_ARG(record->type), problems.items[0].pointer,
+                       problems.items[0].message);
+        batch_quarantine(w, record->stream, &broken);
+        state->faulty = true;
+        return BUS_OK;
+    }
+    a.tagged = bus_tagged(b->arena, type, data);
+    {
+        bus_error fault;
+
+        if (bus_guarded(batch_apply, &a, &fault) != BUS_OK) {
+            batch_quarantine(w, record->stream, &fault);
+            state->faulty = true;
+        }
+    }
+    return BUS_OK;
+}
+
+void
+batch_touch(batch *b, bus_state *state)
+{
+    if (state->touched)
+        return;
+    state->touched = true;
+    if (b->touched_count == b->touched_room) {
+        int         room = b->touched_room == 0 ? 64 : b->touched_room * 2;
+        bus_state **all = BUS_ARENA_ARRAY(b->arena, bus_state *, (size_t)room);
+
+        if (b->touched_count > 0)
+            memcpy(all, b->touched, (size_t)b->touched_count * sizeof(bus_state *));
+        b->touched = all;
+        b->touched_room = room;
+    }
+    b->touched[b->touched_count++] = state;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(bus_id));
+}
+
+/* Every open item gets its state; streams not in memory are read in one call. */
+bus_code
+batch_load(batch *b, bus_error *err)
+{
+    bus_writer *w = b->w;
+    bus_id     *missing = BUS_ARENA_ARRAY(b->arena, bus_id, (size_t)b->count);
+    int         count = 0, unique = 0;
+    bus_code    rc = BUS_OK;
+
+    for (int i = 0; i < b->count; i++) {
+        const item *it = &b->items[i];
+
+        if (it->status == ITEM_OPEN && it->message->on != BUS_ON_NEW &&
+            bus_states_find(w->states, it->cmd->stream) == NULL)
+            missing[count++] = it->cmd->stream;
+    }
+    if (count > 0) {
+        qsort(missing, (size_t)count, sizeof(*missing), compare_ids);
+        for (int i = 0; i < count; i++)
+            if (unique == 0 || !bus_id_equal(missing[unique - 1], missing[i]))
+                missing[unique++] = missing[i];
+        rc = w->options->store->load(w->store, w->domain, missing, unique, load_record, b, err);
+        if (rc != BUS_OK) {
+            for (int i = 0; i < unique; i++) { /* half-read states are no states */
+                bus_state *state = bus_states_find(w->states, missing[i]);
+
+                if (state != NULL)
+                    bus_states_evict(w->states, state);
+            }
+            return rc;
+        }
+    }
+    for (int i = 0; i < b->count; i++) {
+        item *it = &b->items[i];
+
+        if (it->status != ITEM_OPEN)
+            continue;
+        it->state = bus_states_find(w->states, it->cmd->stream);
+        if (it->state == NULL)
+            it->state = bus_states_add(w->states, it->cmd->stream,
+                                       aggregate_of(w->module, it->message->aggregate));
+    }
+    return BUS_OK;
+}

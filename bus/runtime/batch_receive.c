@@ -1,0 +1,146 @@
+/* batch_receive.c - the first step: what came is decoded, checked, and compared with what was
+ * answered lately. SPDX-License-Identifier: Apache-2.0 */
+#include "bus/contract/codec.h"
+#include "bus/runtime/batch.h"
+#include "bus/runtime/derive.h"
+#include "bus/runtime/sends.h"
+
+bus_reply
+batch_reply_to(const item *it)
+{
+    return (bus_reply){.command_id = it->cmd->command_id,
+                       .stream = it->cmd->stream,
+                       .partition = it->cmd->partition};
+}
+
+void
+batch_settle(item *it, bus_answer_status status, const char *code, bus_str detail)
+{
+    it->reply = batch_reply_to(it);
+    it->reply.status = status;
+    it->reply.code = bus_str_of(code);
+    it->reply.detail = detail;
+    it->status = ITEM_SETTLED;
+}
+
+/* The reply of a refusal; it is final only when confirmed. */
+void
+batch_refuse(batch *b, item *it, const bus_refusal *refusal, bus_str params)
+{
+    it->reply = batch_reply_to(it);
+    it->reply.status = BUS_ANSWER_REFUSED;
+    it->reply.code = bus_str_of(refusal->code);
+    it->reply.params = params;
+    it->reply.detail = bus_refusal_text(refusal, params, b->arena);
+}
+
+bool
+batch_is_client(const item *it)
+{
+    return it->cmd->origin == BUS_ORIGIN_CLIENT;
+}
+
+/* --- receive: decode, check the way it came, meet repeats ------------------ */
+
+static bus_str
+first_problem(batch *b, const bus_problems *problems)
+{
+    return bus_arena_printf(b->arena, "%s: %s", problems->items[0].pointer,
+                            problems->items[0].message);
+}
+
+static bool
+decode_data(batch *b, item *it)
+{
+    const bus_runtime_options *options = b->w->options;
+    bus_problems               problems = {0};
+    bus_error                  err;
+
+    if (it->message->by == BUS_BY_ANSWER) {
+        it->data = BUS_ARENA_NEW(b->arena, bus_answer);
+        if (bus_answer_decode(it->cmd->data, options->contracts, options->contracts_count, b->arena,
+                              it->data, &err) == BUS_OK)
+            return true;
+        batch_settle(it, BUS_ANSWER_INVALID, "INVALID", bus_arena_printf(b->arena, "%s", err.text));
+        return false;
+    }
+    it->data = bus_arena_alloc(b->arena, it->message->shape->size);
+    if (bus_decode(it->message->shape, it->cmd->data, b->arena, it->data, &problems) == BUS_OK)
+        return true;
+    batch_settle(it, BUS_ANSWER_INVALID, "INVALID", first_problem(b, &problems));
+    return false;
+}
+
+/* May a command of this origin be this message? A client never reaches internal ones. */
+static bool
+origin_fits(bus_origin origin, bus_by by)
+{
+    switch (by) {
+    case BUS_BY_CLIENT:
+        return origin == BUS_ORIGIN_CLIENT || origin == BUS_ORIGIN_SEND ||
+               origin == BUS_ORIGIN_REACTION;
+    case BUS_BY_SERVICE: return origin == BUS_ORIGIN_SEND || origin == BUS_ORIGIN_REACTION;
+    case BUS_BY_WAKE: return origin == BUS_ORIGIN_WAKE;
+    case BUS_BY_ANSWER: return origin == BUS_ORIGIN_ANSWER;
+    }
+    BUS_UNREACHABLE();
+}
+
+/* A repeat of what was answered lately. */
+static bool
+met_before(batch *b, item *it)
+{
+    const bus_recent_answer *recent = bus_recent_find(b->w->recent, it->cmd->command_id);
+
+    if (recent == NULL || it->cmd->origin != BUS_ORIGIN_CLIENT)
+        return false;
+    if (recent->digest != it->digest) {
+        batch_refuse(b, it, &BUS_KEY_REUSED_REFUSAL, (bus_str){NULL, 0});
+        it->status = ITEM_SETTLED;
+        return true;
+    }
+    batch_settle(it, BUS_ANSWER_DONE, NULL, (bus_str){NULL, 0});
+    it->reply.repeated = true;
+    it->reply.stream = recent->stream;
+    it->reply.version = recent->version;
+    it->reply.offset = recent->offset;
+    return true;
+}
+
+void
+batch_receive(batch *b, item *it, int64_t now_ms)
+{
+    bus_writer        *w = b->w;
+    const bus_command *c = it->cmd;
+
+    item *first;
+
+    it->status = ITEM_OPEN;
+    HASH_FIND(hh, b->by_id, &c->command_id, sizeof(c->command_id), first);
+    if (first != NULL) {
+        it->twin = first;
+        it->digest = bus_derive_digest(c->type, c->stream, c->data);
+        it->status = ITEM_TWIN;
+        return;
+    }
+    HASH_ADD_KEYPTR(hh, b->by_id, &c->command_id, sizeof(c->command_id), it);
+    if (c->expires_at_ms != 0 && c->expires_at_ms < now_ms) {
+        batch_settle(it, BUS_ANSWER_EXPIRED, "EXPIRED", BUS_STR("the command came too late"));
+        return;
+    }
+    if (c->partition >= w->partitions || !w->leases[c->partition].held ||
+        bus_id_partition(c->stream, w->partitions) != c->partition) {
+        batch_settle(it, BUS_ANSWER_NOT_OWNER, "NOT_OWNER",
+                     BUS_STR("the partition belongs to another process"));
+        return;
+    }
+    it->message = bus_contract_command(w->module->contract, c->type);
+    if (it->message == NULL || !origin_fits(c->origin, it->message->by)) {
+        batch_settle(it, BUS_ANSWER_INVALID, "INVALID",
+                     bus_arena_printf(b->arena, "no such command: %.*s", BUS_STR_ARG(c->type)));
+        return;
+    }
+    it->digest = bus_derive_digest(c->type, c->stream, c->data);
+    if (!met_before(b, it))
+        (void)decode_data(b, it);
+}

@@ -1,0 +1,957 @@
+/* courier.c - sends and reactions on their way.
+ *
+ * Three things are kept: the places (per partition: how far it was read, which events are not
+ * done yet), the lanes (per stream: errands in order, the first is under way), and the errands
+ * under way (by ticket). The checkpoint of a partition is the offset before its first event that
+ * is not done.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/runtime/courier.h"
+#include "bus/log/log.h"
+#include "bus/metrics/metrics.h"
+#include "bus/module/decision.h"
+#include "bus/runtime/bell.h"
+#include "bus/runtime/derive.h"
+#include "bus/runtime/fold.h"
+#include "bus/runtime/follow.h"
+#include "bus/runtime/owners.h"
+#include "bus/runtime/sends.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define EVENTS_MAX 2048      /* events not done, over all partitions */
+#define READ_MAX 256         /* records read at once */
+#define REPLIES_MAX 256      /* taken at once */
+#define COMMIT_US 250000     /* checkpoints are written so often */
+#define RENEW_US 1500000     /* ... and renewed */
+#define REPLY_US 3000000     /* without a reply the command goes again */
+#define RETRY_FIRST_US 20000 /* pause after a failure, doubled up to */
+#define RETRY_LAST_US 2000000
+#define PARK_AFTER_US 30000000 /* of failing: the stream is parked */
+#define UNPARK_US 30000000     /* parked streams are tried again */
+#define EXPIRES_MS 10000
+
+typedef struct errand errand;
+typedef struct lane   lane;
+
+/* An event that asked for something. */
+typedef struct event {
+    uint16_t      partition;
+    int64_t       offset;
+    int           left;        /* errands not done */
+    bool          parked;      /* read again from a parked stream: no place waits for it */
+    struct event *prev, *next; /* in its place, by offset */
+} event;
+
+struct errand {
+    event         *of;
+    lane          *in;
+    bus_envelope  *command;
+    char          *answer; /* type of the answer's command, or NULL */
+    bool           answering;
+    bus_envelope  *answer_command;
+    uint64_t       ticket; /* 0: not under way */
+    int64_t        sent_us, retry_us, failing_since_us;
+    int64_t        pause_us;
+    errand        *prev, *next;               /* in its lane */
+    errand        *active_prev, *active_next; /* among the first of the lanes */
+    UT_hash_handle hh;                        /* by ticket */
+};
+
+/* What one stream asked for. */
+struct lane {
+    bus_id         stream;
+    uint16_t       partition;
+    errand        *errands;
+    bool           unparking;
+    UT_hash_handle hh;
+};
+
+/* A stream that waits. */
+typedef struct parking {
+    bus_id         stream;
+    uint16_t       partition;
+    int64_t        from_offset;
+    UT_hash_handle hh;
+} parking;
+
+struct bus_courier {
+    const bus_module          *module;
+    const bus_runtime_options *options;
+    const char *home, *domain; /* whose schema has the checkpoint; whose log is read */
+    char        reader[96];
+    bool        reactions;
+
+    bus_store  *home_store, *log_store;
+    bus_client *client;
+    bus_follow *follow;
+    bus_owners *owners;
+    bus_bell    bell;
+    bus_arena   arena;
+
+    int partitions;
+    struct {
+        bus_checkpoint checkpoint; /* as committed */
+        int64_t        read;       /* last offset taken in */
+        event         *events;     /* not done, by offset */
+    } place[BUS_PARTITIONS_MAX];
+    int      events_count;
+    lane    *lanes;
+    errand  *active;  /* first errands of all lanes */
+    errand  *tickets; /* uthash */
+    uint64_t last_ticket;
+    parking *parkings; /* uthash */
+    int64_t  committed_us, renewed_us, unparked_us;
+
+    pthread_t       thread;
+    atomic_bool     stopping, store_down, caught_up;
+    atomic_int      held, parked_count;
+    _Atomic int64_t behind;
+};
+
+static int64_t
+now_us(const bus_courier *c)
+{
+    return bus_mono_us(c->options->clock);
+}
+
+static void
+store_trouble(bus_courier *c, const char *what, const bus_error *err)
+{
+    if (!atomic_exchange(&c->store_down, true))
+        bus_log_warn("courier.store_failed", BUS_KV("reader", c->reader), BUS_KV("doing", what),
+                     BUS_KV_ERR(err));
+}
+
+/* --- events and errands ------------------------------------------------------- */
+
+static lane *
+lane_of(bus_courier *c, bus_id stream, uint16_t partition)
+{
+    lane *l;
+
+    HASH_FIND(hh, c->lanes, &stream, sizeof(stream), l);
+    if (l != NULL)
+        return l;
+    l = calloc(1, sizeof(*l));
+    if (l == NULL)
+        abort();
+    l->stream = stream;
+    l->partition = partition;
+    HASH_ADD(hh, c->lanes, stream, sizeof(l->stream), l);
+    return l;
+}
+
+static void
+activate(bus_courier *c, errand *e)
+{
+    e->retry_us = 0;
+    e->failing_since_us = 0;
+    e->pause_us = RETRY_FIRST_US;
+    DL_APPEND2(c->active, e, active_prev, active_next);
+}
+
+static event *
+new_event(bus_courier *c, const bus_record *record, bool parked)
+{
+    event *ev = calloc(1, sizeof(*ev));
+
+    if (ev == NULL)
+        abort();
+    ev->partition = record->partition;
+    ev->offset = record->offset;
+    ev->parked = parked;
+    c->events_count++;
+    if (!parked)
+        DL_APPEND(c->place[record->partition].events, ev);
+    return ev;
+}
+
+static void
+add_errand(bus_courier *c, lane *l, event *ev, const bus_command *command, bus_str answer)
+{
+    errand *e = calloc(1, sizeof(*e));
+
+    if (e == NULL)
+        abort();
+    e->of = ev;
+    e->in = l;
+    e->command = bus_envelope_of_command(command);
+    if (answer.len > 0) {
+        e->answer = strndup(answer.at, answer.len);
+        if (e->answer == NULL)
+            abort();
+    }
+    ev->left++;
+    DL_APPEND(l->errands, e);
+    if (l->errands == e)
+        activate(c, e);
+}
+
+static void
+free_errand(bus_courier *c, errand *e)
+{
+    if (e->ticket != 0)
+        HASH_DELETE(hh, c->tickets, e);
+    if (e->in->errands == e)
+        DL_DELETE2(c->active, e, active_prev, active_next);
+    DL_DELETE(e->in->errands, e);
+    bus_envelope_release(e->command);
+    bus_envelope_release(e->answer_command);
+    free(e->answer);
+    if (--e->of->left == 0) {
+        if (!e->of->parked)
+            DL_DELETE(c->place[e->of->partition].events, e->of);
+        c->events_count--;
+        free(e->of);
+    }
+    free(e);
+}
+
+/* --- what an event asks for ------------------------------------------------------ */
+
+static bus_command
+command_of(const bus_courier *c, const bus_record *record, bus_origin origin, bus_id command_id,
+           bus_str type, bus_id stream, bus_str data, bus_str causation)
+{
+    bus_actor actor = {0};
+    bus_error ignored;
+
+    if (bus_actor_decode(record->actor, &actor, &ignored) != BUS_OK)
+        actor.id = BUS_ID_NIL; /* of a newer log: nobody, as SERVICE */
+    return (bus_command){.command_id = command_id,
+                         .type = type,
+                         .tenant = record->tenant,
+                         .stream = stream,
+                         .partition = (uint16_t)bus_id_partition(stream, c->partitions),
+                         .origin = origin,
+                         .actor = {.id = actor.id, .roles = BUS_ROLE_SERVICE},
+                         .correlation_id = record->correlation_id,
+                         .causation_id = causation,
+                         .expected_version = -1,
+                         .device_at_ms = origin == BUS_ORIGIN_REACTION ? record->device_at_ms : 0,
+                         .data = data};
+}
+
+static bus_str
+event_id(bus_courier *c, const bus_record *record)
+{
+    char text[BUS_ID_TEXT_BYTES];
+
+    return bus_arena_printf(&c->arena, "%s:%d", bus_id_format(record->command_id, text),
+                            (int)record->nth);
+}
+
+static bus_code
+take_sends(bus_courier *c, const bus_record *record, bool parked, bus_error *err)
+{
+    bus_sent *sends;
+    event    *ev;
+    lane     *l;
+    int       count;
+    bus_code  rc;
+
+    if (record->sends.len == 0)
+        return BUS_OK;
+    if ((rc = bus_sends_decode(record->sends, &c->arena, &sends, &count, err)) != BUS_OK)
+        return rc;
+    if (count == 0)
+        return BUS_OK;
+    ev = new_event(c, record, parked);
+    l = lane_of(c, record->stream, record->partition);
+    for (int i = 0; i < count; i++) {
+        bus_command command = command_of(
+            c, record, BUS_ORIGIN_SEND, bus_derive_send(record->command_id, record->nth, i),
+            sends[i].to, sends[i].stream, sends[i].data, event_id(c, record));
+
+        add_errand(c, l, ev, &command, sends[i].answer);
+    }
+    return BUS_OK;
+}
+
+typedef struct {
+    const bus_reaction *reaction;
+    const bus_event    *event;
+    bus_reaction_out    out;
+} reacting;
+
+static void
+react_guarded(void *context)
+{
+    reacting *r = context;
+
+    r->reaction->react(r->event, &r->out);
+}
+
+static bus_code
+take_reactions(bus_courier *c, const bus_record *record, bool parked, bus_error *err)
+{
+    const bus_reaction *reaction = NULL;
+    bus_event           seen;
+    reacting            r;
+    event              *ev;
+    bus_code            rc;
+
+    for (int i = 0; i < c->module->reactions_count; i++)
+        if (bus_str_is(record->type, c->module->reactions[i].on->type))
+            reaction = &c->module->reactions[i];
+    if (reaction == NULL)
+        return BUS_OK;
+    rc = bus_event_of_record(c->options->contracts, c->options->contracts_count, record, &c->arena,
+                             &seen, err);
+    if (rc != BUS_OK)
+        return rc;
+    r = (reacting){.reaction = reaction, .event = &seen, .out = {.arena = &c->arena}};
+    if ((rc = bus_guarded(react_guarded, &r, err)) != BUS_OK || r.out.commands_count == 0)
+        return rc;
+    ev = new_event(c, record, parked);
+    for (int i = 0; i < r.out.commands_count; i++) {
+        const bus_reacted_command *asked = &r.out.commands[i];
+        bus_command                command = command_of(
+                           c, record, BUS_ORIGIN_REACTION,
+                           bus_derive_reaction(c->home, record->command_id, record->nth, i),
+                           bus_str_of(asked->command->type), asked->stream, asked->data, event_id(c, record));
+
+        add_errand(c, lane_of(c, record->stream, record->partition), ev, &command,
+                   (bus_str){NULL, 0});
+    }
+    return BUS_OK;
+}
+
+/* --- parking ------------------------------------------------------------------------ */
+
+static parking *
+parking_of(const bus_courier *c, bus_id stream)
+{
+    parking *p;
+
+    HASH_FIND(hh, c->parkings, &stream, sizeof(stream), p);
+    return p;
+}
+
+static void
+remember_parking(bus_courier *c, bus_id stream, uint16_t partition, int64_t from_offset)
+{
+    parking *p = parking_of(c, stream);
+
+    if (p != NULL) {
+        if (from_offset < p->from_offset)
+            p->from_offset = from_offset;
+        return;
+    }
+    p = calloc(1, sizeof(*p));
+    if (p == NULL)
+        abort();
+    p->stream = stream;
+    p->partition = partition;
+    p->from_offset = from_offset;
+    HASH_ADD(hh, c->parkings, stream, sizeof(p->stream), p);
+    atomic_fetch_add(&c->parked_count, 1);
+}
+
+/* How far each partition is done. */
+static int
+progress(const bus_courier *c, bus_checkpoint *out)
+{
+    int count = 0;
+
+    for (int p = 0; p < c->partitions; p++) {
+        const event   *first = c->place[p].events;
+        bus_checkpoint now = c->place[p].checkpoint;
+
+        now.offset = first != NULL ? first->offset - 1 : c->place[p].read;
+        if (now.held && now.offset > c->place[p].checkpoint.offset)
+            out[count++] = now;
+    }
+    return count;
+}
+
+static void
+lose_all(bus_courier *c)
+{
+    bus_log_warn("courier.fenced", BUS_KV("reader", c->reader), BUS_KV("home", c->home));
+    for (int p = 0; p < c->partitions; p++) {
+        c->place[p].checkpoint.held = false;
+        bus_follow_drop(c->follow, p);
+    }
+    atomic_store(&c->held, 0);
+}
+
+/* Checkpoints, and a parking if there is one, in one transaction. */
+static bus_code
+commit(bus_courier *c, bus_park_write *park)
+{
+    bus_checkpoint done[BUS_PARTITIONS_MAX];
+    bus_effect     effect = {.home = c->home,
+                             .reader = c->reader,
+                             .domain = c->domain,
+                             .checkpoints = done,
+                             .checkpoints_count = progress(c, done),
+                             .parks = park,
+                             .parks_count = park != NULL};
+    bus_error      err = {0};
+    bus_code       rc;
+
+    c->committed_us = now_us(c);
+    if (effect.checkpoints_count == 0 && park == NULL)
+        return BUS_OK;
+    rc = c->options->store->effect(c->home_store, &effect, &err);
+    if (rc == BUS_FENCED) {
+        lose_all(c);
+        return rc;
+    }
+    if (rc != BUS_OK) {
+        store_trouble(c, "checkpoint", &err);
+        return rc;
+    }
+    atomic_store(&c->store_down, false);
+    for (int i = 0; i < effect.checkpoints_count; i++)
+        c->place[done[i].partition].checkpoint.offset = done[i].offset;
+    return BUS_OK;
+}
+
+/* The stream's errands are put aside, from this event on; the rest go on. */
+static void
+park(bus_courier *c, lane *l, const char *reason)
+{
+    bus_park_write write = {.stream = l->stream,
+                            .partition = l->partition,
+                            .from_offset = l->errands->of->offset,
+                            .reason = reason};
+
+    bus_log_warn("courier.parked", BUS_KV("reader", c->reader), BUS_KV("home", c->home),
+                 BUS_KV_ID("stream", l->stream), BUS_KV("reason", reason));
+    if (parking_of(c, l->stream) == NULL && commit(c, &write) != BUS_OK)
+        return; /* tried again with the next failure */
+    remember_parking(c, l->stream, l->partition, write.from_offset);
+    while (l->errands != NULL)
+        free_errand(c, l->errands);
+    HASH_DELETE(hh, c->lanes, l);
+    free(l);
+}
+
+static void
+park_record(bus_courier *c, const bus_record *record, const bus_error *why)
+{
+    bus_park_write write = {.stream = record->stream,
+                            .partition = record->partition,
+                            .from_offset = record->offset,
+                            .reason = why->text};
+
+    bus_log_error("courier.parked", BUS_KV("reader", c->reader), BUS_KV("home", c->home),
+                  BUS_KV_ID("stream", record->stream), BUS_KV_ERR(why));
+    if (commit(c, &write) == BUS_OK)
+        remember_parking(c, record->stream, record->partition, record->offset);
+}
+
+static bus_code
+take_record(bus_courier *c, const bus_record *record, bool parked)
+{
+    bus_error err = {0};
+    bus_code  rc = c->reactions ? take_reactions(c, record, parked, &err)
+                                : take_sends(c, record, parked, &err);
+
+    if (rc != BUS_OK)
+        park_record(c, record, &err);
+    return rc;
+}
+
+/* A stream that is parked is tried again from its first event. */
+typedef struct {
+    bus_courier *c;
+    int64_t      from_offset;
+    bool         failed;
+} unparking;
+
+static bus_code
+unpark_record(void *context, const bus_record *record, bus_error *err)
+{
+    unparking *u = context;
+
+    (void)err;
+    if (record->offset >= u->from_offset && !u->failed)
+        u->failed = take_record(u->c, record, true) != BUS_OK;
+    return BUS_OK;
+}
+
+static void
+end_parking(bus_courier *c, parking *p)
+{
+    bus_park_write write = {.stream = p->stream,
+                            .partition = p->partition,
+                            .from_offset = p->from_offset,
+                            .reason = "",
+                            .remove = true};
+
+    if (commit(c, &write) != BUS_OK)
+        return;
+    bus_log_info("courier.unparked", BUS_KV("reader", c->reader), BUS_KV_ID("stream", p->stream));
+    HASH_DELETE(hh, c->parkings, p);
+    free(p);
+    atomic_fetch_sub(&c->parked_count, 1);
+}
+
+static void
+try_parked(bus_courier *c)
+{
+    parking *p, *next;
+
+    c->unparked_us = now_us(c);
+    HASH_ITER(hh, c->parkings, p, next)
+    {
+        unparking u = {.c = c, .from_offset = p->from_offset};
+        bus_error err = {0};
+        lane     *l;
+
+        if (c->events_count >= EVENTS_MAX)
+            return;
+        HASH_FIND(hh, c->lanes, &p->stream, sizeof(p->stream), l);
+        if (l != NULL)
+            continue; /* under way already */
+        if (c->options->store->load(c->log_store, c->domain, &p->stream, 1, unpark_record, &u,
+                                    &err) != BUS_OK) {
+            store_trouble(c, "reading a parked stream", &err);
+            return;
+        }
+        HASH_FIND(hh, c->lanes, &p->stream, sizeof(p->stream), l);
+        if (l != NULL)
+            l->unparking = true;
+        else if (!u.failed)
+            end_parking(c, p);
+    }
+}
+
+/* --- errands under way ----------------------------------------------------------------- */
+
+static void
+set_ticket(bus_courier *c, errand *e, uint64_t ticket)
+{
+    if (e->ticket != 0)
+        HASH_DELETE(hh, c->tickets, e);
+    e->ticket = ticket;
+    if (ticket != 0)
+        HASH_ADD(hh, c->tickets, ticket, sizeof(e->ticket), e);
+}
+
+static void
+fail(bus_courier *c, errand *e, const char *reason)
+{
+    int64_t now = now_us(c);
+
+    set_ticket(c, e, 0);
+    if (e->failing_since_us == 0)
+        e->failing_since_us = now;
+    e->retry_us = now + e->pause_us;
+    e->pause_us = e->pause_us * 2 > RETRY_LAST_US ? RETRY_LAST_US : e->pause_us * 2;
+    if (now - e->failing_since_us > PARK_AFTER_US)
+        park(c, e->in, reason);
+}
+
+static void
+domain_of(bus_str type, char out[64])
+{
+    const char *dot = memchr(type.at, '.', type.len);
+    size_t      len = dot == NULL ? 0 : (size_t)(dot - type.at);
+
+    if (len >= 64)
+        len = 0;
+    memcpy(out, type.at, len);
+    out[len] = '\0';
+}
+
+static void
+send_errand(bus_courier *c, errand *e)
+{
+    const bus_command *template = e->answering ? &e->answer_command->command : &e->command->command;
+    bus_command   command = *template;
+    char          domain[64];
+    const char   *address;
+    bus_envelope *env;
+    bus_error     err = {0};
+
+    domain_of(command.type, domain);
+    address = bus_owners_of(c->owners, domain, command.partition);
+    if (address == NULL) {
+        fail(c, e, "nobody owns the partition it goes to");
+        return;
+    }
+    command.expires_at_ms = bus_now_ms(c->options->clock) + EXPIRES_MS;
+    env = bus_envelope_of_command(&command);
+    set_ticket(c, e, ++c->last_ticket);
+    e->sent_us = now_us(c);
+    if (c->options->transport_ops->send(c->client, address, env, e->ticket, &err) != BUS_OK) {
+        bus_envelope_release(env);
+        if (err.code == BUS_UNAVAILABLE)
+            bus_owners_stale(c->owners, domain);
+        fail(c, e, err.text);
+    }
+}
+
+static void
+finish(bus_courier *c, errand *e)
+{
+    lane    *l = e->in;
+    parking *p;
+
+    free_errand(c, e);
+    if (l->errands != NULL) {
+        activate(c, l->errands);
+        send_errand(c, l->errands);
+        return;
+    }
+    p = l->unparking ? parking_of(c, l->stream) : NULL;
+    HASH_DELETE(hh, c->lanes, l);
+    free(l);
+    if (p != NULL)
+        end_parking(c, p);
+}
+
+/* The answer goes back to the stream that asked, as a command of its own. */
+static void
+answer(bus_courier *c, errand *e, const bus_reply *reply)
+{
+    const bus_command *sent = &e->command->command;
+    bus_command        command = *sent;
+    bus_buf            data = {0};
+
+    bus_answer_encode(sent->type, sent->stream, reply, &data);
+    command.command_id = bus_derive_answer(sent->command_id);
+    command.type = bus_str_of(e->answer);
+    command.stream = e->in->stream;
+    command.partition = e->of->partition;
+    command.origin = BUS_ORIGIN_ANSWER;
+    command.data = bus_buf_str(&data);
+    e->answer_command = bus_envelope_of_command(&command);
+    bus_buf_fini(&data);
+    e->answering = true;
+    e->failing_since_us = 0;
+    e->pause_us = RETRY_FIRST_US;
+    send_errand(c, e);
+}
+
+static void
+note_refusal(const bus_courier *c, const errand *e, const bus_reply *reply)
+{
+    const bus_command *sent = e->answering ? &e->answer_command->command : &e->command->command;
+
+    bus_log_warn(c->reactions ? "courier.reaction_refused" : "courier.answer_refused",
+                 BUS_KV("home", c->home), BUS_KV_STR("command", sent->type),
+                 BUS_KV_ID("stream", sent->stream), BUS_KV_STR("code", reply->code),
+                 BUS_KV_STR("detail", reply->detail));
+}
+
+static void
+take_reply(bus_courier *c, const bus_envelope *env)
+{
+    const bus_reply *reply = &env->reply;
+    errand          *e;
+    char             domain[64];
+
+    HASH_FIND(hh, c->tickets, &env->ticket, sizeof(env->ticket), e);
+    if (e == NULL)
+        return; /* of an earlier try */
+    switch (reply->status) {
+    case BUS_ANSWER_DONE:
+    case BUS_ANSWER_REFUSED:
+    case BUS_ANSWER_INVALID:
+        set_ticket(c, e, 0);
+        if (reply->status != BUS_ANSWER_DONE && (e->answering || e->answer == NULL))
+            note_refusal(c, e, reply);
+        if (!e->answering && e->answer != NULL)
+            answer(c, e, reply);
+        else
+            finish(c, e);
+        return;
+    case BUS_ANSWER_NOT_OWNER:
+        domain_of(e->answering ? e->answer_command->command.type : e->command->command.type,
+                  domain);
+        bus_owners_stale(c->owners, domain);
+        fail(c, e, "the partition moves between owners");
+        return;
+    case BUS_ANSWER_EXPIRED: fail(c, e, "the target is too slow"); return;
+    case BUS_ANSWER_BUSY: fail(c, e, "the target is busy"); return;
+    case BUS_ANSWER_FAILED: fail(c, e, "the target failed"); return;
+    }
+}
+
+/* Sends what waits for its first try or its next one, and what got no reply. */
+static void
+pump(bus_courier *c)
+{
+    int64_t now = now_us(c);
+    errand *e = c->active, *next;
+
+    for (; e != NULL; e = next) {
+        next = e->active_next;
+        if (e->ticket == 0 && e->retry_us <= now)
+            send_errand(c, e);
+        else if (e->ticket != 0 && now - e->sent_us > REPLY_US)
+            fail(c, e, "no reply");
+    }
+}
+
+/* --- reading ---------------------------------------------------------------------------- */
+
+static void
+take_partitions(bus_courier *c)
+{
+    bus_checkpoint mine[BUS_PARTITIONS_MAX];
+    bus_error      err = {0};
+    int            held = 0;
+
+    for (int p = 0; p < c->partitions; p++)
+        mine[p] = (bus_checkpoint){.partition = (uint16_t)p};
+    if (c->options->store->checkpoint_take(c->home_store, c->home, c->reader, c->domain,
+                                           c->options->process, c->options->sole, mine,
+                                           c->partitions, &err) != BUS_OK) {
+        store_trouble(c, "taking checkpoints", &err);
+        return;
+    }
+    atomic_store(&c->store_down, false);
+    for (int p = 0; p < c->partitions; p++) {
+        held += mine[p].held;
+        if (!mine[p].held)
+            continue;
+        c->place[p].checkpoint = mine[p];
+        c->place[p].read = mine[p].offset;
+        bus_follow_partition(c->follow, p, mine[p].offset);
+    }
+    atomic_store(&c->held, held);
+}
+
+static void
+load_parkings(bus_courier *c)
+{
+    bus_parked *parked;
+    bus_error   err = {0};
+    int         count;
+
+    if (c->options->store->parked(c->home_store, c->home, c->reader, &c->arena, &parked, &count,
+                                  &err) != BUS_OK) {
+        store_trouble(c, "reading what is parked", &err);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        if (bus_str_is(parked[i].domain, c->domain))
+            remember_parking(c, parked[i].stream, parked[i].partition, parked[i].from_offset);
+}
+
+static void
+renew(bus_courier *c)
+{
+    bus_checkpoint mine[BUS_PARTITIONS_MAX];
+    bus_error      err = {0};
+    int            count = 0;
+
+    c->renewed_us = now_us(c);
+    for (int p = 0; p < c->partitions; p++)
+        if (c->place[p].checkpoint.held)
+            mine[count++] = c->place[p].checkpoint;
+    if (count == 0) {
+        take_partitions(c);
+        return;
+    }
+    if (c->options->store->checkpoint_renew(c->home_store, c->home, c->reader, c->domain, mine,
+                                            count, &err) != BUS_OK) {
+        store_trouble(c, "renewing checkpoints", &err);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        if (!mine[i].held) {
+            lose_all(c);
+            return;
+        }
+}
+
+/* True: there may be more at once. */
+static bool
+read_log(bus_courier *c)
+{
+    bus_record *records;
+    bus_error   err = {0};
+    int         count, room = EVENTS_MAX - c->events_count;
+    bus_code    rc;
+
+    if (room <= 0)
+        return false;
+    rc = bus_follow_next(c->follow, &c->arena, room < READ_MAX ? room : READ_MAX, &records, &count,
+                         &err);
+    if (rc != BUS_OK)
+        store_trouble(c, "reading the log", &err);
+    for (int i = 0; i < count; i++) {
+        c->place[records[i].partition].read = records[i].offset;
+        if (parking_of(c, records[i].stream) == NULL)
+            (void)take_record(c, &records[i], false);
+    }
+    atomic_store(&c->behind, bus_follow_behind(c->follow) + c->events_count);
+    if (rc == BUS_OK && bus_follow_caught_up(c->follow))
+        atomic_store(&c->caught_up, true);
+    return rc == BUS_OK && count > 0;
+}
+
+static bool
+take_replies(bus_courier *c)
+{
+    bus_envelope *replies[REPLIES_MAX];
+    uint32_t      count = c->options->transport_ops->replies(c->client, replies, REPLIES_MAX, 0);
+
+    for (uint32_t i = 0; i < count; i++) {
+        take_reply(c, replies[i]);
+        bus_envelope_release(replies[i]);
+    }
+    return count > 0;
+}
+
+static void *
+courier_main(void *context)
+{
+    bus_courier *c = context;
+
+    load_parkings(c);
+    take_partitions(c);
+    c->renewed_us = c->unparked_us = now_us(c);
+    while (!atomic_load(&c->stopping)) {
+        bool more;
+
+        bus_arena_reset(&c->arena);
+        more = read_log(c);
+        pump(c);
+        more = take_replies(c) || more;
+        if (now_us(c) - c->renewed_us >= RENEW_US)
+            renew(c);
+        if (now_us(c) - c->committed_us >= COMMIT_US)
+            (void)commit(c, NULL);
+        if (now_us(c) - c->unparked_us >= UNPARK_US)
+            try_parked(c);
+        if (!more)
+            bus_bell_wait(&c->bell, c->active != NULL ? 20 : 1000);
+    }
+    (void)commit(c, NULL);
+    return NULL;
+}
+
+/* --- starting and stopping ----------------------------------------------------------------- */
+
+static void
+free_courier(bus_courier *c)
+{
+    parking *p, *next_parking;
+
+    while (c->lanes != NULL) {
+        lane *l = c->lanes;
+
+        while (l->errands != NULL)
+            free_errand(c, l->errands);
+        HASH_DELETE(hh, c->lanes, l);
+        free(l);
+    }
+    HASH_ITER(hh, c->parkings, p, next_parking)
+    {
+        HASH_DELETE(hh, c->parkings, p);
+        free(p);
+    }
+    bus_follow_close(c->follow);
+    c->options->transport_ops->disconnect(c->client);
+    bus_owners_destroy(c->owners);
+    if (c->log_store != NULL)
+        c->options->store->close(c->log_store);
+    if (c->home_store != NULL)
+        c->options->store->close(c->home_store);
+    bus_bell_fini(&c->bell);
+    bus_arena_fini(&c->arena);
+    free(c);
+}
+
+static bus_code
+start(bus_courier **out, bus_courier *c, bus_error *err)
+{
+    const bus_runtime_options *options = c->options;
+    bus_code                   rc;
+
+    c->partitions = options->partitions;
+    bus_bell_init(&c->bell);
+    c->owners = bus_owners_create(options);
+    if ((rc = bus_runtime_store(options, c->home, c->reader, &c->home_store, err)) != BUS_OK ||
+        (rc = bus_runtime_store(options, c->domain, c->reader, &c->log_store, err)) != BUS_OK ||
+        (rc = options->store->create_domain(c->log_store, c->domain, c->partitions, err)) !=
+            BUS_OK ||
+        (rc = options->store->create_domain(c->home_store, c->home, c->partitions, err)) !=
+            BUS_OK ||
+        (rc = options->transport_ops->connect(options->transport, bus_bell_ring, &c->bell,
+                                              &c->client, err)) != BUS_OK ||
+        (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain, &c->bell, err)) !=
+            BUS_OK)
+        goto failed;
+    if (pthread_create(&c->thread, NULL, courier_main, c) != 0) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for %s of %s", c->reader, c->home);
+        goto failed;
+    }
+    *out = c;
+    return BUS_OK;
+
+failed:
+    free_courier(c);
+    return rc;
+}
+
+static bus_courier *
+new_courier(const bus_module *module, const bus_runtime_options *options)
+{
+    bus_courier *c = calloc(1, sizeof(*c));
+
+    if (c == NULL)
+        abort();
+    c->module = module;
+    c->options = options;
+    c->home = c->domain = module->contract->module;
+    return c;
+}
+
+bus_code
+bus_courier_start_sends(bus_courier **out, const bus_module *module,
+                        const bus_runtime_options *options, bus_error *err)
+{
+    bus_courier *c = new_courier(module, options);
+
+    (void)snprintf(c->reader, sizeof(c->reader), "sends");
+    return start(out, c, err);
+}
+
+bus_code
+bus_courier_start_reactions(bus_courier **out, const bus_module *module, const char *domain,
+                            const bus_runtime_options *options, bus_error *err)
+{
+    bus_courier *c = new_courier(module, options);
+
+    c->domain = domain;
+    c->reactions = true;
+    (void)snprintf(c->reader, sizeof(c->reader), "reactions");
+    return start(out, c, err);
+}
+
+void
+bus_courier_stop(bus_courier *c)
+{
+    if (c == NULL)
+        return;
+    atomic_store(&c->stopping, true);
+    bus_bell_ring(&c->bell);
+    (void)pthread_join(c->thread, NULL);
+    free_courier(c);
+}
+
+void
+bus_courier_health(const bus_courier *c, bus_health *out)
+{
+    *out = (bus_health){.partitions = atomic_load(&c->held),
+                        .of = c->partitions,
+                        .behind = atomic_load(&c->behind),
+                        .parked = atomic_load(&c->parked_count)};
+    out->ready = !atomic_load(&c->store_down);
+    if (!out->ready)
+        (void)snprintf(out->detail, sizeof(out->detail), "the store is out of reach");
+}

@@ -1,0 +1,267 @@
+/* fold.c - events into rows.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/runtime/fold.h"
+#include "bus/contract/codec.h"
+#include "bus/module/decision.h"
+#include "bus/runtime/sends.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bus_code
+bus_event_of_record(const bus_contract *const *contracts, int count, const bus_record *record,
+                    bus_arena *arena, bus_event *out, bus_error *err)
+{
+    const bus_message *type = bus_find_event(contracts, count, record->type);
+    bus_problems       problems = {0};
+    bus_actor          actor;
+    void              *data;
+
+    if (type == NULL)
+        return bus_fail(err, BUS_NOT_FOUND, "unknown event %.*s", BUS_STR_ARG(record->type));
+    data = bus_arena_alloc(arena, type->shape->size);
+    if (bus_decode(type->shape, record->data, arena, data, &problems) != BUS_OK)
+        return bus_fail(err, BUS_FAULT, "%s: %s: %s", type->type, problems.items[0].pointer,
+                        problems.items[0].message);
+    if (bus_actor_decode(record->actor, &actor, err) != BUS_OK)
+        return bus_fail(err, BUS_FAULT, "%s: its actor cannot be read", type->type);
+    *out = (bus_event){.type = type,
+                       .data = data,
+                       .tagged = bus_tagged(arena, type, data),
+                       .stream = record->stream,
+                       .tenant = record->tenant,
+                       .command_id = record->command_id,
+                       .version = record->version,
+                       .nth = record->nth,
+                       .at_ms = record->at_ms,
+                       .device_at_ms = record->device_at_ms,
+                       .actor_id = actor.id};
+    return BUS_OK;
+}
+
+void
+bus_fold_fini(bus_fold *fold)
+{
+    HASH_CLEAR(hh, fold->rows);
+}
+
+bool
+bus_fold_follows(const bus_view *view, const bus_message *type)
+{
+    for (int i = 0; i < view->of->follows_count; i++)
+        if (view->of->follows[i] == type)
+            return true;
+    return false;
+}
+
+/* --- which rows ------------------------------------------------------------ */
+
+typedef struct {
+    const bus_view  *view;
+    const bus_event *event;
+    void            *row;
+    bus_projection   out;
+} projecting;
+
+static void
+keys_guarded(void *context)
+{
+    projecting *p = context;
+
+    p->view->keys(p->event, &p->out);
+}
+
+static void
+project_guarded(void *context)
+{
+    projecting *p = context;
+
+    p->view->project(p->row, p->event, &p->out);
+}
+
+static bus_code
+keys_of(bus_fold *fold, const bus_event *event, projecting *p, bus_error *err)
+{
+    *p = (projecting){.view = fold->view, .event = event, .out = {.arena = fold->arena}};
+    if (fold->view->keys != NULL)
+        return bus_guarded(keys_guarded, p, err);
+    bus_row_key(&p->out, event->stream);
+    return BUS_OK;
+}
+
+static bus_row *
+find_row(bus_fold *fold, bus_id tenant, bus_id id)
+{
+    bus_row probe, *row;
+
+    memset(&probe.key, 0, sizeof(probe.key));
+    probe.key.tenant = tenant;
+    probe.key.id = id;
+    HASH_FIND(hh, fold->rows, &probe.key, sizeof(probe.key), row);
+    return row;
+}
+
+bus_code
+bus_fold_touch(bus_fold *fold, const bus_event *event, bus_error *err)
+{
+    projecting p;
+    bus_code   rc = keys_of(fold, event, &p, err);
+
+    for (int i = 0; rc == BUS_OK && i < p.out.keys_count; i++) {
+        bus_row *row = find_row(fold, event->tenant, p.out.keys[i]);
+
+        if (row != NULL)
+            continue;
+        row = BUS_ARENA_NEW(fold->arena, bus_row);
+        row->key.tenant = event->tenant;
+        row->key.id = p.out.keys[i];
+        row->row = bus_arena_alloc(fold->arena, fold->view->of->row->size);
+        row->loaded = fold->view->keys == NULL && event->version == 1;
+        HASH_ADD(hh, fold->rows, key, sizeof(row->key), row);
+    }
+    return rc;
+}
+
+/* --- bodies ------------------------------------------------------------------- */
+
+bus_str
+bus_row_body(const bus_fold *fold, const bus_row *row)
+{
+    char    text[BUS_ID_TEXT_BYTES];
+    bus_buf rest = {0};
+    bus_str body;
+
+    bus_encode(fold->view->of->row, row->row, &rest);
+    BUS_INVARIANT(rest.len >= 2);
+    body = bus_arena_printf(fold->arena, "{\"id\":\"%s\",\"version\":%d%s%s",
+                            bus_id_format(row->key.id, text), (int)row->version,
+                            rest.len > 2 ? "," : "", rest.at + 1);
+    bus_buf_fini(&rest);
+    return body;
+}
+
+/* The body without the "id" and "version" that bus_row_body put before the rest. */
+static bus_str
+without_prefix(bus_str body, bus_arena *arena)
+{
+    const uint32_t prefix = sizeof("{\"id\":\"\",\"version\":") - 1 + 36;
+    uint32_t       at = prefix;
+    char          *copy;
+
+    if (body.len <= prefix)
+        return (bus_str){NULL, 0};
+    while (at < body.len && body.at[at] != ',' && body.at[at] != '}')
+        at++;
+    copy = bus_arena_alloc(arena, body.len - at + 2);
+    copy[0] = '{';
+    if (at < body.len && body.at[at] == ',')
+        at++;
+    memcpy(copy + 1, body.at + at, body.len - at);
+    return (bus_str){copy, body.len - at + 1};
+}
+
+bus_code
+bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version, bus_error *err)
+{
+    bus_problems problems = {0};
+
+    row->loaded = true;
+    if (body.at == NULL)
+        return BUS_OK;
+    if (bus_decode(fold->view->of->row, without_prefix(body, fold->arena), fold->arena, row->row,
+                   &problems) != BUS_OK)
+        return bus_fail(err, BUS_INVALID, "a row of %s: %s: %s", fold->view->of->name,
+                        problems.items[0].pointer, problems.items[0].message);
+    row->there = true;
+    row->version = version;
+    return BUS_OK;
+}
+
+bus_code
+bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
+{
+    const bus_shape *shape = fold->view->of->row;
+    projecting       keys;
+    bus_code         rc = keys_of(fold, event, &keys, err);
+
+    for (int i = 0; rc == BUS_OK && i < keys.out.keys_count; i++) {
+        bus_row   *row = find_row(fold, event->tenant, keys.out.keys[i]);
+        projecting p = {.view = fold->view, .event = event};
+
+        BUS_INVARIANT(row != NULL && row->loaded);
+        p.row = row->row;
+        p.out.arena = fold->arena;
+        p.out.row = row->key.id;
+        rc = bus_guarded(project_guarded, &p, err);
+        if (rc != BUS_OK)
+            break;
+        row->changed = true;
+        row->there = !p.out.removed;
+        row->version = fold->view->keys == NULL ? event->version : row->version + 1;
+        if (p.out.removed)
+            memset(row->row, 0, shape->size);
+    }
+    return rc;
+}
+
+/* --- columns -------------------------------------------------------------------- */
+
+static bus_str
+column_text(const bus_fold *fold, const bus_row *row, const bus_field *field)
+{
+    const char      *at = (const char *)row->row + field->offset;
+    const bus_shape *shape = field->shape;
+    bus_str          none = {NULL, 0};
+    char             text[BUS_ID_TEXT_BYTES];
+    int32_t          year, month, day;
+
+    if (field->has_offset != BUS_NO_OFFSET &&
+        !*(const bool *)((const char *)row->row + field->has_offset))
+        return none;
+    switch (shape->kind) {
+    case BUS_KIND_BOOL: return *(const bool *)at ? BUS_STR("t") : BUS_STR("f");
+    case BUS_KIND_INT:
+    case BUS_KIND_TIME:
+        return bus_arena_printf(fold->arena, "%lld", (long long)*(const int64_t *)(const void *)at);
+    case BUS_KIND_NUMBER:
+        return bus_arena_printf(fold->arena, "%.17g", *(const double *)(const void *)at);
+    case BUS_KIND_STRING: {
+        bus_str s = *(const bus_str *)(const void *)at;
+
+        return s.at == NULL ? BUS_STR("") : s;
+    }
+    case BUS_KIND_ENUM: return bus_str_of(shape->names[*(const int32_t *)(const void *)at]);
+    case BUS_KIND_UUID:
+        return bus_arena_printf(fold->arena, "%s",
+                                bus_id_format(*(const bus_id *)(const void *)at, text));
+    case BUS_KIND_DATE:
+        bus_civil_from_days(*(const int32_t *)(const void *)at, &year, &month, &day);
+        return bus_arena_printf(fold->arena, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
+    case BUS_KIND_OBJECT:
+    case BUS_KIND_ARRAY:
+    case BUS_KIND_UNION:
+    case BUS_KIND_JSON: BUS_UNREACHABLE(); /* the schema compiler lets only scalars be columns */
+    }
+    BUS_UNREACHABLE();
+}
+
+bus_row_write
+bus_row_write_of(const bus_fold *fold, const bus_row *row)
+{
+    const bus_view_contract *view = fold->view->of;
+    bus_str      *columns = BUS_ARENA_ARRAY(fold->arena, bus_str, (size_t)view->columns_count + 1);
+    bus_row_write write = {.view = view,
+                           .view_version = fold->view->view_version,
+                           .tenant = row->key.tenant,
+                           .id = row->key.id,
+                           .remove = !row->there,
+                           .version = row->version};
+
+    if (!row->there)
+        return write;
+    for (int c = 0; c < view->columns_count; c++)
+        columns[c] = column_text(fold, row, view->columns[c].field);
+    write.columns = columns;
+    write.body = bus_row_body(fold, row);
+    return write;
+}

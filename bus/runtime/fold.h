@@ -1,0 +1,63 @@
+/* fold.h - folding events into rows of views: what the projector and `shina verify` share.
+ *
+ * A batch of events is folded for several views in memory: name the rows that it touches,
+ * give those that exist, fold, read the rows off. Pure but for memory.
+ * Threads: one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_RUNTIME_FOLD_H
+#define BUS_RUNTIME_FOLD_H
+
+#include "bus/base/arena.h"
+#include "bus/module/module.h"
+#include "bus/store/store.h"
+
+#include <uthash.h>
+
+/* A record as an event. BUS_NOT_FOUND: no contract here knows its type (a durable refusal, or
+ * newer than we are). BUS_FAULT: its data breaks its contract. */
+BUS_CHECKED bus_code bus_event_of_record(const bus_contract *const *contracts, int count,
+                                         const bus_record *record, bus_arena *arena, bus_event *out,
+                                         bus_error *err);
+
+typedef struct bus_row {
+    struct {
+        bus_id tenant, id;
+    } key;
+    void          *row;     /* the view's struct */
+    int32_t        version; /* of the row: its stream's, or folds counted for a view with keys */
+    bool           there;   /* false: it does not exist (any more) */
+    bool           loaded;  /* it is known whether it exists */
+    bool           changed; /* since the fold began */
+    UT_hash_handle hh;
+} bus_row;
+
+/* The rows of one view. Zero-initialise, set view and arena; end with bus_fold_fini. The rows
+ * are the arena's, only the index over them is not. */
+typedef struct {
+    const bus_view *view;
+    bus_arena      *arena;
+    bus_row        *rows; /* uthash */
+} bus_fold;
+
+void bus_fold_fini(bus_fold *fold);
+
+/* Does the view read this event at all? */
+bool bus_fold_follows(const bus_view *view, const bus_message *type);
+/* Names the rows that the event touches; they must be loaded before bus_fold_event. Rows made
+ * by the first event of their own stream are loaded as not there.
+ * BUS_FAULT: the view's keys() broke an invariant. */
+BUS_CHECKED bus_code bus_fold_touch(bus_fold *fold, const bus_event *event, bus_error *err);
+/* Gives a row as it was stored; body.at == NULL: it does not exist. BUS_INVALID: the body
+ * breaks the view's contract. */
+BUS_CHECKED bus_code bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version,
+                                   bus_error *err);
+/* Folds the event into each row it touches. BUS_FAULT: project() broke an invariant; the rows
+ * are spoilt, and what was folded so far has to be folded anew without this event. */
+BUS_CHECKED bus_code bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err);
+
+/* {"id","version",...} of a row that is there, in the arena. */
+bus_str bus_row_body(const bus_fold *fold, const bus_row *row);
+/* The write of a changed row, in the arena. */
+bus_row_write bus_row_write_of(const bus_fold *fold, const bus_row *row);
+
+#endif

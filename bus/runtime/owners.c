@@ -1,0 +1,143 @@
+/* owners.c - a small table of addresses per domain.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/runtime/owners.h"
+#include "bus/log/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#define READ_AGAIN_US 100000
+#define DOMAIN_BYTES 64
+
+typedef struct table {
+    char           domain[DOMAIN_BYTES];
+    bus_store     *store; /* its own connection: asked rarely */
+    char          *addresses[BUS_PARTITIONS_MAX];
+    bool           stale;
+    int64_t        read_us;
+    UT_hash_handle hh;
+} table;
+
+struct bus_owners {
+    const bus_runtime_options *options;
+    table                     *tables;
+};
+
+bus_code
+bus_runtime_store(const bus_runtime_options *options, const char *domain, const char *application,
+                  bus_store **out, bus_error *err)
+{
+    bus_store_options store_options = options->store_options;
+    const char       *own =
+        options->url_of == NULL ? NULL : options->url_of(options->url_context, domain);
+
+    if (own != NULL)
+        store_options.url = own;
+    store_options.application = application;
+    return options->store->open(out, &store_options, err);
+}
+
+bus_owners *
+bus_owners_create(const bus_runtime_options *options)
+{
+    bus_owners *owners = calloc(1, sizeof(*owners));
+
+    if (owners == NULL)
+        abort();
+    owners->options = options;
+    return owners;
+}
+
+static void
+forget(table *t)
+{
+    for (int p = 0; p < BUS_PARTITIONS_MAX; p++) {
+        free(t->addresses[p]);
+        t->addresses[p] = NULL;
+    }
+}
+
+void
+bus_owners_destroy(bus_owners *owners)
+{
+    table *t, *next;
+
+    if (owners == NULL)
+        return;
+    HASH_ITER(hh, owners->tables, t, next)
+    {
+        HASH_DELETE(hh, owners->tables, t);
+        forget(t);
+        if (t->store != NULL)
+            owners->options->store->close(t->store);
+        free(t);
+    }
+    free(owners);
+}
+
+static table *
+table_of(bus_owners *owners, const char *domain)
+{
+    table *t;
+
+    HASH_FIND_STR(owners->tables, domain, t);
+    if (t != NULL)
+        return t;
+    BUS_INVARIANT(strlen(domain) < DOMAIN_BYTES);
+    t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        abort();
+    memcpy(t->domain, domain, strlen(domain));
+    t->stale = true;
+    t->read_us = INT64_MIN / 2;
+    HASH_ADD_STR(owners->tables, domain, t);
+    return t;
+}
+
+static void
+read_again(bus_owners *owners, table *t)
+{
+    bus_partition_info *infos;
+    bus_arena           arena = {0};
+    bus_error           err = {0};
+    int                 count;
+
+    t->read_us = bus_mono_us(owners->options->clock);
+    if ((t->store == NULL && bus_runtime_store(owners->options, t->domain, "shina owners",
+                                               &t->store, &err) != BUS_OK) ||
+        owners->options->store->partitions(t->store, t->domain, &arena, &infos, &count, &err) !=
+            BUS_OK) {
+        bus_log_warn("owners.read_failed", BUS_KV("domain", t->domain), BUS_KV_ERR(&err));
+        bus_arena_fini(&arena);
+        return;
+    }
+    forget(t);
+    for (int i = 0; i < count; i++) {
+        if (!infos[i].live || infos[i].owner.len == 0)
+            continue;
+        t->addresses[infos[i].partition] = strndup(infos[i].owner.at, infos[i].owner.len);
+        if (t->addresses[infos[i].partition] == NULL)
+            abort();
+    }
+    t->stale = false;
+    bus_arena_fini(&arena);
+}
+
+const char *
+bus_owners_of(bus_owners *owners, const char *domain, int partition)
+{
+    table *t = table_of(owners, domain);
+
+    BUS_INVARIANT(partition >= 0 && partition < BUS_PARTITIONS_MAX);
+    if ((t->stale || t->addresses[partition] == NULL) &&
+        bus_mono_us(owners->options->clock) - t->read_us >= READ_AGAIN_US)
+        read_again(owners, t);
+    return t->addresses[partition];
+}
+
+void
+bus_owners_stale(bus_owners *owners, const char *domain)
+{
+    table_of(owners, domain)->stale = true;
+}

@@ -1,0 +1,25 @@
+/* owners.h - who owns the partitions of a domain: addresses read from the store and kept until
+ * somebody says that they are stale.
+ * Threads: one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_RUNTIME_OWNERS_H
+#define BUS_RUNTIME_OWNERS_H
+
+#include "bus/runtime/runtime.h"
+
+typedef struct bus_owners bus_owners;
+
+bus_owners *bus_owners_create(const bus_runtime_options *options);
+void        bus_owners_destroy(bus_owners *owners); /* accepts NULL */
+
+/* The address to send to, or NULL: nobody owns it, or the store is out of reach; borrowed until
+ * the next call. Reads the store at most every 100 ms per domain. */
+const char *bus_owners_of(bus_owners *owners, const char *domain, int partition);
+/* The address was wrong: read the store at the next question. */
+void bus_owners_stale(bus_owners *owners, const char *domain);
+
+/* Opens a store for a domain, in its own database if it has one. */
+BUS_CHECKED bus_code bus_runtime_store(const bus_runtime_options *options, const char *domain,
+                                       const char *application, bus_store **out, bus_error *err);
+
+#endif

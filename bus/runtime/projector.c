@@ -1,0 +1,725 @@
+/* projector.c - fills the views of one domain.
+ *
+ * Each view's table has checkpoints of its own, so that a new table starts from the beginning
+ * beside old ones. One turn: take records of every log that a view follows, fold them for all
+ * views in memory, write each changed row once together with the checkpoints. An event that a
+ * view cannot handle parks its stream for that view; the rest goes on.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/log/log.h"
+#include "bus/metrics/metrics.h"
+#include "bus/runtime/bell.h"
+#include "bus/runtime/fold.h"
+#include "bus/runtime/follow.h"
+#include "bus/runtime/owners.h"
+#include "bus/store/view_table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VIEWS_MAX 32     /* of one domain */
+#define SOURCES_MAX 8    /* logs that they follow */
+#define RECORDS_MAX 2048 /* folded in one turn */
+#define RENEW_US 1500000
+#define IDLE_MS 1000
+#define TROUBLE_MS 250 /* pause while the store is out of reach */
+
+/* One log that views follow. */
+typedef struct {
+    const bus_contract *contract;
+    bus_store          *store;
+    bus_follow         *follow;
+    int64_t             at[BUS_PARTITIONS_MAX]; /* last offset taken */
+} source;
+
+/* One view, and how far its table has come in each log. */
+typedef struct {
+    const bus_view *view;
+    char            reader[16 + BUS_VIEW_TABLE_BYTES];
+    bool            follows[SOURCES_MAX];
+    bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
+} table;
+
+/* A stream that one view leaves out from an event on. */
+typedef struct skipped {
+    struct {
+        bus_id  stream;
+        int64_t table;
+    } key;
+    int64_t        from_offset;
+    UT_hash_handle hh;
+} skipped;
+
+enum { METRIC_EVENTS, METRIC_ROWS, METRIC_TURN_US, METRIC_PARKED, METRICS };
+
+struct bus_projector {
+    const bus_contract        *contract;
+    const bus_runtime_options *options;
+    const char                *home;
+    bus_store                 *store; /* the home database */
+    source                     sources[SOURCES_MAX];
+    int                        sources_count;
+    table                     *tables;
+    int                        tables_count;
+    skipped                   *skip; /* uthash */
+    bus_bell                   bell;
+    bus_arena                  arena;
+    int                        partitions;
+    bool                       held;
+    int64_t                    renewed_us;
+
+    char       part[96], labels[96];
+    bus_metric metrics[METRICS];
+
+    pthread_t       thread;
+    atomic_bool     stopping, trouble, caught_up;
+    atomic_int      parked;
+    _Atomic int64_t behind;
+};
+
+/* --- streams left out ------------------------------------------------------------ */
+
+static skipped *
+skip_of(const bus_projector *p, int nth_table, bus_id stream)
+{
+    skipped probe, *s;
+
+    memset(&probe.key, 0, sizeof(probe.key));
+    probe.key.stream = stream;
+    probe.key.table = nth_table;
+    HASH_FIND(hh, p->skip, &probe.key, sizeof(probe.key), s);
+    return s;
+}
+
+static void
+add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset)
+{
+    skipped *s;
+
+    if (skip_of(p, nth_table, stream) != NULL)
+        return;
+    s = calloc(1, sizeof(*s));
+    if (s == NULL)
+        abort();
+    s->key.stream = stream;
+    s->key.table = nth_table;
+    s->from_offset = from_offset;
+    HASH_ADD(hh, p->skip, key, sizeof(s->key), s);
+    atomic_fetch_add(&p->parked, 1);
+}
+
+/* --- leases ------------------------------------------------------------------------ */
+
+static void
+store_trouble(bus_projector *p, const char *doing, const bus_error *err)
+{
+    if (!atomic_exchange(&p->trouble, true))
+        bus_log_warn("projector.store_failed", BUS_KV("domain", p->home), BUS_KV("doing", doing),
+                     BUS_KV_ERR(err));
+}
+
+/* Begins reading each log where the table that is furthest behind stands. */
+static void
+place_sources(bus_projector *p)
+{
+    for (int s = 0; s < p->sources_count; s++)
+        for (int part = 0; part < p->partitions; part++) {
+            int64_t least = INT64_MAX;
+
+            for (int t = 0; t < p->tables_count; t++)
+                if (p->tables[t].follows[s] && p->tables[t].at[s][part].offset < least)
+                    least = p->tables[t].at[s][part].offset;
+            p->sources[s].at[part] = least;
+            bus_follow_partition(p->sources[s].follow, part, least);
+        }
+}
+
+/* All checkpoints of all tables, or none: one projector owns all inputs of its views. */
+static bool
+take_leases(bus_projector *p)
+{
+    bus_error err = {0};
+
+    p->held = false;
+    for (int t = 0; t < p->tables_count; t++)
+        for (int s = 0; s < p->sources_count; s++) {
+            bus_checkpoint *at = p->tables[t].at[s];
+
+            if (!p->tables[t].follows[s])
+                continue;
+            for (int part = 0; part < p->partitions; part++)
+                at[part] = (bus_checkpoint){.partition = (uint16_t)part};
+            if (p->options->store->checkpoint_take(
+                    p->store, p->home, p->tables[t].reader, p->sources[s].contract->module,
+                    p->options->process, p->options->sole, at, p->partitions, &err) != BUS_OK) {
+                store_trouble(p, "taking checkpoints", &err);
+                return false;
+            }
+            for (int part = 0; part < p->partitions; part++)
+                if (!at[part].held)
+                    return false; /* another's: tried again later */
+        }
+    p->held = true;
+    atomic_store(&p->trouble, false);
+    place_sources(p);
+    return true;
+}
+
+static void
+renew(bus_projector *p)
+{
+    bus_error err = {0};
+
+    p->renewed_us = bus_mono_us(p->options->clock);
+    if (!p->held) {
+        (void)take_leases(p);
+        return;
+    }
+    for (int t = 0; t < p->tables_count; t++)
+        for (int s = 0; s < p->sources_count; s++) {
+            bus_checkpoint mine[BUS_PARTITIONS_MAX];
+
+            if (!p->tables[t].follows[s])
+                continue;
+            memcpy(mine, p->tables[t].at[s], sizeof(mine));
+            if (p->options->store->checkpoint_renew(p->store, p->home, p->tables[t].reader,
+                                                    p->sources[s].contract->module, mine,
+                                                    p->partitions, &err) != BUS_OK) {
+                store_trouble(p, "renewing checkpoints", &err);
+                return;
+            }
+            for (int part = 0; part < p->partitions; part++)
+                if (!mine[part].held)
+                    p->held = false;
+        }
+    if (!p->held)
+        bus_log_warn("projector.fenced", BUS_KV("domain", p->home));
+}
+
+/* --- one turn ------------------------------------------------------------------------ */
+
+/* What was taken from the logs in this turn. */
+typedef struct {
+    bus_record *records;
+    bus_event  *events; /* .type == NULL: of no interest here */
+    int        *source; /* of each */
+    int         count;
+} harvest;
+
+static bus_code
+take_records(bus_projector *p, harvest *h, bus_error *err)
+{
+    h->records = BUS_ARENA_ARRAY(&p->arena, bus_record, RECORDS_MAX);
+    h->events = BUS_ARENA_ARRAY(&p->arena, bus_event, RECORDS_MAX);
+    h->source = BUS_ARENA_ARRAY(&p->arena, int, RECORDS_MAX);
+    h->count = 0;
+    for (int s = 0; s < p->sources_count; s++) {
+        bus_record *records;
+        int         count, room = RECORDS_MAX - h->count;
+        bus_code    rc;
+
+        if (room == 0)
+            break;
+        rc = bus_follow_next(p->sources[s].follow, &p->arena, room, &records, &count, err);
+        for (int i = 0; i < count; i++) {
+            p->sources[s].at[records[i].partition] = records[i].offset;
+            h->source[h->count] = s;
+            h->records[h->count++] = records[i];
+        }
+        if (rc != BUS_OK)
+            return rc;
+    }
+    return BUS_OK;
+}
+
+static bool
+followed(const bus_projector *p, const bus_message *type)
+{
+    for (int t = 0; t < p->tables_count; t++)
+        if (bus_fold_follows(p->tables[t].view, type))
+            return true;
+    return false;
+}
+
+/* Reads the events that some view follows; one that cannot be read is parked by each of them. */
+static void
+decode(bus_projector *p, harvest *h)
+{
+    for (int i = 0; i < h->count; i++) {
+        const bus_contract *contract = p->sources[h->source[i]].contract;
+        const bus_message  *type = bus_contract_event(contract, h->records[i].type);
+        bus_error           err = {0};
+
+        if (type == NULL || !followed(p, type))
+            continue;
+        if (bus_event_of_record(&contract, 1, &h->records[i], &p->arena, &h->events[i], &err) !=
+            BUS_OK) {
+            bus_log_error("projector.event_unreadable", BUS_KV("domain", p->home),
+                          BUS_KV_ID("stream", h->records[i].stream), BUS_KV_ERR(&err));
+            h->events[i].type = type; /* its folds will fault */
+            h->events[i].data = NULL;
+        }
+    }
+}
+
+/* Does the table take this event now? Not if it has it already, or leaves its stream out. */
+static bool
+takes(const bus_projector *p, int t, const harvest *h, int i)
+{
+    const bus_record *record = &h->records[i];
+    const skipped    *skip = skip_of(p, t, record->stream);
+
+    return h->events[i].type != NULL && bus_fold_follows(p->tables[t].view, h->events[i].type) &&
+           record->offset > p->tables[t].at[h->source[i]][record->partition].offset &&
+           (skip == NULL || record->offset < skip->from_offset);
+}
+
+static bus_code
+load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
+{
+    int       count = 0, n = (int)HASH_COUNT(fold->rows);
+    bus_id   *tenants = BUS_ARENA_ARRAY(&p->arena, bus_id, (size_t)n + 1);
+    bus_id   *ids = BUS_ARENA_ARRAY(&p->arena, bus_id, (size_t)n + 1);
+    bus_row **rows = BUS_ARENA_ARRAY(&p->arena, bus_row *, (size_t)n + 1);
+    bus_str  *bodies = BUS_ARENA_ARRAY(&p->arena, bus_str, (size_t)n + 1);
+    int32_t  *versions = BUS_ARENA_ARRAY(&p->arena, int32_t, (size_t)n + 1);
+    bus_code  rc = BUS_OK;
+
+    for (bus_row *row = fold->rows; row != NULL; row = row->hh.next) {
+        if (row->loaded)
+            continue;
+        tenants[count] = row->key.tenant;
+        ids[count] = row->key.id;
+        rows[count++] = row;
+    }
+    if (count > 0)
+        rc = p->options->store->view_rows(p->store, fold->view->of, fold->view->view_version,
+                                          tenants, ids, count, &p->arena, bodies, versions, err);
+    for (int i = 0; rc == BUS_OK && i < count; i++)
+        rc = bus_fold_load(fold, rows[i], bodies[i], versions[i], err);
+    return rc;
+}
+
+/* A view cannot handle an event: its stream waits from there on. */
+static void
+park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bus_park_write *parks,
+     int *parks_count)
+{
+    bus_log_error("projector.parked", BUS_KV("view", p->tables[t].view->of->name),
+                  BUS_KV_ID("stream", record->stream), BUS_KV_STR("type", record->type),
+                  BUS_KV_ERR(why));
+    bus_metric_add(&p->metrics[METRIC_PARKED], 1);
+    parks[(*parks_count)++] = (bus_park_write){
+        .stream = record->stream,
+        .partition = record->partition,
+        .from_offset = record->offset,
+        .reason = bus_arena_printf(&p->arena, "%s", why->text).at,
+    };
+    add_skip(p, t, record->stream, record->offset);
+}
+
+/* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
+static bus_code
+fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, bus_park_write *parks,
+          int *parks_count, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+    int      i;
+
+    *fold = (bus_fold){.view = p->tables[t].view, .arena = &p->arena};
+    for (i = 0; i < h->count; i++) {
+        if (!takes(p, t, h, i))
+            continue;
+        rc = h->events[i].data == NULL ? bus_fail(err, BUS_FAULT, "the event breaks its contract")
+                                       : bus_fold_touch(fold, &h->events[i], err);
+        if (rc != BUS_OK)
+            break;
+    }
+    if (rc == BUS_OK && (rc = load_rows(p, fold, err)) != BUS_OK)
+        return rc;
+    for (i = rc == BUS_OK ? 0 : i; rc == BUS_OK && i < h->count; i++) {
+        if (!takes(p, t, h, i))
+            continue;
+        rc = bus_fold_event(fold, &h->events[i], err);
+        if (rc != BUS_OK)
+            break;
+    }
+    if (rc == BUS_FAULT)
+        park(p, t, &h->records[i], err, parks, parks_count);
+    return rc;
+}
+
+static int
+compare_writes(const void *a, const void *b)
+{
+    const bus_row_write *x = a, *y = b;
+    int                  order = bus_id_compare(x->tenant, y->tenant);
+
+    return order != 0 ? order : bus_id_compare(x->id, y->id);
+}
+
+static void
+gather_rows(const bus_fold *fold, bus_effect *effect)
+{
+    effect->rows = BUS_ARENA_ARRAY(fold->arena, bus_row_write, (size_t)HASH_COUNT(fold->rows) + 1);
+    for (const bus_row *row = fold->rows; row != NULL; row = row->hh.next)
+        if (row->changed)
+            effect->rows[effect->rows_count++] = bus_row_write_of(fold, row);
+    qsort(effect->rows, (size_t)effect->rows_count, sizeof(*effect->rows), compare_writes);
+}
+
+/* The table's effects: one per log it follows, the rows with the first. Prepends to *chain. */
+static void
+add_effects(bus_projector *p, int t, const bus_effect *rows, const bus_effect **chain)
+{
+    bool first = true;
+
+    for (int s = 0; s < p->sources_count; s++) {
+        bus_effect *effect;
+
+        if (!p->tables[t].follows[s])
+            continue;
+        effect = BUS_ARENA_NEW(&p->arena, bus_effect);
+        if (first)
+            *effect = *rows;
+        first = false;
+        effect->home = p->home;
+        effect->reader = p->tables[t].reader;
+        effect->domain = p->sources[s].contract->module;
+        effect->checkpoints = BUS_ARENA_ARRAY(&p->arena, bus_checkpoint, (size_t)p->partitions);
+        for (int part = 0; part < p->partitions; part++) {
+            bus_checkpoint now = p->tables[t].at[s][part];
+
+            if (p->sources[s].at[part] <= now.offset)
+                continue;
+            now.offset = p->sources[s].at[part];
+            effect->checkpoints[effect->checkpoints_count++] = now;
+        }
+        if (effect->checkpoints_count == 0 && effect->rows_count == 0 && effect->parks_count == 0)
+            continue;
+        effect->also = *chain;
+        *chain = effect;
+    }
+}
+
+static bus_code
+fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, bus_error *err)
+{
+    bus_effect      rows = {0};
+    bus_park_write *parks = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1);
+    bus_fold        fold;
+    bus_code        rc;
+
+    for (;;) { /* each time one stream less: it ends */
+        rc = fold_once(p, t, h, &fold, parks, &rows.parks_count, err);
+        if (rc != BUS_FAULT)
+            break;
+        bus_fold_fini(&fold);
+    }
+    if (rc == BUS_OK)
+        gather_rows(&fold, &rows);
+    bus_fold_fini(&fold);
+    if (rc != BUS_OK)
+        return rc;
+    rows.parks = parks;
+    bus_metric_add(&p->metrics[METRIC_ROWS], rows.rows_count);
+    add_effects(p, t, &rows, chain);
+    return BUS_OK;
+}
+
+/* Tells the edges how far the views of our own log have come (read your writes). */
+static void
+publish_progress(bus_projector *p, const bus_effect *chain)
+{
+    bool changed[BUS_PARTITIONS_MAX] = {false};
+    char topic[96];
+
+    (void)snprintf(topic, sizeof(topic), "views.%s", p->home);
+    for (; chain != NULL; chain = chain->also)
+        for (int i = 0; strcmp(chain->domain, p->home) == 0 && i < chain->checkpoints_count; i++)
+            changed[chain->checkpoints[i].partition] = true;
+    for (int part = 0; part < p->partitions; part++) {
+        bus_batch  batch = {.topic = bus_str_of(topic), .partition = (uint16_t)part};
+        bus_batch *owned;
+
+        if (!changed[part])
+            continue;
+        for (int s = 0; s < p->sources_count; s++)
+            if (p->sources[s].contract == p->contract)
+                batch.first_offset = p->sources[s].at[part];
+        owned = bus_batch_of(&batch);
+        p->options->transport_ops->publish(p->options->transport, owned);
+        bus_batch_release(owned);
+    }
+}
+
+/* The checkpoints of the tables are now where the logs were taken to. */
+static void
+advance(bus_projector *p)
+{
+    for (int t = 0; t < p->tables_count; t++)
+        for (int s = 0; s < p->sources_count; s++)
+            for (int part = 0; p->tables[t].follows[s] && part < p->partitions; part++)
+                if (p->sources[s].at[part] > p->tables[t].at[s][part].offset)
+                    p->tables[t].at[s][part].offset = p->sources[s].at[part];
+}
+
+/* BUS_OK with *idle: there was nothing to do. */
+static bus_code
+turn(bus_projector *p, bool *idle, bus_error *err)
+{
+    harvest           h;
+    const bus_effect *chain = NULL;
+    int64_t           began = bus_mono_us(p->options->clock);
+    bus_code          rc = take_records(p, &h, err);
+
+    *idle = h.count == 0;
+    if (rc != BUS_OK || h.count == 0)
+        return rc;
+    decode(p, &h);
+    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
+        rc = fold_table(p, t, &h, &chain, err);
+    if (rc == BUS_OK && chain != NULL)
+        rc = p->options->store->effect(p->store, chain, err);
+    if (rc != BUS_OK)
+        return rc;
+    advance(p);
+    publish_progress(p, chain);
+    bus_metric_add(&p->metrics[METRIC_EVENTS], h.count);
+    bus_metric_observe_us(&p->metrics[METRIC_TURN_US], bus_mono_us(p->options->clock) - began);
+    return BUS_OK;
+}
+
+/* A turn failed: nothing of it happened, so the logs are read from the checkpoints again. */
+static void
+step_back(bus_projector *p, bus_code rc, const bus_error *err)
+{
+    store_trouble(p, "folding", err);
+    if (rc == BUS_FENCED)
+        p->held = false;
+    else
+        place_sources(p);
+    bus_bell_wait(&p->bell, TROUBLE_MS);
+}
+
+static void
+note_behind(bus_projector *p)
+{
+    int64_t behind = 0;
+    bool    caught_up = true;
+
+    for (int s = 0; s < p->sources_count; s++) {
+        behind += bus_follow_behind(p->sources[s].follow);
+        caught_up = caught_up && bus_follow_caught_up(p->sources[s].follow);
+    }
+    atomic_store(&p->behind, behind);
+    if (caught_up)
+        atomic_store(&p->caught_up, true);
+}
+
+static void *
+projector_main(void *context)
+{
+    bus_projector *p = context;
+
+    (void)take_leases(p);
+    p->renewed_us = bus_mono_us(p->options->clock);
+    while (!atomic_load(&p->stopping)) {
+        bus_error err = {0};
+        bus_code  rc;
+        bool      idle = true;
+
+        if (bus_mono_us(p->options->clock) - p->renewed_us >= RENEW_US)
+            renew(p);
+        bus_arena_reset(&p->arena);
+        if (p->held) {
+            rc = turn(p, &idle, &err);
+            if (rc != BUS_OK) {
+                step_back(p, rc, &err);
+                continue;
+            }
+            atomic_store(&p->trouble, false);
+            note_behind(p);
+        }
+        if (idle)
+            bus_bell_wait(&p->bell, IDLE_MS);
+    }
+    return NULL;
+}
+
+/* --- starting and stopping --------------------------------------------------------------- */
+
+static int
+source_of(bus_projector *p, const bus_contract *contract)
+{
+    for (int s = 0; s < p->sources_count; s++)
+        if (p->sources[s].contract == contract)
+            return s;
+    BUS_INVARIANT(p->sources_count < SOURCES_MAX);
+    p->sources[p->sources_count].contract = contract;
+    return p->sources_count++;
+}
+
+static bus_code
+open_sources(bus_projector *p, bus_error *err)
+{
+    for (int s = 0; s < p->sources_count; s++) {
+        source     *src = &p->sources[s];
+        const char *domain = src->contract->module;
+        bus_code    rc;
+
+        if ((rc = bus_runtime_store(p->options, domain, p->part, &src->store, err)) != BUS_OK ||
+            (rc = p->options->store->create_domain(src->store, domain, p->partitions, err)) !=
+                BUS_OK ||
+            (rc = bus_follow_open(&src->follow, p->options, src->store, domain, &p->bell, err)) !=
+                BUS_OK)
+            return rc;
+    }
+    return BUS_OK;
+}
+
+/* The view's table, its inputs, and what it had parked before. */
+static bus_code
+open_table(bus_projector *p, int t, const bus_view *view, bus_error *err)
+{
+    table      *tb = &p->tables[t];
+    bus_parked *parked;
+    char        name[BUS_VIEW_TABLE_BYTES];
+    int         count;
+    bus_code    rc;
+
+    tb->view = view;
+    bus_view_table_name(view->of, view->view_version, name);
+    (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", name);
+    for (int i = 0; i < view->of->follows_count; i++)
+        tb->follows[source_of(p, view->of->follows[i]->aggregate->contract)] = true;
+    if ((rc = p->options->store->view_create(p->store, view->of, view->view_version, err)) !=
+            BUS_OK ||
+        (rc = p->options->store->parked(p->store, p->home, tb->reader, &p->arena, &parked, &count,
+                                        err)) != BUS_OK)
+        return rc;
+    for (int i = 0; i < count; i++)
+        add_skip(p, t, parked[i].stream, parked[i].from_offset);
+    return BUS_OK;
+}
+
+static void
+init_metrics(bus_projector *p)
+{
+    static const struct {
+        const char *name, *help;
+        int         kind;
+    } rows[METRICS] = {
+        [METRIC_EVENTS] = {"bus_projector_events_total", "Events folded.", BUS_METRIC_COUNTER},
+        [METRIC_ROWS] = {"bus_projector_rows_total", "Rows of views written.", BUS_METRIC_COUNTER},
+        [METRIC_TURN_US] = {"bus_projector_turn_seconds", "Time of one turn.",
+                            BUS_METRIC_HISTOGRAM},
+        [METRIC_PARKED] = {"bus_projector_parked_total", "Streams parked.", BUS_METRIC_COUNTER},
+    };
+
+    (void)snprintf(p->labels, sizeof(p->labels), "domain=\"%s\"", p->home);
+    for (int i = 0; i < METRICS; i++) {
+        p->metrics[i].name = rows[i].name;
+        p->metrics[i].help = rows[i].help;
+        p->metrics[i].kind = (__typeof__(p->metrics[i].kind))rows[i].kind;
+        p->metrics[i].labels = p->labels;
+    }
+    bus_metrics_register(p->metrics, METRICS);
+}
+
+static void
+free_projector(bus_projector *p)
+{
+    skipped *s, *next;
+
+    bus_metrics_unregister(p->metrics);
+    HASH_ITER(hh, p->skip, s, next)
+    {
+        HASH_DELETE(hh, p->skip, s);
+        free(s);
+    }
+    for (int i = 0; i < p->sources_count; i++) {
+        bus_follow_close(p->sources[i].follow);
+        if (p->sources[i].store != NULL)
+            p->options->store->close(p->sources[i].store);
+    }
+    if (p->store != NULL)
+        p->options->store->close(p->store);
+    bus_bell_fini(&p->bell);
+    bus_arena_fini(&p->arena);
+    free(p->tables);
+    free(p);
+}
+
+bus_code
+bus_projector_start(bus_projector **out, const bus_contract *contract, const bus_view *const *views,
+                    int views_count, const bus_runtime_options *options, bus_error *err)
+{
+    bus_projector *p = calloc(1, sizeof(*p));
+    bus_code       rc = BUS_OK;
+
+    if (p == NULL)
+        abort();
+    p->contract = contract;
+    p->options = options;
+    p->home = contract->module;
+    p->partitions = options->partitions;
+    p->tables = calloc((size_t)views_count + 1, sizeof(*p->tables));
+    if (p->tables == NULL)
+        abort();
+    p->tables_count = views_count;
+    (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
+    init_metrics(p);
+    bus_bell_init(&p->bell);
+    if (views_count > VIEWS_MAX)
+        rc = bus_fail(err, BUS_INVALID, "%s has more than %d views", p->home, VIEWS_MAX);
+    if (rc != BUS_OK ||
+        (rc = bus_runtime_store(options, p->home, p->part, &p->store, err)) != BUS_OK ||
+        (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
+        goto failed;
+    for (int t = 0; t < views_count; t++)
+        if ((rc = open_table(p, t, views[t], err)) != BUS_OK)
+            goto failed;
+    if ((rc = open_sources(p, err)) != BUS_OK)
+        goto failed;
+    if (pthread_create(&p->thread, NULL, projector_main, p) != 0) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the %s", p->part);
+        goto failed;
+    }
+    *out = p;
+    return BUS_OK;
+
+failed:
+    free_projector(p);
+    return rc;
+}
+
+void
+bus_projector_stop(bus_projector *p)
+{
+    if (p == NULL)
+        return;
+    atomic_store(&p->stopping, true);
+    bus_bell_ring(&p->bell);
+    (void)pthread_join(p->thread, NULL);
+    free_projector(p);
+}
+
+int
+bus_projector_health(const bus_projector *p, bus_health *out)
+{
+    *out = (bus_health){.part = p->part,
+                        .partitions = p->partitions,
+                        .of = p->partitions,
+                        .behind = atomic_load(&p->behind),
+                        .parked = atomic_load(&p->parked)};
+    out->ready = atomic_load(&p->caught_up) && !atomic_load(&p->trouble);
+    if (atomic_load(&p->trouble))
+        (void)snprintf(out->detail, sizeof(out->detail), "the store is out of reach");
+    else if (!out->ready)
+        (void)snprintf(out->detail, sizeof(out->detail), "catching up: %lld events behind",
+                       (long long)out->behind);
+    return 1;
+}

@@ -1,0 +1,858 @@
+/* runtime_test.c - the kernel as its users meet it, over the memory store, then the same over a
+ * real PostgreSQL: commands, repeats, claims, faults, sends, wakes, reactions, views.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/contract/codec.h"
+#include "bus/envelope/command.h"
+#include "bus/log/log.h"
+#include "bus/runtime/runtime.h"
+#include "bus/store/memory/faults.h"
+#include "tests/support/kernel/kernel_modules.h"
+#include "tests/support/postgres.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 8000
+#define PARTITIONS 4
+
+static const bus_contract *const contracts[] = {&inventory_contract, &orders_contract};
+static const bus_view *const     views[] = {&items_projection, &stock_projection};
+
+/* One process: a transport, services, a projector, and a client to ask them. */
+typedef struct {
+    bus_runtime_options options;
+    bus_transport      *transport;
+    bus_service        *inventory, *orders;
+    bus_projector      *projector;
+    bus_client         *client;
+    bus_store          *store; /* for looking */
+    bus_arena           arena;
+    char                process[32];
+} world;
+
+static const bus_store_ops *ops;
+static char                 url[512];
+static bus_id               tenant;
+static world                w;
+static unsigned             last_number;
+
+static void
+open_world(world *x, const char *process, size_t states_bytes)
+{
+    const bus_transport_options transport_options = {
+        .url = "", .queue_max = 4096, .batches_max = 256};
+    bus_error err = {0};
+
+    memset(x, 0, sizeof(*x));
+    (void)snprintf(x->process, sizeof(x->process), "%s", process);
+    assert_int_equal(bus_transport_inproc.open(&x->transport, &transport_options, &err), BUS_OK);
+    x->options = (bus_runtime_options){
+        .store = ops,
+        .store_options = {.url = url, .clock = bus_clock_system()},
+        .transport_ops = &bus_transport_inproc,
+        .transport = x->transport,
+        .clock = bus_clock_system(),
+        .contracts = contracts,
+        .contracts_count = 2,
+        .partitions = PARTITIONS,
+        .process = x->process,
+        .sole = true,
+        .states_bytes_max = states_bytes,
+        .batch_max = 256,
+    };
+    assert_int_equal(ops->open(&x->store, &x->options.store_options, &err), BUS_OK);
+    assert_int_equal(bus_transport_inproc.connect(x->transport, NULL, NULL, &x->client, &err),
+                     BUS_OK);
+}
+
+static void
+start_services(world *x)
+{
+    bus_error err = {0};
+
+    assert_int_equal(bus_service_start(&x->inventory, &inventory_module, &x->options, &err),
+                     BUS_OK);
+    assert_int_equal(bus_service_start(&x->orders, &orders_module, &x->options, &err), BUS_OK);
+}
+
+static void
+start_projector(world *x)
+{
+    bus_error err = {0};
+
+    assert_int_equal(
+        bus_projector_start(&x->projector, &inventory_contract, views, 2, &x->options, &err),
+        BUS_OK);
+}
+
+static void
+close_world(world *x)
+{
+    bus_projector_stop(x->projector);
+    bus_service_stop(x->orders);
+    bus_service_stop(x->inventory);
+    bus_transport_inproc.disconnect(x->client);
+    ops->close(x->store);
+    bus_transport_inproc.close(x->transport);
+    bus_arena_fini(&x->arena);
+    memset(x, 0, sizeof(*x));
+}
+
+static int
+setup(void **state)
+{
+    char name[64];
+
+    (void)state;
+    /* A tenant of its own: tests over one database do not meet. */
+    (void)snprintf(name, sizeof(name), "tenant %u of %ld", ++last_number, (long)getpid());
+    tenant = bus_id_v5_text(BUS_ID_NIL, name);
+    if (ops == &bus_store_memory)
+        (void)snprintf(url, sizeof(url), "runtime %u", last_number);
+    open_world(&w, "first", 1 << 20);
+    start_services(&w);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    if (ops == &bus_store_memory)
+        bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_OK, true, 0);
+    close_world(&w);
+    return 0;
+}
+
+/* --- asking -------------------------------------------------------------------------- */
+
+static bus_id
+new_id(void)
+{
+    return bus_new_v7(bus_clock_system());
+}
+
+static bus_id
+of_new(bus_id command_id)
+{
+    return bus_stream_of_new(command_id);
+}
+
+/* The address of a partition's owner. */
+static const char *
+owner(world *x, const char *domain, int partition)
+{
+    bus_partition_info *infos;
+    bus_error           err = {0};
+    int                 count;
+
+    assert_int_equal(ops->partitions(x->store, domain, &x->arena, &infos, &count, &err), BUS_OK);
+    assert_in_range(partition, 0, count - 1);
+    return bus_arena_printf(&x->arena, "%.*s", BUS_STR_ARG(infos[partition].owner)).at;
+}
+
+static bus_command
+command(const char *type, bus_id id, bus_id stream, const char *data)
+{
+    return (bus_command){.command_id = id,
+                         .type = bus_str_of(type),
+                         .tenant = tenant,
+                         .stream = stream,
+                         .partition = (uint16_t)bus_id_partition(stream, PARTITIONS),
+                         .origin = BUS_ORIGIN_CLIENT,
+                         .actor = {.id = tenant, .roles = BUS_ROLE_ADMIN},
+                         .correlation_id = id,
+                         .expected_version = -1,
+                         .data = bus_str_of(data)};
+}
+
+static void
+post(world *x, const bus_command *c, uint64_t ticket)
+{
+    char          domain[64];
+    bus_envelope *env = bus_envelope_of_command(c);
+    bus_error     err = {0};
+
+    (void)snprintf(domain, sizeof(domain), "%.*s", (int)strcspn(c->type.at, "."), c->type.at);
+    assert_int_equal(
+        bus_transport_inproc.send(x->client, owner(x, domain, c->partition), env, ticket, &err),
+        BUS_OK);
+}
+
+/* The next reply; the caller releases it. */
+static bus_envelope *
+reply(world *x)
+{
+    bus_envelope *env = NULL;
+
+    assert_int_equal(bus_transport_inproc.replies(x->client, &env, 1, PATIENCE_MS), 1);
+    return env;
+}
+
+/* Asks and waits. The reply's strings live until the next ask. */
+static bus_reply
+ask_command(world *x, const bus_command *c)
+{
+    static bus_envelope *last;
+
+    bus_envelope_release(last);
+    post(x, c, 1);
+    last = reply(x);
+    return last->reply;
+}
+
+static bus_reply
+ask(const char *type, bus_id id, bus_id stream, const char *data)
+{
+    bus_command c = command(type, id, stream, data);
+
+    return ask_command(&w, &c);
+}
+
+/* An item with a name of its own. */
+static bus_id
+add_item(int quantity)
+{
+    bus_id    id = new_id();
+    char      data[160], text[BUS_ID_TEXT_BYTES];
+    bus_reply r;
+
+    (void)snprintf(data, sizeof(data), "{\"name\":\"%s\",\"quantity\":%d}", bus_id_format(id, text),
+                   quantity);
+    r = ask("inventory.add", id, of_new(id), data);
+    assert_int_equal(r.status, BUS_ANSWER_DONE);
+    return of_new(id);
+}
+
+static bus_reply
+take(bus_id item, int quantity)
+{
+    char data[64];
+
+    (void)snprintf(data, sizeof(data), "{\"quantity\":%d}", quantity);
+    return ask("inventory.take", new_id(), item, data);
+}
+
+#define assert_refused(r, text)                          \
+    do {                                                 \
+        bus_reply r_ = (r);                              \
+        assert_int_equal(r_.status, BUS_ANSWER_REFUSED); \
+        assert_true(bus_str_is(r_.code, text));          \
+    } while (0)
+
+/* --- looking ----------------------------------------------------------------------------- */
+
+typedef struct {
+    int     count;
+    int32_t version;
+    char    types[32][48];
+} stream_seen;
+
+static bus_code
+see(void *context, const bus_record *record, bus_error *err)
+{
+    stream_seen *s = context;
+
+    (void)err;
+    s->version = record->version;
+    if (s->count < 32)
+        (void)snprintf(s->types[s->count], sizeof(s->types[0]), "%.*s", BUS_STR_ARG(record->type));
+    s->count++;
+    return BUS_OK;
+}
+
+static stream_seen
+look_at(const char *domain, bus_id stream)
+{
+    stream_seen seen = {0};
+    bus_error   err = {0};
+
+    assert_int_equal(ops->load(w.store, domain, &stream, 1, see, &seen, &err), BUS_OK);
+    return seen;
+}
+
+/* Waits until the stream has so many events. */
+static stream_seen
+wait_for_events(const char *domain, bus_id stream, int count)
+{
+    stream_seen seen = look_at(domain, stream);
+
+    for (int i = 0; i < PATIENCE_MS / 5 && seen.count < count; i++) {
+        (void)usleep(5000);
+        seen = look_at(domain, stream);
+    }
+    assert_int_equal(seen.count, count);
+    return seen;
+}
+
+static bus_str
+row_of(const bus_view *view, bus_id id)
+{
+    bus_str   body = {NULL, 0};
+    int32_t   version;
+    bus_error err = {0};
+
+    assert_int_equal(ops->view_rows(w.store, view->of, view->view_version, &tenant, &id, 1,
+                                    &w.arena, &body, &version, &err),
+                     BUS_OK);
+    return body;
+}
+
+/* Waits until the row holds the text. */
+static void
+wait_for_row(const bus_view *view, bus_id id, const char *text)
+{
+    bus_str body = {NULL, 0};
+
+    for (int i = 0; i < PATIENCE_MS / 5; i++) {
+        body = row_of(view, id);
+        if (body.at != NULL && strstr(body.at, text) != NULL)
+            return;
+        (void)usleep(5000);
+    }
+    fail_msg("the row is %.*s, expected %s in it", BUS_STR_ARG(body), text);
+}
+
+/* --- commands and repeats ----------------------------------------------------------------------
+ */
+
+static void
+test_a_command_is_answered_when_it_is_in_the_log(void **state)
+{
+    bus_id      item = add_item(10);
+    bus_reply   r = take(item, 3);
+    stream_seen seen = look_at("inventory", item);
+
+    (void)state;
+    assert_int_equal(r.status, BUS_ANSWER_DONE);
+    assert_int_equal(r.version, 2);
+    assert_true(r.offset > 0);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.types[0], "inventory.added.v1");
+    assert_string_equal(seen.types[1], "inventory.taken.v1");
+}
+
+static void
+test_a_repeat_gets_the_first_answer(void **state)
+{
+    bus_id    item = add_item(10), id = new_id();
+    bus_reply first = ask("inventory.take", id, item, "{\"quantity\":4}");
+    int64_t   offset = first.offset;
+    bus_reply again = ask("inventory.take", id, item, "{\"quantity\":4}");
+
+    (void)state;
+    assert_int_equal(again.status, BUS_ANSWER_DONE);
+    assert_true(again.repeated);
+    assert_int_equal(again.version, 2);
+    assert_true(again.offset == offset);
+    assert_int_equal(look_at("inventory", item).count, 2);
+    assert_refused(ask("inventory.take", id, item, "{\"quantity\":5}"), "IDEMPOTENCY_KEY_REUSED");
+}
+
+static void
+test_a_repeat_after_a_restart_too(void **state)
+{
+    bus_id item = add_item(10), id = new_id();
+
+    (void)state;
+    assert_int_equal(ask("inventory.take", id, item, "{\"quantity\":10}").version, 3);
+    close_world(&w);
+    open_world(&w, "second", 1 << 20);
+    start_services(&w);
+    {
+        bus_reply again = ask("inventory.take", id, item, "{\"quantity\":10}");
+
+        assert_int_equal(again.status, BUS_ANSWER_DONE); /* though it would be refused now */
+        assert_true(again.repeated);
+        assert_int_equal(again.version, 3);
+    }
+    assert_refused(ask("inventory.take", id, item, "{\"quantity\":1}"), "IDEMPOTENCY_KEY_REUSED");
+    assert_refused(take(item, 1), "ITEM_SHORT");
+}
+
+static void
+test_a_repeated_create_meets_its_first_self(void **state)
+{
+    bus_id    id = new_id();
+    bus_reply r;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        r = ask("inventory.add", id, of_new(id), "{\"name\":\"once only\",\"quantity\":1}");
+        assert_int_equal(r.status, BUS_ANSWER_DONE);
+        assert_int_equal(r.version, 1);
+        assert_int_equal(r.repeated, i == 1);
+    }
+    close_world(&w);
+    open_world(&w, "second", 1 << 20);
+    start_services(&w);
+    r = ask("inventory.add", id, of_new(id), "{\"name\":\"once only\",\"quantity\":1}");
+    assert_int_equal(r.status, BUS_ANSWER_DONE);
+    assert_true(r.repeated);
+    assert_int_equal(look_at("inventory", of_new(id)).count, 1);
+}
+
+static void
+test_many_at_once_with_twins_and_refusals(void **state)
+{
+    enum { COMMANDS = 600 };
+    bus_id item = add_item(100), ids[COMMANDS / 2];
+    int    done = 0, refused = 0;
+
+    (void)state;
+    for (int i = 0; i < COMMANDS / 2; i++)
+        ids[i] = new_id();
+    for (int i = 0; i < COMMANDS; i++) { /* each twice, side by side */
+        bus_command c = command("inventory.take", ids[i / 2], item, "{\"quantity\":1}");
+
+        post(&w, &c, (uint64_t)i);
+    }
+    for (int i = 0; i < COMMANDS; i++) {
+        bus_envelope *env = reply(&w);
+
+        done += env->reply.status == BUS_ANSWER_DONE;
+        refused += env->reply.status == BUS_ANSWER_REFUSED;
+        bus_envelope_release(env);
+    }
+    assert_int_equal(done, 200);
+    assert_int_equal(refused, COMMANDS - 200);
+    assert_int_equal(look_at("inventory", item).count, 1 + 100 + 1);
+}
+
+static void
+test_refusals_leave_nothing(void **state)
+{
+    bus_id      item = add_item(2);
+    bus_command c;
+
+    (void)state;
+    assert_refused(take(item, 3), "ITEM_SHORT");
+    assert_true(bus_str_is(take(item, 3).params, "{\"left\":2}"));
+    assert_true(bus_str_is(take(item, 3).detail, "Only 2 left."));
+    assert_refused(take(new_id(), 1), "NOT_FOUND");
+    assert_int_equal(ask("inventory.take", new_id(), item, "{\"quantity\":0}").status,
+                     BUS_ANSWER_INVALID);
+    assert_int_equal(ask("inventory.nothing", new_id(), item, "{}").status, BUS_ANSWER_INVALID);
+    assert_int_equal(ask("inventory.promise_over", new_id(), item, "{}").status,
+                     BUS_ANSWER_INVALID); /* only timers may */
+    c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+    c.tenant = bus_id_v5_text(tenant, "another");
+    assert_refused(ask_command(&w, &c), "NOT_FOUND");
+    c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+    c.actor.roles = BUS_ROLE_VIEWER;
+    assert_refused(ask_command(&w, &c), "FORBIDDEN");
+    c.actor.roles = BUS_ROLE_DRIVER; /* own only, and it is nobody's own */
+    assert_refused(ask_command(&w, &c), "NOT_FOUND");
+    c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+    c.expected_version = 7;
+    assert_refused(ask_command(&w, &c), "VERSION_MISMATCH");
+    c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+    c.expires_at_ms = bus_now_ms(bus_clock_system()) - 1;
+    assert_int_equal(ask_command(&w, &c).status, BUS_ANSWER_EXPIRED);
+    assert_int_equal(ask("inventory.look", new_id(), item, "{}").status, BUS_ANSWER_DONE);
+    assert_int_equal(look_at("inventory", item).count, 1);
+}
+
+static void
+test_states_do_not_depend_on_memory(void **state)
+{
+    bus_id items[40];
+
+    (void)state;
+    close_world(&w);
+    open_world(&w, "small", 1); /* nothing stays in memory between batches */
+    start_services(&w);
+    for (int i = 0; i < 40; i++)
+        items[i] = add_item(3);
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < 40; i++)
+            assert_int_equal(take(items[i], 1).status, BUS_ANSWER_DONE);
+    for (int i = 0; i < 40; i++)
+        assert_refused(take(items[i], 1), "ITEM_SHORT");
+}
+
+/* --- claims -------------------------------------------------------------------------------------
+ */
+
+static void
+test_a_name_is_given_once(void **state)
+{
+    bus_id    one = new_id(), two = new_id();
+    bus_reply r;
+    char      text[BUS_ID_TEXT_BYTES];
+
+    (void)state;
+    assert_int_equal(
+        ask("inventory.add", one, of_new(one), "{\"name\":\"n\",\"quantity\":1}").status,
+        BUS_ANSWER_DONE);
+    r = ask("inventory.add", two, of_new(two), "{\"name\":\"n\",\"quantity\":1}");
+    assert_refused(r, "ITEM_NAME_TAKEN");
+    assert_non_null(strstr(r.params.at, bus_id_format(of_new(one), text)));
+    assert_int_equal(look_at("inventory", of_new(two)).count, 0);
+    assert_int_equal(ask("inventory.rename", new_id(), of_new(one), "{\"name\":\"m\"}").status,
+                     BUS_ANSWER_DONE);
+    assert_int_equal(
+        ask("inventory.add", two, of_new(two), "{\"name\":\"n\",\"quantity\":1}").status,
+        BUS_ANSWER_DONE);
+    assert_refused(ask("inventory.rename", new_id(), of_new(one), "{\"name\":\"n\"}"),
+                   "ITEM_NAME_TAKEN");
+}
+
+static void
+test_one_of_many_gets_the_name(void **state)
+{
+    enum { MANY = 64 };
+    int done = 0, refused = 0;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        bus_id      id = new_id();
+        bus_command c =
+            command("inventory.add", id, of_new(id), "{\"name\":\"wanted\",\"quantity\":1}");
+
+        post(&w, &c, (uint64_t)i);
+    }
+    for (int i = 0; i < MANY; i++) {
+        bus_envelope *env = reply(&w);
+
+        done += env->reply.status == BUS_ANSWER_DONE;
+        refused += env->reply.status == BUS_ANSWER_REFUSED &&
+                   bus_str_is(env->reply.code, "ITEM_NAME_TAKEN");
+        bus_envelope_release(env);
+    }
+    assert_int_equal(done, 1);
+    assert_int_equal(refused, MANY - 1);
+}
+
+/* --- faults of modules ---------------------------------------------------------------------------
+ */
+
+static void
+test_a_broken_invariant_stays_with_its_stream(void **state)
+{
+    bus_id item = add_item(5), other = add_item(5);
+
+    (void)state;
+    assert_refused(ask("inventory.break", new_id(), item, "{\"where\":\"DECIDE\"}"),
+                   "STREAM_FAULT");
+    assert_refused(take(item, 1), "STREAM_FAULT"); /* set aside */
+    assert_int_equal(take(other, 1).status, BUS_ANSWER_DONE);
+    assert_refused(ask("inventory.break", new_id(), other, "{\"where\":\"APPLY\"}"),
+                   "STREAM_FAULT");
+    assert_int_equal(look_at("inventory", other).count, 2); /* nothing of it is in the log */
+    {
+        bus_health health[BUS_HEALTH_MAX];
+
+        assert_true(bus_service_health(w.inventory, health) >= 1);
+        assert_int_equal(health[0].quarantined, 2);
+    }
+}
+
+/* --- faults of the store (memory only: it can be told to fail)
+ * --------------------------------------- */
+
+static void
+test_an_unknown_outcome_is_found_out(void **state)
+{
+    bus_id item = add_item(10);
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        skip();
+    bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_UNKNOWN, false, 1); /* it was committed */
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    assert_int_equal(look_at("inventory", item).count, 2);
+    bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_UNKNOWN, true, 1); /* it was not */
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    assert_int_equal(look_at("inventory", item).count, 3);
+    assert_int_equal(take(item, 8).status, BUS_ANSWER_DONE);
+    assert_refused(take(item, 1), "ITEM_SHORT");
+}
+
+static void
+test_a_store_that_fails_fails_the_command_alone(void **state)
+{
+    bus_id item = add_item(10), id = new_id();
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        skip();
+    bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_FULL, true, 1);
+    assert_int_equal(ask("inventory.take", id, item, "{\"quantity\":10}").status,
+                     BUS_ANSWER_FAILED);
+    assert_int_equal(look_at("inventory", item).count, 1);
+    assert_int_equal(ask("inventory.take", id, item, "{\"quantity\":10}").status, BUS_ANSWER_DONE);
+    bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_CONFLICT, true, 2);
+    assert_int_equal(ask("inventory.promise", new_id(), item, "{}").status, BUS_ANSWER_DONE);
+    bus_store_memory_fail(url, BUS_FAULT_READ, BUS_UNAVAILABLE, true, 1000);
+    assert_int_equal(take(new_id(), 1).status, BUS_ANSWER_FAILED); /* not: there is none */
+    bus_store_memory_fail(url, BUS_FAULT_READ, BUS_OK, true, 0);
+    assert_refused(take(new_id(), 1), "NOT_FOUND");
+}
+
+static void
+test_a_stale_owner_answers_nothing(void **state)
+{
+    bus_id      item = add_item(10);
+    bus_lease   lease = {.partition = (uint16_t)bus_id_partition(item, PARTITIONS)};
+    bus_error   err = {0};
+    bus_command c = command("inventory.take", new_id(), item, "{\"quantity\":99}");
+    char        address[128];
+
+    (void)state;
+    (void)snprintf(address, sizeof(address), "%s", owner(&w, "inventory", lease.partition));
+    assert_int_equal(ops->lease_take(w.store, "inventory", "elsewhere", true, &lease, 1, &err),
+                     BUS_OK);
+    assert_true(lease.held);
+    /* It still believes that the partition is its own: neither refuses nor appends. */
+    assert_int_equal(
+        bus_transport_inproc.send(w.client, address, bus_envelope_of_command(&c), 1, &err), BUS_OK);
+    {
+        bus_envelope *env = reply(&w);
+
+        assert_int_equal(env->reply.status, BUS_ANSWER_NOT_OWNER);
+        bus_envelope_release(env);
+    }
+    assert_int_equal(look_at("inventory", item).count, 1);
+}
+
+/* --- sends, answers, reactions, wakes
+ * ---------------------------------------------------------------- */
+
+static bus_id
+place(const bus_id *items, int count, int quantity)
+{
+    bus_id    id = new_id();
+    bus_str   list = BUS_STR("");
+    char      text[BUS_ID_TEXT_BYTES];
+    bus_reply r;
+
+    for (int i = 0; i < count; i++)
+        list = bus_arena_printf(&w.arena, "%.*s%s\"%s\"", BUS_STR_ARG(list), i == 0 ? "" : ",",
+                                bus_id_format(items[i], text));
+    r = ask("orders.place", id, of_new(id),
+            bus_arena_printf(&w.arena, "{\"items\":[%.*s],\"quantity\":%d}", BUS_STR_ARG(list),
+                             quantity)
+                .at);
+    assert_int_equal(r.status, BUS_ANSWER_DONE);
+    return of_new(id);
+}
+
+static void
+test_sends_go_in_order_and_their_answers_come_back(void **state)
+{
+    bus_id      items[4], order;
+    stream_seen seen;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        items[i] = add_item(i == 1 ? 1 : 10);
+    items[3] = new_id(); /* does not exist */
+    order = place(items, 4, 2);
+    seen = wait_for_events("orders", order, 5);
+    assert_string_equal(seen.types[0], "orders.placed.v1");
+    assert_string_equal(seen.types[1], "orders.item_got.v1");
+    assert_string_equal(seen.types[2], "orders.item_missed.v1");
+    assert_string_equal(seen.types[3], "orders.item_got.v1");
+    assert_string_equal(seen.types[4], "orders.item_missed.v1");
+    assert_int_equal(look_at("inventory", items[0]).count, 2);
+    assert_int_equal(look_at("inventory", items[1]).count, 1);
+}
+
+static void
+test_sends_survive_a_restart(void **state)
+{
+    enum { ORDERS = 20 };
+    bus_id item = add_item(1000), orders[ORDERS];
+
+    (void)state;
+    for (int i = 0; i < ORDERS; i++)
+        orders[i] = place(&item, 1, 1);
+    close_world(&w); /* in the middle of it */
+    open_world(&w, "second", 1 << 20);
+    start_services(&w);
+    for (int i = 0; i < ORDERS; i++)
+        (void)wait_for_events("orders", orders[i], 2);
+    assert_int_equal(look_at("inventory", item).count, 1 + ORDERS);
+}
+
+static void
+test_a_sent_refusal_is_durable(void **state)
+{
+    bus_id      item = add_item(1), id = new_id();
+    bus_command c = command("inventory.take", id, item, "{\"quantity\":5}");
+    bus_reply   r;
+
+    (void)state;
+    c.origin = BUS_ORIGIN_SEND;
+    c.actor.roles = BUS_ROLE_SERVICE;
+    assert_refused(ask_command(&w, &c), "ITEM_SHORT");
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    r = ask_command(&w, &c); /* whatever has changed meanwhile */
+    assert_refused(r, "ITEM_SHORT");
+    assert_true(r.repeated);
+    assert_true(bus_str_is(r.params, "{\"left\":1}"));
+}
+
+static void
+test_a_reaction_happens_once(void **state)
+{
+    bus_id item = add_item(3);
+
+    (void)state;
+    assert_int_equal(take(item, 3).status, BUS_ANSWER_DONE);
+    (void)wait_for_events("orders", kernel_depletion_stream(item), 1);
+    close_world(&w);
+    open_world(&w, "second", 1 << 20); /* reads again what its checkpoint does not cover */
+    start_services(&w);
+    (void)usleep(300000);
+    assert_int_equal(look_at("orders", kernel_depletion_stream(item)).count, 1);
+}
+
+static void
+test_a_wake_comes_once(void **state)
+{
+    bus_id      item = add_item(3), forgotten = add_item(3);
+    stream_seen seen;
+
+    (void)state;
+    assert_int_equal(ask("inventory.promise", new_id(), item, "{}").status, BUS_ANSWER_DONE);
+    assert_int_equal(ask("inventory.promise", new_id(), forgotten, "{}").status, BUS_ANSWER_DONE);
+    assert_int_equal(ask("inventory.forget_promise", new_id(), forgotten, "{}").status,
+                     BUS_ANSWER_DONE);
+    seen = wait_for_events("inventory", item, 3);
+    assert_string_equal(seen.types[2], "inventory.promise_ended.v1");
+    (void)usleep(200000);
+    assert_int_equal(look_at("inventory", item).count, 3);
+    assert_int_equal(look_at("inventory", forgotten).count, 3);
+}
+
+/* --- views
+ * ---------------------------------------------------------------------------------------------- */
+
+static void
+test_views_follow(void **state)
+{
+    bus_id item, stock = bus_id_v5_text(tenant, "stock");
+
+    (void)state;
+    start_projector(&w);
+    item = add_item(100);
+    (void)add_item(50);
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(take(item, i).status, BUS_ANSWER_DONE);
+    wait_for_row(&items_projection, item, "\"version\":4,");
+    wait_for_row(&items_projection, item, "\"quantity\":94,\"takes\":[1,2,3]");
+    wait_for_row(&stock_projection, stock, "\"added\":150,\"taken\":6");
+    bus_projector_stop(w.projector);
+    w.projector = NULL;
+    assert_int_equal(take(item, 4).status, BUS_ANSWER_DONE);
+    start_projector(&w); /* goes on where it was */
+    wait_for_row(&items_projection, item, "\"quantity\":90,\"takes\":[1,2,3,4]");
+    wait_for_row(&stock_projection, stock, "\"added\":150,\"taken\":10");
+}
+
+static void
+test_a_view_that_cannot_handle_an_event_parks_its_stream(void **state)
+{
+    bus_id item, other, stock = bus_id_v5_text(tenant, "stock");
+
+    (void)state;
+    start_projector(&w);
+    item = add_item(10);
+    other = add_item(10);
+    assert_int_equal(ask("inventory.break", new_id(), item, "{\"where\":\"VIEW\"}").status,
+                     BUS_ANSWER_DONE);
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    assert_int_equal(take(other, 2).status, BUS_ANSWER_DONE);
+    wait_for_row(&items_projection, other, "\"quantity\":8");
+    wait_for_row(&stock_projection, stock, "\"taken\":3"); /* the other view goes on */
+    assert_non_null(strstr(row_of(&items_projection, item).at, "\"quantity\":10"));
+}
+
+static void
+test_many_events_in_many_turns(void **state)
+{
+    enum { ITEMS = 50, TAKES = 40 };
+    bus_id items[ITEMS], stock = bus_id_v5_text(tenant, "stock");
+    char   text[64];
+
+    (void)state;
+    start_projector(&w);
+    for (int i = 0; i < ITEMS; i++)
+        items[i] = add_item(1000);
+    for (int n = 0; n < ITEMS * TAKES; n++) {
+        bus_command c = command("inventory.take", new_id(), items[n % ITEMS], "{\"quantity\":1}");
+
+        post(&w, &c, (uint64_t)n);
+    }
+    for (int n = 0; n < ITEMS * TAKES; n++) {
+        bus_envelope *env = reply(&w);
+
+        assert_int_equal(env->reply.status, BUS_ANSWER_DONE);
+        bus_envelope_release(env);
+    }
+    (void)snprintf(text, sizeof(text), "\"added\":%d,\"taken\":%d", ITEMS * 1000, ITEMS * TAKES);
+    wait_for_row(&stock_projection, stock, text);
+    for (int i = 0; i < ITEMS; i++)
+        wait_for_row(&items_projection, items[i], "\"quantity\":960");
+}
+
+#define STORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+static int
+run_all(const char *name)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(test_a_command_is_answered_when_it_is_in_the_log),
+        STORY(test_a_repeat_gets_the_first_answer),
+        STORY(test_a_repeat_after_a_restart_too),
+        STORY(test_a_repeated_create_meets_its_first_self),
+        STORY(test_many_at_once_with_twins_and_refusals),
+        STORY(test_refusals_leave_nothing),
+        STORY(test_states_do_not_depend_on_memory),
+        STORY(test_a_name_is_given_once),
+        STORY(test_one_of_many_gets_the_name),
+        STORY(test_a_broken_invariant_stays_with_its_stream),
+        STORY(test_an_unknown_outcome_is_found_out),
+        STORY(test_a_store_that_fails_fails_the_command_alone),
+        STORY(test_a_stale_owner_answers_nothing),
+        STORY(test_sends_go_in_order_and_their_answers_come_back),
+        STORY(test_sends_survive_a_restart),
+        STORY(test_a_sent_refusal_is_durable),
+        STORY(test_a_reaction_happens_once),
+        STORY(test_a_wake_comes_once),
+        STORY(test_views_follow),
+        STORY(test_a_view_that_cannot_handle_an_event_parks_its_stream),
+        STORY(test_many_events_in_many_turns),
+    };
+
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}
+
+int
+main(void)
+{
+    tests_postgres *pg;
+    int             failed, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    bus_log_start(BUS_LOG_WARN, getenv("SHINA_TEST_LOG") != NULL ? STDERR_FILENO : null);
+    ops = &bus_store_memory;
+    failed = run_all("memory");
+    pg = tests_postgres_start(false);
+    ops = &bus_store_postgres;
+    (void)snprintf(url, sizeof(url), "%s", tests_postgres_url(pg));
+    failed += run_all("postgres");
+    tests_postgres_stop(pg);
+    (void)close(null);
+    return failed;
+}

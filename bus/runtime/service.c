@@ -1,0 +1,110 @@
+/* service.c - a domain's service: its writer, the courier of its sends, and a courier for each
+ * domain that it reacts to.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/runtime/courier.h"
+#include "bus/runtime/writer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLLOWED_MAX 6 /* domains that one module reacts to */
+
+struct bus_service {
+    bus_writer  *writer;
+    bus_courier *sends;
+    bus_courier *reactions[FOLLOWED_MAX];
+    int          reactions_count;
+    char         parts[2 + FOLLOWED_MAX][96]; /* names for health */
+};
+
+static bool
+followed_before(const bus_module *module, int nth)
+{
+    for (int i = 0; i < nth; i++)
+        if (module->reactions[i].on->aggregate->contract ==
+            module->reactions[nth].on->aggregate->contract)
+            return true;
+    return false;
+}
+
+static bus_code
+start_reactions(bus_service *service, const bus_module *module, const bus_runtime_options *options,
+                bus_error *err)
+{
+    for (int i = 0; i < module->reactions_count; i++) {
+        const char *domain = module->reactions[i].on->aggregate->contract->module;
+        bus_code    rc;
+
+        if (followed_before(module, i))
+            continue;
+        if (service->reactions_count == FOLLOWED_MAX)
+            return bus_fail(err, BUS_INVALID, "%s reacts to more than %d domains",
+                            module->contract->module, FOLLOWED_MAX);
+        rc = bus_courier_start_reactions(&service->reactions[service->reactions_count], module,
+                                         domain, options, err);
+        if (rc != BUS_OK)
+            return rc;
+        (void)snprintf(service->parts[2 + service->reactions_count++], sizeof(service->parts[0]),
+                       "reactions %.40s to %.40s", module->contract->module, domain);
+    }
+    return BUS_OK;
+}
+
+bus_code
+bus_service_start(bus_service **out, const bus_module *module, const bus_runtime_options *options,
+                  bus_error *err)
+{
+    bus_service *service = calloc(1, sizeof(*service));
+    bus_code     rc;
+
+    if (service == NULL)
+        abort();
+    (void)snprintf(service->parts[0], sizeof(service->parts[0]), "service %.80s",
+                   module->contract->module);
+    (void)snprintf(service->parts[1], sizeof(service->parts[1]), "sends %.80s",
+                   module->contract->module);
+    if ((rc = bus_writer_start(&service->writer, module, options, err)) != BUS_OK)
+        goto failed;
+    if (module->contract->sends_count > 0 &&
+        (rc = bus_courier_start_sends(&service->sends, module, options, err)) != BUS_OK)
+        goto failed;
+    if ((rc = start_reactions(service, module, options, err)) != BUS_OK)
+        goto failed;
+    *out = service;
+    return BUS_OK;
+
+failed:
+    bus_service_stop(service);
+    return rc;
+}
+
+void
+bus_service_stop(bus_service *service)
+{
+    if (service == NULL)
+        return;
+    for (int i = 0; i < service->reactions_count; i++)
+        bus_courier_stop(service->reactions[i]);
+    bus_courier_stop(service->sends);
+    bus_writer_stop(service->writer);
+    free(service);
+}
+
+int
+bus_service_health(const bus_service *service, bus_health *out)
+{
+    int count = 0;
+
+    bus_writer_health(service->writer, &out[count]);
+    out[count++].part = service->parts[0];
+    if (service->sends != NULL) {
+        bus_courier_health(service->sends, &out[count]);
+        out[count++].part = service->parts[1];
+    }
+    for (int i = 0; i < service->reactions_count; i++) {
+        bus_courier_health(service->reactions[i], &out[count]);
+        out[count++].part = service->parts[2 + i];
+    }
+    return count;
+}

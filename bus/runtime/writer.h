@@ -1,0 +1,76 @@
+/* writer.h - the one writer of a domain in this process: commands in, events out.
+ *
+ * writer.c is the thread: leases, timers, taking commands, answering. batch.c carries out one
+ * batch: receive, load, decide, append, and what a failure of the append means.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_RUNTIME_WRITER_H
+#define BUS_RUNTIME_WRITER_H
+
+#include "bus/metrics/metrics.h"
+#include "bus/runtime/recent.h"
+#include "bus/runtime/runtime.h"
+#include "bus/runtime/states.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* A stream whose module broke an invariant: answered STREAM_FAULT until a restart. */
+typedef struct {
+    bus_id         stream;
+    UT_hash_handle hh;
+} bus_quarantined;
+
+enum {
+    BUS_WRITER_COMMANDS,
+    BUS_WRITER_EVENTS,
+    BUS_WRITER_REFUSALS,
+    BUS_WRITER_REPEATS,
+    BUS_WRITER_FAULTS,
+    BUS_WRITER_APPENDS,
+    BUS_WRITER_APPEND_FAILURES,
+    BUS_WRITER_APPEND_US,
+    BUS_WRITER_METRICS
+};
+
+typedef struct bus_writer {
+    const bus_module          *module;
+    const bus_runtime_options *options;
+    const char                *domain;
+    bus_store                 *store;
+    bus_server                *server;
+    bus_states                *states;
+    bus_recent                *recent;
+    bus_arena                  arena; /* of the batch being carried out */
+    bus_arena                  settings_arena;
+    void                      *default_settings; /* the contract's defaults, or NULL */
+
+    int       partitions;
+    bus_lease leases[BUS_PARTITIONS_MAX]; /* by partition; .held: ours */
+    int64_t   renewed_us;                 /* monotonic */
+    int64_t   next_timer_ms;              /* when to look for due timers again, UTC */
+
+    bus_quarantined *quarantined; /* uthash */
+    char             labels[96];
+    bus_metric       metrics[BUS_WRITER_METRICS];
+
+    pthread_t   thread;
+    atomic_bool stopping;
+    atomic_int  held, quarantined_count; /* for health */
+    atomic_bool store_down;
+} bus_writer;
+
+BUS_CHECKED bus_code bus_writer_start(bus_writer **out, const bus_module *module,
+                                      const bus_runtime_options *options, bus_error *err);
+void                 bus_writer_stop(bus_writer *writer); /* accepts NULL */
+void                 bus_writer_health(const bus_writer *writer, bus_health *out);
+
+/* --- between writer.c and batch.c ---------------------------------------- */
+
+/* Carries out the commands of envs (owned, answered and released here) and the wakes of
+ * timers. Borrows timers. */
+void bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const bus_timer *timers,
+                      int timers_count);
+/* Takes the leases that are missing (again: all, with new epochs). False: store out of reach. */
+bool bus_writer_lease(bus_writer *w, bool again);
+
+#endif

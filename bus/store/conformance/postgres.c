@@ -1,0 +1,45 @@
+/* postgres.c - the conformance of the postgres store, on a private server.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/postgres.h"
+#include "bus/store/conformance/conformance.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Leases run out by the database's clock; the test moves their ends into the past. */
+static void
+expire(void *context, const char *domain)
+{
+    const tests_postgres *pg = context;
+    PGconn               *conn = PQconnectdb(tests_postgres_url(pg));
+    char                  sql[256];
+    PGresult             *res;
+
+    (void)snprintf(sql, sizeof(sql),
+                   "update %s.partitions set lease_until = '-infinity';"
+                   "update %s.checkpoints set lease_until = '-infinity'",
+                   domain, domain);
+    res = PQexec(conn, sql);
+    if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+        (void)fprintf(stderr, "expire: %s", PQerrorMessage(conn));
+        exit(1);
+    }
+    PQclear(res);
+    PQfinish(conn);
+}
+
+int
+main(void)
+{
+    tests_postgres     *pg = tests_postgres_start(false);
+    conformance_subject subject = {
+        .ops = &bus_store_postgres,
+        .options = {.url = tests_postgres_url(pg), .application = "conformance"},
+        .expire = expire,
+        .context = pg};
+    int failed = conformance_run("store postgres", &subject);
+
+    tests_postgres_stop(pg);
+    return failed;
+}

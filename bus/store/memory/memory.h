@@ -1,0 +1,149 @@
+/* memory.h - what stores of one name share. Internal to the memory store.
+ * Everything is under `lock`. Records never change and are freed only with the store, so they
+ * are visited after the lock was given back.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_STORE_MEMORY_MEMORY_H
+#define BUS_STORE_MEMORY_MEMORY_H
+
+#include "bus/store/memory/faults.h"
+#include "bus/store/store.h"
+
+#include <pthread.h>
+#include <uthash.h>
+
+#define FAULT_PLACES 4
+
+/* An event; its strings lie behind it in the same block. */
+typedef struct mem_record {
+    bus_record     record;
+    UT_hash_handle by_command; /* nth 0 only */
+} mem_record;
+
+typedef struct {
+    bus_id         stream;
+    mem_record   **records; /* in version order */
+    int            count, room;
+    UT_hash_handle hh;
+} mem_stream;
+
+typedef struct {
+    int64_t      epoch, lease_until_ms;
+    char        *owner;   /* NULL: nobody */
+    mem_record **records; /* offset o is records[o - 1] */
+    int64_t      head, room;
+} mem_partition;
+
+/* Small tables keyed by bytes: claims, timers, checkpoints, parkings, view rows. */
+typedef struct mem_row {
+    char          *key;
+    size_t         key_bytes;
+    bus_id         stream, tenant, id;
+    char          *text; /* timer name, park reason, row body, owner */
+    uint32_t       text_bytes;
+    char          *reader, *domain; /* parking */
+    uint16_t       partition;
+    int64_t        at;                    /* timer: due; checkpoint: offset; parking: from_offset */
+    int64_t        epoch, lease_until_ms; /* checkpoint */
+    int32_t        version;               /* view row */
+    char         **columns;               /* view row: text forms, NULL is null */
+    int            columns_count;
+    UT_hash_handle hh;
+} mem_row;
+
+typedef struct mem_domain {
+    char              *name;
+    mem_partition      partitions[BUS_PARTITIONS_MAX];
+    int                partitions_count;
+    mem_stream        *streams;
+    mem_record        *commands;
+    mem_row           *claims, *timers, *checkpoints, *parked;
+    struct mem_domain *next;
+} mem_domain;
+
+typedef struct mem_view {
+    char            *table;
+    mem_row         *rows;
+    struct mem_view *next;
+} mem_view;
+
+typedef struct {
+    bus_code code;
+    bool     before;
+    int      times;
+} mem_fault;
+
+typedef struct mem_shared {
+    pthread_mutex_t    lock;
+    char              *name; /* NULL: of one opener */
+    int                open_count;
+    mem_domain        *domains;
+    mem_view          *views;
+    mem_fault          faults[FAULT_PLACES];
+    struct mem_shared *next;
+} mem_shared;
+
+struct bus_store {
+    mem_shared      *shared;
+    const bus_clock *clock;
+};
+
+/* memory.c. All but mem_fault_* are called under the lock. */
+mem_domain *mem_find_domain(mem_shared *shared, const char *name);
+bus_code    mem_no_domain(const char *name, bus_error *err);
+mem_row    *mem_row_get(mem_row *table, const void *key, size_t key_bytes);
+mem_row    *mem_row_add(mem_row **table, const void *key, size_t key_bytes);
+void        mem_row_remove(mem_row **table, mem_row *row);
+char       *mem_copy(const char *bytes, size_t len); /* with a NUL */
+/* Takes a fault that waits at a place: BUS_OK if none is due at this moment. */
+bus_code mem_fault_take(mem_shared *shared, bus_store_fault_place place, bool before,
+                        bus_error *err);
+
+/* leases.c */
+bus_code mem_create_domain(bus_store *st, const char *domain, int partitions, bus_error *err);
+bus_code mem_follow_domain(bus_store *st, const char *reader, const char *followed, bus_error *err);
+bus_code mem_partitions(bus_store *st, const char *domain, bus_arena *arena,
+                        bus_partition_info **out, int *count, bus_error *err);
+bus_code mem_lease_take(bus_store *st, const char *domain, const char *owner, bool steal,
+                        bus_lease *leases, int count, bus_error *err);
+bus_code mem_lease_renew(bus_store *st, const char *domain, bus_lease *leases, int count,
+                         bus_error *err);
+bus_code mem_lease_release(bus_store *st, const char *domain, const bus_lease *leases, int count,
+                           bus_error *err);
+
+/* log.c */
+bus_code mem_append(bus_store *st, const char *domain, bus_append *batch, bus_error *err);
+bus_code mem_find(bus_store *st, const char *domain, bus_append_partition *partitions,
+                  int partitions_count, const bus_id *ids, int ids_count, bus_record_visit visit,
+                  void *context, bus_error *err);
+bus_code mem_load(bus_store *st, const char *domain, const bus_id *streams, int count,
+                  bus_record_visit visit, void *context, bus_error *err);
+bus_code mem_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
+                  bus_record_visit visit, void *context, bus_error *err);
+bus_code mem_heads(bus_store *st, const char *domain, int64_t *heads, int count, bus_error *err);
+bus_code mem_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
+                        int partitions_count, int64_t now_ms, int limit, bus_arena *arena,
+                        bus_timer **out, int *count, int64_t *next_ms, bus_error *err);
+
+/* readers.c */
+bus_code mem_checkpoint_take(bus_store *st, const char *home, const char *reader,
+                             const char *domain, const char *owner, bool steal,
+                             bus_checkpoint *checkpoints, int count, bus_error *err);
+bus_code mem_checkpoint_renew(bus_store *st, const char *home, const char *reader,
+                              const char *domain, bus_checkpoint *checkpoints, int count,
+                              bus_error *err);
+bus_code mem_checkpoints(bus_store *st, const char *home, bus_arena *arena,
+                         bus_checkpoint_info **out, int *count, bus_error *err);
+bus_code mem_effect(bus_store *st, const bus_effect *effect, bus_error *err);
+bus_code mem_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+                    bus_parked **out, int *count, bus_error *err);
+bus_code mem_view_create(bus_store *st, const bus_view_contract *view, int view_version,
+                         bus_error *err);
+bus_code mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version,
+                       const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
+                       bus_str *bodies, int32_t *versions, bus_error *err);
+bus_code mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
+                       bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                         bus_str body, bus_error *err),
+                       void *context, bus_error *err);
+
+#endif

@@ -1,0 +1,447 @@
+/* readers.c - checkpoints, parkings and rows of views in memory.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/store/memory/memory.h"
+#include "bus/store/view_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bus_str
+reader_key(bus_buf *buf, const char *reader, const char *domain, const void *rest, size_t bytes)
+{
+    bus_buf_reset(buf);
+    bus_buf_add(buf, reader, strlen(reader) + 1);
+    bus_buf_add(buf, domain, strlen(domain) + 1);
+    bus_buf_add(buf, rest, bytes);
+    return bus_buf_str(buf);
+}
+
+static bus_str
+checkpoint_key(bus_buf *buf, const char *reader, const char *domain, uint16_t partition)
+{
+    return reader_key(buf, reader, domain, &partition, sizeof(partition));
+}
+
+static void
+take_checkpoint(mem_row *row, const char *owner, bool steal, int64_t now_ms, bus_checkpoint *out)
+{
+    if (!steal && row->text != NULL && strcmp(row->text, owner) != 0 &&
+        row->lease_until_ms > now_ms)
+        return;
+    free(row->text);
+    row->text = mem_copy(owner, strlen(owner));
+    row->lease_until_ms = now_ms + BUS_LEASE_MS;
+    out->epoch = ++row->epoch;
+    out->offset = row->at;
+    out->held = true;
+}
+
+bus_code
+mem_checkpoint_take(bus_store *st, const char *home, const char *reader, const char *domain,
+                    const char *owner, bool steal, bus_checkpoint *checkpoints, int count,
+                    bus_error *err)
+{
+    int64_t     now_ms = bus_now_ms(st->clock);
+    bus_buf     buf = {0};
+    mem_domain *d;
+    bus_code    rc;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    if ((rc = mem_fault_take(st->shared, BUS_FAULT_LEASE, true, err)) != BUS_OK)
+        goto done;
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL) {
+        rc = mem_no_domain(home, err);
+        goto done;
+    }
+    for (int i = 0; i < count; i++) {
+        bus_str  key = checkpoint_key(&buf, reader, domain, (uint16_t)i);
+        mem_row *row = mem_row_get(d->checkpoints, key.at, key.len);
+
+        if (row == NULL) {
+            row = mem_row_add(&d->checkpoints, key.at, key.len);
+            row->reader = mem_copy(reader, strlen(reader));
+            row->domain = mem_copy(domain, strlen(domain));
+            row->partition = (uint16_t)i;
+        }
+        checkpoints[i] = (bus_checkpoint){.partition = (uint16_t)i};
+        take_checkpoint(row, owner, steal, now_ms, &checkpoints[i]);
+    }
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
+bus_code
+mem_checkpoint_renew(bus_store *st, const char *home, const char *reader, const char *domain,
+                     bus_checkpoint *checkpoints, int count, bus_error *err)
+{
+    int64_t     until_ms = bus_now_ms(st->clock) + BUS_LEASE_MS;
+    bus_buf     buf = {0};
+    mem_domain *d;
+    bus_code    rc;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    for (int i = 0; i < count; i++)
+        checkpoints[i].held = false;
+    if ((rc = mem_fault_take(st->shared, BUS_FAULT_LEASE, true, err)) != BUS_OK)
+        goto done;
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL) {
+        rc = mem_no_domain(home, err);
+        goto done;
+    }
+    for (int i = 0; i < count; i++) {
+        bus_str  key = checkpoint_key(&buf, reader, domain, checkpoints[i].partition);
+        mem_row *row = mem_row_get(d->checkpoints, key.at, key.len);
+
+        checkpoints[i].held = row != NULL && row->epoch == checkpoints[i].epoch;
+        if (checkpoints[i].held)
+            row->lease_until_ms = until_ms;
+    }
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
+static int
+compare_checkpoints(const void *a, const void *b)
+{
+    const bus_checkpoint_info *x = a, *y = b;
+    int                        order = strcmp(x->reader.at, y->reader.at);
+
+    if (order == 0)
+        order = strcmp(x->domain.at, y->domain.at);
+    return order != 0 ? order : (int)x->partition - (int)y->partition;
+}
+
+bus_code
+mem_checkpoints(bus_store *st, const char *home, bus_arena *arena, bus_checkpoint_info **out,
+                int *count, bus_error *err)
+{
+    int64_t     now_ms = bus_now_ms(st->clock);
+    mem_domain *d;
+    bus_code    rc = BUS_OK;
+
+    *count = 0;
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL) {
+        rc = mem_no_domain(home, err);
+        goto done;
+    }
+    *out = BUS_ARENA_ARRAY(arena, bus_checkpoint_info, (size_t)HASH_COUNT(d->checkpoints) + 1);
+    for (const mem_row *row = d->checkpoints; row != NULL; row = row->hh.next) {
+        bus_str owner = bus_str_of(row->text);
+
+        (*out)[(*count)++] =
+            (bus_checkpoint_info){.reader = bus_arena_copy(arena, row->reader, strlen(row->reader)),
+                                  .domain = bus_arena_copy(arena, row->domain, strlen(row->domain)),
+                                  .owner = bus_arena_copy(arena, owner.at, owner.len),
+                                  .partition = row->partition,
+                                  .offset = row->at,
+                                  .epoch = row->epoch,
+                                  .live = row->text != NULL && row->lease_until_ms > now_ms};
+    }
+    if (*count > 0)
+        qsort(*out, (size_t)*count, sizeof(**out), compare_checkpoints);
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
+}
+
+/* --- views ----------------------------------------------------------------- */
+
+static mem_view *
+find_view(mem_shared *shared, const bus_view_contract *view, int view_version)
+{
+    char      table[BUS_VIEW_TABLE_BYTES];
+    mem_view *v = shared->views;
+
+    bus_view_table_name(view, view_version, table);
+    while (v != NULL && strcmp(v->table, table) != 0)
+        v = v->next;
+    return v;
+}
+
+static bus_code
+no_view(const bus_view_contract *view, bus_error *err)
+{
+    return bus_fail(err, BUS_NOT_FOUND, "the view %s has no table", view->name);
+}
+
+/* Tenant and id side by side: sorts as (tenant, id). */
+static void
+row_key(bus_id tenant, bus_id id, uint8_t key[32])
+{
+    memcpy(key, tenant.bytes, 16);
+    memcpy(key + 16, id.bytes, 16);
+}
+
+bus_code
+mem_view_create(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
+{
+    char      table[BUS_VIEW_TABLE_BYTES];
+    mem_view *v;
+
+    (void)err; /* memory is always there */
+    (void)pthread_mutex_lock(&st->shared->lock);
+    if (find_view(st->shared, view, view_version) == NULL) {
+        v = calloc(1, sizeof(*v));
+        if (v == NULL)
+            abort();
+        bus_view_table_name(view, view_version, table);
+        v->table = mem_copy(table, strlen(table));
+        v->next = st->shared->views;
+        st->shared->views = v;
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return BUS_OK;
+}
+
+static void
+write_row(mem_view *v, const bus_row_write *write)
+{
+    uint8_t  key[32];
+    mem_row *row;
+
+    row_key(write->tenant, write->id, key);
+    mem_row_remove(&v->rows, mem_row_get(v->rows, key, sizeof(key)));
+    if (write->remove)
+        return;
+    row = mem_row_add(&v->rows, key, sizeof(key));
+    row->tenant = write->tenant;
+    row->id = write->id;
+    row->version = write->version;
+    row->text = mem_copy(write->body.at, write->body.len);
+    row->text_bytes = write->body.len;
+    row->columns_count = write->view->columns_count;
+    row->columns = calloc((size_t)row->columns_count + 1, sizeof(char *));
+    if (row->columns == NULL)
+        abort();
+    for (int i = 0; i < row->columns_count; i++) {
+        if (write->columns[i].at != NULL)
+            row->columns[i] = mem_copy(write->columns[i].at, write->columns[i].len);
+    }
+}
+
+bus_code
+mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version, const bus_id *tenants,
+              const bus_id *ids, int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
+              bus_error *err)
+{
+    mem_view *v;
+    bus_code  rc;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    if ((rc = mem_fault_take(st->shared, BUS_FAULT_READ, true, err)) != BUS_OK)
+        goto done;
+    v = find_view(st->shared, view, view_version);
+    if (v == NULL) {
+        rc = no_view(view, err);
+        goto done;
+    }
+    for (int i = 0; i < count; i++) {
+        uint8_t        key[32];
+        const mem_row *row;
+
+        row_key(tenants[i], ids[i], key);
+        row = mem_row_get(v->rows, key, sizeof(key));
+        bodies[i] = (bus_str){0};
+        versions[i] = 0;
+        if (row == NULL)
+            continue;
+        bodies[i] = bus_arena_copy(arena, row->text, row->text_bytes);
+        versions[i] = row->version;
+    }
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
+}
+
+typedef struct {
+    bus_id  tenant, id;
+    int32_t version;
+    bus_str body;
+} scanned_row;
+
+static int
+compare_rows(const void *a, const void *b)
+{
+    const scanned_row *x = a, *y = b;
+    int                by_tenant = bus_id_compare(x->tenant, y->tenant);
+
+    return by_tenant != 0 ? by_tenant : bus_id_compare(x->id, y->id);
+}
+
+bus_code
+mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
+              bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                bus_str body, bus_error *err),
+              void *context, bus_error *err)
+{
+    bus_arena    arena = {0};
+    scanned_row *rows = NULL;
+    size_t       n = 0;
+    mem_view    *v;
+    bus_code     rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    v = find_view(st->shared, view, view_version);
+    if (v == NULL) {
+        rc = no_view(view, err);
+    } else {
+        rows = BUS_ARENA_ARRAY(&arena, scanned_row, (size_t)HASH_COUNT(v->rows) + 1);
+        for (const mem_row *row = v->rows; row != NULL; row = row->hh.next)
+            rows[n++] = (scanned_row){row->tenant, row->id, row->version,
+                                      bus_arena_copy(&arena, row->text, row->text_bytes)};
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    if (n > 0)
+        qsort(rows, n, sizeof(*rows), compare_rows);
+    for (size_t i = 0; rc == BUS_OK && i < n; i++)
+        rc = visit(context, rows[i].tenant, rows[i].id, rows[i].version, rows[i].body, err);
+    bus_arena_fini(&arena);
+    return rc;
+}
+
+/* --- effects --------------------------------------------------------------- */
+
+static bus_code
+check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bus_buf *buf,
+             bus_error *err)
+{
+    for (int i = 0; i < effect->checkpoints_count; i++) {
+        const bus_checkpoint *c = &effect->checkpoints[i];
+        bus_str        key = checkpoint_key(buf, effect->reader, effect->domain, c->partition);
+        const mem_row *row = mem_row_get(d->checkpoints, key.at, key.len);
+
+        if (row == NULL || row->epoch != c->epoch)
+            return bus_fail(err, BUS_FENCED, "partition %d is another reader's", c->partition);
+    }
+    for (int i = 0; i < effect->rows_count; i++) {
+        if (find_view(shared, effect->rows[i].view, effect->rows[i].view_version) == NULL)
+            return no_view(effect->rows[i].view, err);
+    }
+    return BUS_OK;
+}
+
+static void
+write_park(mem_domain *d, const bus_effect *effect, const bus_park_write *park, bus_buf *buf)
+{
+    bus_str  key = reader_key(buf, effect->reader, effect->domain, park->stream.bytes,
+                              sizeof(park->stream.bytes));
+    mem_row *row;
+
+    mem_row_remove(&d->parked, mem_row_get(d->parked, key.at, key.len));
+    if (park->remove)
+        return;
+    row = mem_row_add(&d->parked, key.at, key.len);
+    row->stream = park->stream;
+    row->partition = park->partition;
+    row->at = park->from_offset;
+    row->text = mem_copy(park->reason, strlen(park->reason));
+    row->reader = mem_copy(effect->reader, strlen(effect->reader));
+    row->domain = mem_copy(effect->domain, strlen(effect->domain));
+}
+
+static void
+write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, int64_t until_ms,
+             bus_buf *buf)
+{
+    for (int i = 0; i < effect->checkpoints_count; i++) {
+        const bus_checkpoint *c = &effect->checkpoints[i];
+        bus_str  key = checkpoint_key(buf, effect->reader, effect->domain, c->partition);
+        mem_row *row = mem_row_get(d->checkpoints, key.at, key.len);
+
+        row->at = c->offset;
+        row->lease_until_ms = until_ms;
+    }
+    for (int i = 0; i < effect->rows_count; i++)
+        write_row(find_view(shared, effect->rows[i].view, effect->rows[i].view_version),
+                  &effect->rows[i]);
+    for (int i = 0; i < effect->parks_count; i++)
+        write_park(d, effect, &effect->parks[i], buf);
+}
+
+bus_code
+mem_effect(bus_store *st, const bus_effect *effect, bus_error *err)
+{
+    int64_t     until_ms = bus_now_ms(st->clock) + BUS_LEASE_MS;
+    bus_buf     buf = {0};
+    mem_domain *d;
+    bus_code    rc;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    if ((rc = mem_fault_take(st->shared, BUS_FAULT_EFFECT, true, err)) != BUS_OK)
+        goto done;
+    d = mem_find_domain(st->shared, effect->home);
+    if (d == NULL) {
+        rc = mem_no_domain(effect->home, err);
+        goto done;
+    }
+    for (const bus_effect *e = effect; e != NULL; e = e->also) {
+        BUS_INVARIANT(strcmp(e->home, effect->home) == 0);
+        if ((rc = check_effect(st->shared, d, e, &buf, err)) != BUS_OK)
+            goto done;
+    }
+    for (const bus_effect *e = effect; e != NULL; e = e->also)
+        write_effect(st->shared, d, e, until_ms, &buf);
+    rc = mem_fault_take(st->shared, BUS_FAULT_EFFECT, false, err);
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
+static int
+compare_parked(const void *a, const void *b)
+{
+    const bus_parked *x = a, *y = b;
+    int               order = strcmp(x->reader.at, y->reader.at);
+
+    if (order == 0)
+        order = strcmp(x->domain.at, y->domain.at);
+    return order != 0 ? order : bus_id_compare(x->stream, y->stream);
+}
+
+bus_code
+mem_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+           bus_parked **out, int *count, bus_error *err)
+{
+    mem_domain *d;
+    bus_code    rc = BUS_OK;
+
+    *count = 0;
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL) {
+        rc = mem_no_domain(home, err);
+        goto done;
+    }
+    *out = BUS_ARENA_ARRAY(arena, bus_parked, (size_t)HASH_COUNT(d->parked) + 1);
+    for (const mem_row *row = d->parked; row != NULL; row = row->hh.next) {
+        if (reader_or_null != NULL && strcmp(reader_or_null, row->reader) != 0)
+            continue;
+        (*out)[(*count)++] =
+            (bus_parked){.reader = bus_arena_copy(arena, row->reader, strlen(row->reader)),
+                         .domain = bus_arena_copy(arena, row->domain, strlen(row->domain)),
+                         .stream = row->stream,
+                         .partition = row->partition,
+                         .from_offset = row->at,
+                         .reason = bus_arena_copy(arena, row->text, strlen(row->text))};
+    }
+    if (*count > 0)
+        qsort(*out, (size_t)*count, sizeof(**out), compare_parked);
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
+}

@@ -1,0 +1,60 @@
+/* operations.h - the members of the postgres store's ops struct, by file: append.c, lease.c,
+ * log.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_STORE_POSTGRES_OPERATIONS_H
+#define BUS_STORE_POSTGRES_OPERATIONS_H
+
+#include "bus/store/postgres/connection.h"
+
+bus_code pg_append(bus_store *st, const char *domain, bus_append *batch, bus_error *err);
+
+bus_code pg_create_domain(bus_store *st, const char *domain, int partitions, bus_error *err);
+bus_code pg_follow(bus_store *st, const char *reader, const char *followed, bus_error *err);
+bus_code pg_partitions(bus_store *st, const char *domain, bus_arena *arena,
+                       bus_partition_info **out, int *count, bus_error *err);
+bus_code pg_lease_take(bus_store *st, const char *domain, const char *owner, bool steal,
+                       bus_lease *leases, int count, bus_error *err);
+bus_code pg_lease_renew(bus_store *st, const char *domain, bus_lease *leases, int count,
+                        bus_error *err);
+bus_code pg_lease_release(bus_store *st, const char *domain, const bus_lease *leases, int count,
+                          bus_error *err);
+
+bus_code pg_find(bus_store *st, const char *domain, bus_append_partition *partitions,
+                 int partitions_count, const bus_id *ids, int ids_count, bus_record_visit visit,
+                 void *context, bus_error *err);
+bus_code pg_load(bus_store *st, const char *domain, const bus_id *streams, int count,
+                 bus_record_visit visit, void *context, bus_error *err);
+bus_code pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
+                 bus_record_visit visit, void *context, bus_error *err);
+bus_code pg_heads(bus_store *st, const char *domain, int64_t *heads, int count, bus_error *err);
+bus_code pg_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
+                       int partitions_count, int64_t now_ms, int limit, bus_arena *arena,
+                       bus_timer **out, int *count, int64_t *next_ms, bus_error *err);
+
+bus_code pg_checkpoint_take(bus_store *st, const char *home, const char *reader, const char *domain,
+                            const char *owner, bool steal, bus_checkpoint *checkpoints, int count,
+                            bus_error *err);
+bus_code pg_checkpoint_renew(bus_store *st, const char *home, const char *reader,
+                             const char *domain, bus_checkpoint *checkpoints, int count,
+                             bus_error *err);
+bus_code pg_checkpoints(bus_store *st, const char *home, bus_arena *arena,
+                        bus_checkpoint_info **out, int *count, bus_error *err);
+bus_code pg_effect(bus_store *st, const bus_effect *effect, bus_error *err);
+bus_code pg_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+                   bus_parked **out, int *count, bus_error *err);
+
+bus_code pg_view_create(bus_store *st, const bus_view_contract *view, int view_version,
+                        bus_error *err);
+bus_code pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version,
+                      const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
+                      bus_str *bodies, int32_t *versions, bus_error *err);
+bus_code pg_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
+                      bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                        bus_str body, bus_error *err),
+                      void *context, bus_error *err);
+
+/* The text that upserts rows into a view's table, from arrays of text: see view.c. */
+bus_code pg_prepare_view(bus_store *st, const bus_view_contract *view, int view_version,
+                         const char **upsert, const char **remove, bus_error *err);
+
+#endif

@@ -1,0 +1,72 @@
+/* postgres.c - the store on PostgreSQL: the only truth.
+ *
+ * Reading order: connection.c (what a failure means), append.c (the log), lease.c (who writes),
+ * log.c and reader.c (who reads), view.c (what readers fill). The functions that these call are
+ * in migrations/.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/store/postgres/operations.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+close_store(bus_store *st)
+{
+    if (st == NULL)
+        return;
+    pg_disconnect(st);
+    pg_params_fini(&st->params);
+    bus_buf_fini(&st->sql);
+    bus_buf_fini(&st->copy);
+    bus_arena_fini(&st->arena);
+    free(st->url);
+    free(st);
+}
+
+static bus_code
+open_store(bus_store **out, const bus_store_options *options, bus_error *err)
+{
+    bus_store *st;
+    bus_code   rc;
+
+    if (options->url == NULL)
+        return bus_fail(err, BUS_INVALID, "the store postgres needs a database URL");
+    st = calloc(1, sizeof(*st));
+    if (st == NULL || (st->url = strdup(options->url)) == NULL)
+        abort();
+    (void)snprintf(st->application, sizeof(st->application), "%s",
+                   options->application == NULL ? "shina" : options->application);
+    if ((rc = pg_ready(st, err)) != BUS_OK) {
+        close_store(st);
+        return rc;
+    }
+    *out = st;
+    return BUS_OK;
+}
+
+const bus_store_ops bus_store_postgres = {
+    .name = "postgres",
+    .open = open_store,
+    .close = close_store,
+    .create_domain = pg_create_domain,
+    .partitions = pg_partitions,
+    .lease_take = pg_lease_take,
+    .lease_renew = pg_lease_renew,
+    .lease_release = pg_lease_release,
+    .append = pg_append,
+    .find = pg_find,
+    .load = pg_load,
+    .read = pg_read,
+    .heads = pg_heads,
+    .timers_due = pg_timers_due,
+    .checkpoint_take = pg_checkpoint_take,
+    .checkpoint_renew = pg_checkpoint_renew,
+    .effect = pg_effect,
+    .parked = pg_parked,
+    .view_create = pg_view_create,
+    .view_rows = pg_view_rows,
+    .view_scan = pg_view_scan,
+    .checkpoints = pg_checkpoints,
+    .follow_domain = pg_follow,
+};

@@ -1,0 +1,266 @@
+/* store.h - the event log, the leases, and what readers make of it.
+ *
+ * One ops struct, two implementations (memory, postgres), one conformance test. All calls
+ * block. Threads: one bus_store per thread; what several share is behind it.
+ * After BUS_UNAVAILABLE or BUS_UNKNOWN the next call connects again by itself (with a
+ * back-off the caller decides). A call never half-happens: each is one transaction.
+ * The rules of the log are in ARCHITECTURE.md, "The log".
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_STORE_STORE_H
+#define BUS_STORE_STORE_H
+
+#include "bus/base/arena.h"
+#include "bus/base/clock.h"
+#include "bus/base/error.h"
+#include "bus/contract/contract.h"
+#include "bus/envelope/record.h"
+
+#define BUS_PARTITIONS_MAX 256
+#define BUS_COMMAND_EVENTS_MAX                                                          \
+    128                   /* events of one command: nth 0.. of one stream, side by side \
+                           */
+#define BUS_LEASE_MS 5000 /* a lease without renewal lasts so long, by the store's clock */
+
+typedef struct bus_store bus_store;
+
+typedef struct {
+    const char      *url; /* postgres: libpq URL; memory: names a shared store in this process */
+    const char      *application; /* shown in pg_stat_activity; may be NULL */
+    const bus_clock *clock;       /* memory: its time; postgres uses the database's */
+} bus_store_options;
+
+/* --- leases of partitions ------------------------------------------------ */
+
+typedef struct {
+    uint16_t partition;
+    int64_t  epoch;
+    int64_t  head;  /* last offset written; 0: none */
+    int64_t  at_ms; /* largest `at` written in it; 0: none */
+    bool     held;  /* out of take and renew: ours now */
+} bus_lease;
+
+/* --- appending ----------------------------------------------------------- */
+
+typedef struct {
+    uint16_t partition;
+    int64_t  epoch;        /* of our lease */
+    int64_t  first_offset; /* out: of its first event; unchanged head + 1 if it has none */
+    bool     fenced;       /* out, with BUS_FENCED: this one is not ours any more */
+} bus_append_partition;
+
+typedef struct {
+    bus_id      tenant, stream;
+    const char *kind;
+    bus_str     value;
+    bool        release; /* else: take it */
+    bool        taken;   /* out, with BUS_CLAIMED: held by another stream */
+    bus_id      holder;  /* out, with taken */
+} bus_claim_write;
+
+typedef struct {
+    uint16_t    partition;
+    bus_id      stream;
+    const char *name;
+    int64_t     due_at_ms; /* 0: delete whatever is there; else set it */
+    bool        fired;     /* delete only the row that is due at due_at_ms */
+} bus_timer_write;
+
+typedef struct {
+    bus_id id;
+    bool   found; /* out, with BUS_DUPLICATE: in the log already */
+} bus_command_id;
+
+/* One batch; all partitions of one domain that the process writes. */
+typedef struct {
+    bus_append_partition *partitions; /* every partition named by events or timers, ascending */
+    int                   partitions_count;
+    bus_record           *events; /* sorted by partition; offset and epoch are filled in */
+    int                   events_count;
+    bus_claim_write      *claims; /* releases first, then takes; the store sorts by key */
+    int                   claims_count;
+    bus_timer_write      *timers; /* at most one per (stream, name) */
+    int                   timers_count;
+    bus_command_id       *commands; /* the ids that the events are of */
+    int                   commands_count;
+} bus_append;
+
+/* --- readers ------------------------------------------------------------- */
+
+typedef struct {
+    uint16_t partition;
+    int64_t  offset; /* everything up to here has had its effect */
+    int64_t  epoch;
+    bool     held; /* out of checkpoint_take: ours now */
+} bus_checkpoint;
+
+/* One row of a view's table to write, in the effect's transaction. */
+typedef struct {
+    const bus_view_contract *view;
+    int                      view_version;
+    bus_id                   tenant, id;
+    bool                     remove; /* delete the row */
+    int32_t                  version;
+    bus_str                  body;    /* the row's JSON, with "id" and "version" */
+    const bus_str           *columns; /* text form per column of the view; at == NULL: SQL null.
+                                       * bool "t"/"f", date "YYYY-MM-DD", time and int decimal,
+                                       * uuid and string as they are */
+} bus_row_write;
+
+typedef struct {
+    bus_id      stream;
+    uint16_t    partition;
+    int64_t     from_offset; /* this event and the later ones of the stream wait */
+    const char *reason;
+    bool        remove; /* delete the parking */
+} bus_park_write;
+
+/* What a reader did with some events, and how far it has come: one transaction. */
+typedef struct bus_effect {
+    const char     *home;        /* the domain in whose schema the checkpoint lies */
+    const char     *reader;      /* "view.vehicles_1a2b3c4d", "sends", "reactions" */
+    const char     *domain;      /* whose log was read */
+    bus_checkpoint *checkpoints; /* new offsets; partition and epoch of the lease */
+    int             checkpoints_count;
+    bus_row_write  *rows; /* sorted by (view, tenant, id), no two of one key */
+    int             rows_count;
+    bus_park_write *parks;
+    int             parks_count;
+    const struct bus_effect
+        *also; /* more of the same home, in the same transaction; NULL: no more */
+} bus_effect;
+
+typedef struct {
+    uint16_t partition;
+    bus_id   stream;
+    bus_str  name;
+    int64_t  due_at_ms;
+    bus_id   tenant;
+    bus_str  aggregate; /* of the stream */
+} bus_timer;
+
+typedef struct {
+    bus_str  reader, domain;
+    bus_id   stream;
+    uint16_t partition;
+    int64_t  from_offset;
+    bus_str  reason;
+} bus_parked;
+
+typedef struct {
+    bus_str  reader, domain, owner; /* owner empty: nobody */
+    uint16_t partition;
+    int64_t  offset, epoch;
+    bool     live; /* its lease has not run out */
+} bus_checkpoint_info;
+
+typedef struct {
+    uint16_t partition;
+    int64_t  epoch, head;
+    bus_str  owner; /* address; empty: nobody */
+    bool     live;  /* its lease has not run out */
+} bus_partition_info;
+
+/* Called for each record; the record and its strings live until the call returns. */
+typedef bus_code (*bus_record_visit)(void *context, const bus_record *record, bus_error *err);
+
+typedef struct bus_store_ops {
+    const char *name;
+
+    BUS_CHECKED bus_code (*open)(bus_store **out, const bus_store_options *options, bus_error *err);
+    void (*close)(bus_store *st);
+
+    /* Makes the domain's schema if it is not there. BUS_INVALID: it is there with another
+     * number of partitions. Safe from several processes at once. */
+    BUS_CHECKED bus_code (*create_domain)(bus_store *st, const char *domain, int partitions,
+                                          bus_error *err);
+    BUS_CHECKED bus_code (*partitions)(bus_store *st, const char *domain, bus_arena *arena,
+                                       bus_partition_info **out, int *count, bus_error *err);
+
+    /* Takes each named partition that is free, run out, or (steal) held by anyone, raising its
+     * epoch; leases[i].held tells. Waits for a commit in flight on it. An address that is ours
+     * already is taken again with a new epoch. */
+    BUS_CHECKED bus_code (*lease_take)(bus_store *st, const char *domain, const char *owner,
+                                       bool steal, bus_lease *leases, int count, bus_error *err);
+    /* Extends those whose epoch still matches; the others come back with held = false. */
+    BUS_CHECKED bus_code (*lease_renew)(bus_store *st, const char *domain, bus_lease *leases,
+                                        int count, bus_error *err);
+    /* Gives them back at once: a clean stop. Those that moved on are passed over. */
+    BUS_CHECKED bus_code (*lease_release)(bus_store *st, const char *domain,
+                                          const bus_lease *leases, int count, bus_error *err);
+
+    /* All of batch or nothing; renews the leases too.
+     * BUS_FENCED: partitions[i].fenced. BUS_DUPLICATE: commands[i].found (checked first).
+     * BUS_CLAIMED: claims[i].taken. BUS_CONFLICT: some (stream, version) or id exists though
+     * nothing above named it, or a serialisation failure: decide again. BUS_FULL: disk full or
+     * read only. BUS_UNKNOWN: take the leases again, then find. */
+    BUS_CHECKED bus_code (*append)(bus_store *st, const char *domain, bus_append *batch,
+                                   bus_error *err);
+    /* Which of the ids are in the log: visits all their events in (command, nth) order. In the
+     * same query the epochs of `partitions` are checked: BUS_FENCED with .fenced set, and
+     * nothing is visited. Only events with an offset at or below the head that is visible. */
+    BUS_CHECKED bus_code (*find)(bus_store *st, const char *domain,
+                                 bus_append_partition *partitions, int partitions_count,
+                                 const bus_id *ids, int ids_count, bus_record_visit visit,
+                                 void *context, bus_error *err);
+    /* All events of the streams, each in version order, streams in any order. */
+    BUS_CHECKED bus_code (*load)(bus_store *st, const char *domain, const bus_id *streams,
+                                 int count, bus_record_visit visit, void *context, bus_error *err);
+
+    /* Up to limit events of a partition after an offset, in order. */
+    BUS_CHECKED bus_code (*read)(bus_store *st, const char *domain, uint16_t partition,
+                                 int64_t after, int limit, bus_record_visit visit, void *context,
+                                 bus_error *err);
+    /* heads[p] for p in 0..count-1. */
+    BUS_CHECKED bus_code (*heads)(bus_store *st, const char *domain, int64_t *heads, int count,
+                                  bus_error *err);
+
+    /* Timers of the partitions due by now_ms (the caller's clock), earliest first, at most limit.
+     * *next_ms: due time of the earliest one that is not returned, 0: none. */
+    BUS_CHECKED bus_code (*timers_due)(bus_store *st, const char *domain,
+                                       const uint16_t *partitions, int partitions_count,
+                                       int64_t now_ms, int limit, bus_arena *arena, bus_timer **out,
+                                       int *count, int64_t *next_ms, bus_error *err);
+
+    /* Makes the reader's checkpoints where missing (offset 0), takes those that are free, run
+     * out or (steal) anyone's, raising their epoch. Partitions 0..count-1; .held tells. */
+    BUS_CHECKED bus_code (*checkpoint_take)(bus_store *st, const char *home, const char *reader,
+                                            const char *domain, const char *owner, bool steal,
+                                            bus_checkpoint *checkpoints, int count, bus_error *err);
+    BUS_CHECKED bus_code (*checkpoint_renew)(bus_store *st, const char *home, const char *reader,
+                                             const char *domain, bus_checkpoint *checkpoints,
+                                             int count, bus_error *err);
+    /* Rows, parkings and checkpoints together. BUS_FENCED: nothing happened, step down. */
+    BUS_CHECKED bus_code (*effect)(bus_store *st, const bus_effect *effect, bus_error *err);
+    BUS_CHECKED bus_code (*parked)(bus_store *st, const char *home, const char *reader_or_null,
+                                   bus_arena *arena, bus_parked **out, int *count, bus_error *err);
+
+    /* Makes the view's table (bus/store/view_table.h) if it is not there. */
+    BUS_CHECKED bus_code (*view_create)(bus_store *st, const bus_view_contract *view,
+                                        int view_version, bus_error *err);
+    /* Bodies and versions of rows by (tenant, id): bodies[i].at == NULL where there is none. */
+    BUS_CHECKED bus_code (*view_rows)(bus_store *st, const bus_view_contract *view,
+                                      int view_version, const bus_id *tenants, const bus_id *ids,
+                                      int count, bus_arena *arena, bus_str *bodies,
+                                      int32_t *versions, bus_error *err);
+    /* Visits all rows of a view in (tenant, id) order: for verify. The body lives until the
+     * call returns. */
+    BUS_CHECKED
+    bus_code (*view_scan)(bus_store *st, const bus_view_contract *view, int view_version,
+                          bus_code (*visit)(void *context, bus_id tenant, bus_id id,
+                                            int32_t version, bus_str body, bus_error *err),
+                          void *context, bus_error *err);
+
+    /* All checkpoints that lie in a domain's schema, by reader, domain, partition. */
+    BUS_CHECKED bus_code (*checkpoints)(bus_store *st, const char *home, bus_arena *arena,
+                                        bus_checkpoint_info **out, int *count, bus_error *err);
+
+    /* Lets the role of a domain read the log of another, whose events its contract follows;
+     * nothing where a store has no roles. BUS_NOT_FOUND: there is no such domain. */
+    BUS_CHECKED bus_code (*follow_domain)(bus_store *st, const char *reader, const char *followed,
+                                          bus_error *err);
+} bus_store_ops;
+
+extern const bus_store_ops bus_store_memory;
+extern const bus_store_ops bus_store_postgres;
+
+#endif

@@ -1,0 +1,24 @@
+/* view_table.h - the table of a view: the one place that knows its name and columns, for
+ * the store that fills it and the edge that reads it.
+ *
+ *   views.<name>_<hash: 8 hex digits>(tenant uuid, id uuid, version int, body text not null,
+ *                                     <one per bus_column>, primary key (tenant, id))
+ * with an index (tenant, <sort column>, id) per sort, row level security by the setting
+ * shina.tenant, owned by the projector's role.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_STORE_VIEW_TABLE_H
+#define BUS_STORE_VIEW_TABLE_H
+
+#include "bus/contract/contract.h"
+
+#define BUS_VIEW_TABLE_BYTES 64
+
+/* "vehicles_1a2b3c4d", without schema. The hash is over view->hash and view_version. */
+void bus_view_table_name(const bus_view_contract *view, int view_version,
+                         char out[BUS_VIEW_TABLE_BYTES]);
+/* "text", "bigint", "uuid", "boolean", "date", "double precision" by the column's shape. */
+const char *bus_view_column_type(const bus_column *column);
+/* The whole DDL: create table if not exists, indexes, policy. */
+void bus_view_table_ddl(const bus_view_contract *view, int view_version, bus_buf *out);
+
+#endif

@@ -1,0 +1,95 @@
+/* transport.h - how commands, replies and committed batches travel.
+ *
+ * One ops struct, three implementations (inproc, nng, kafka), one conformance test.
+ * Everything is pull: who waits for messages takes them from its own bounded queue, and
+ * may ask to be told (on_ready) when the queue stops being empty, so that it fits a thread
+ * that sleeps on it as well as an event loop.
+ * Delivery: at most once, no order promised between senders; per sender and receiver in
+ * order. Commands are repeated by whoever asked, and deduplicated by id in the log.
+ * Published batches may be dropped; offsets show the gap and the reader reads the log.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_TRANSPORT_TRANSPORT_H
+#define BUS_TRANSPORT_TRANSPORT_H
+
+#include "bus/base/error.h"
+#include "bus/envelope/envelope.h"
+#include "bus/envelope/record.h"
+
+typedef struct bus_transport  bus_transport;  /* one per process; thread safe */
+typedef struct bus_server     bus_server;     /* receives commands; one thread takes from it */
+typedef struct bus_client     bus_client;     /* sends commands, takes replies; one thread */
+typedef struct bus_subscriber bus_subscriber; /* takes published batches; one thread */
+
+/* A committed batch of one partition, or the progress of a view: counted, immutable. */
+typedef struct bus_batch {
+    bus_str     topic; /* "events.vehicles", "views.vehicles" */
+    uint16_t    partition;
+    int64_t     first_offset; /* of records[0]; for views: the position reached */
+    uint32_t    count;
+    bus_record *records; /* count of them; NULL for views */
+} bus_batch;
+
+bus_batch *bus_batch_of(const bus_batch *from); /* deep copy, one reference */
+bus_batch *bus_batch_hold(bus_batch *batch);
+void       bus_batch_release(bus_batch *batch); /* accepts NULL */
+
+typedef struct {
+    const char *url;         /* where this process listens; inproc ignores it */
+    uint32_t    queue_max;   /* envelopes waiting in a server or client; beyond: BUS_FULL */
+    uint32_t    batches_max; /* batches waiting in a subscriber; beyond: dropped */
+} bus_transport_options;
+
+/* Called from any thread when a queue stops being empty; must not block. */
+typedef void (*bus_ready)(void *context);
+
+typedef struct bus_transport_ops {
+    const char *name;
+
+    BUS_CHECKED bus_code (*open)(bus_transport **out, const bus_transport_options *options,
+                                 bus_error *err);
+    /* After all servers, clients and subscribers of it are closed. */
+    void (*close)(bus_transport *transport);
+
+    /* --- the service's side --- */
+    /* Listens for the commands of a domain. The address under which others reach it is
+     * bus_server's address(): what the service writes into partitions.owner. */
+    BUS_CHECKED bus_code (*serve)(bus_transport *transport, const char *domain, bus_server **out,
+                                  bus_error *err);
+    const char *(*address)(const bus_server *server);
+    /* Takes up to max waiting commands, sleeping at most timeout_ms for the first one.
+     * Returns how many; the caller owns them. wake() ends the sleep early. */
+    uint32_t (*take)(bus_server *server, bus_envelope **out, uint32_t max, int timeout_ms);
+    void (*wake)(bus_server *server); /* from any thread */
+    /* Answers a taken command: takes ownership of reply, whose ticket is set from request.
+     * A requester that is gone is no error. */
+    void (*reply)(bus_server *server, const bus_envelope *request, bus_envelope *reply);
+    void (*stop)(bus_server *server); /* waiting commands are answered BUSY */
+
+    /* --- the asker's side --- */
+    BUS_CHECKED bus_code (*connect)(bus_transport *transport, bus_ready on_ready, void *context,
+                                    bus_client **out, bus_error *err);
+    /* Sends to the owner at address; takes ownership of env only on success. ticket is the
+     * caller's, given back with the reply. BUS_FULL: push back. BUS_UNAVAILABLE: no such peer. */
+    BUS_CHECKED bus_code (*send)(bus_client *client, const char *address, bus_envelope *env,
+                                 uint64_t ticket, bus_error *err);
+    /* Takes up to max replies, sleeping at most timeout_ms for the first (0: never sleeps). */
+    uint32_t (*replies)(bus_client *client, bus_envelope **out, uint32_t max, int timeout_ms);
+    void (*rouse_client)(bus_client *client); /* ends the sleep early, from any thread */
+    void (*disconnect)(bus_client *client);
+
+    /* --- committed batches --- */
+    /* Borrows batch (holds it as long as it needs). Never blocks; slow subscribers lose it. */
+    void (*publish)(bus_transport *transport, bus_batch *batch);
+    /* topics: what to take, at most 16. */
+    BUS_CHECKED bus_code (*subscribe)(bus_transport *transport, const char *const *topics,
+                                      int topics_count, bus_ready on_ready, void *context,
+                                      bus_subscriber **out, bus_error *err);
+    /* Next batch or NULL after timeout_ms. The caller owns a reference. */
+    bus_batch *(*next)(bus_subscriber *subscriber, int timeout_ms);
+    void (*rouse)(bus_subscriber *subscriber); /* ends the sleep early, from any thread */
+    void (*unsubscribe)(bus_subscriber *subscriber);
+} bus_transport_ops;
+
+extern const bus_transport_ops bus_transport_inproc;
+
+#endif

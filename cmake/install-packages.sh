@@ -1,0 +1,89 @@
+#!/bin/sh
+# Installs what is missing of the named sets of cmake/packages.txt, and nothing else:
+#   sh cmake/install-packages.sh run test
+# Debian's packages need root or sudo; npm's go to .tools/node, Python's to .tools/venv.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+sets=" $* "
+
+wanted() { # wanted MANAGER: the names of the sets
+    while read -r set manager name _; do
+        case "$sets" in *" $set "*) ;; *) continue ;; esac
+        [ "$manager" = "$1" ] && printf '%s\n' "$name"
+    done < "$root/cmake/packages.txt"
+    return 0
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo > /dev/null; then
+        sudo "$@"
+    else
+        echo 'to install packages, run this as root, or install sudo' >&2
+        return 1
+    fi
+}
+
+is_installed() {
+    dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed
+}
+
+# Services of packages must not start by themselves, and no cluster be made: we run our own.
+quietly_install() {
+    as_root mkdir -p /etc/postgresql-common
+    if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+        echo 'create_main_cluster = false' |
+            as_root tee /etc/postgresql-common/createcluster.conf > /dev/null
+    fi
+    guard=/usr/sbin/policy-rc.d
+    if [ ! -e "$guard" ]; then
+        trap 'as_root rm -f "$guard"' EXIT
+        trap 'exit 130' HUP INT TERM
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$guard" > /dev/null
+        as_root chmod 755 "$guard"
+    fi
+    as_root apt-get update -q < /dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1 \
+        apt-get install -y -q --no-upgrade --no-install-recommends \
+        -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" < /dev/null
+}
+
+missing=
+for name in $(wanted apt); do
+    is_installed "$name" || missing="$missing $name"
+done
+if [ -n "$(wanted npm)" ] && ! command -v npm > /dev/null; then
+    missing="$missing npm" # Debian's; where node comes from elsewhere it would conflict
+fi
+if [ -n "$missing" ]; then
+    echo "installing:$missing"
+    # shellcheck disable=SC2086
+    (quietly_install $missing)
+fi
+
+node="$root/.tools/node"
+for name in $(wanted npm); do
+    if [ ! -e "$node/node_modules/$name/package.json" ]; then
+        mkdir -p "$node"
+        cp "$root/cmake/node/package.json" "$root/cmake/node/package-lock.json" "$node/"
+        if ! (cd "$node" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error); then
+            case "$sets" in
+                *" test "*) exit 1 ;;
+                *) echo "the viewer behind /docs is not available: npm could not fetch it" ;;
+            esac
+        fi
+        break
+    fi
+done
+
+venv="$root/.tools/venv"
+for name in $(wanted pip); do
+    if ! "$venv/bin/python" -c "import importlib.metadata as m; m.version('$name')" 2> /dev/null; then
+        [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+        # shellcheck disable=SC2046
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $(wanted pip)
+        break
+    fi
+done

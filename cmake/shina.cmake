@@ -1,0 +1,114 @@
+# The vocabulary of the build: bus_part, bus_contract, bus_module, bus_projection, bus_test.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+foreach(package jansson libuv libpcre2-8 libpq hiredis libcurl libjwt libmicrohttpd openssl
+                libcrypt cmocka)
+  pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
+endforeach()
+
+add_library(shina_options INTERFACE)
+target_compile_options(shina_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch
+  -Wpointer-arith -Wcast-qual -Wwrite-strings -fno-common -fno-omit-frame-pointer)
+target_compile_definitions(shina_options INTERFACE _GNU_SOURCE)
+target_compile_options(shina_options INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
+target_include_directories(shina_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_link_libraries(shina_options INTERFACE Threads::Threads)
+if(SHINA_SANITIZE)
+  target_compile_options(shina_options INTERFACE -fsanitize=${SHINA_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(shina_options INTERFACE -fsanitize=${SHINA_SANITIZE})
+endif()
+
+# bus_test(name SOURCE file LINK libs...): one cmocka program, run by ctest.
+function(bus_test name)
+  cmake_parse_arguments(T "" "SOURCE" "LINK" ${ARGN})
+  if(NOT SHINA_TESTS)
+    return()
+  endif()
+  add_executable(${name} ${T_SOURCE})
+  target_link_libraries(${name} PRIVATE shina_options PkgConfig::cmocka ${T_LINK})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# bus_part(base LINK ...): the library bus_base of every .c here; each x_test.c is a test.
+# A nested folder passes its name with an underscore: bus_part(store_postgres LINK ...).
+function(bus_part name)
+  cmake_parse_arguments(P "" "PREFIX" "LINK" ${ARGN})
+  if(NOT P_PREFIX)
+    set(P_PREFIX bus_)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS *.c)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.c$")
+  list(FILTER tests INCLUDE REGEX "_test\\.c$")
+  add_library(${P_PREFIX}${name} STATIC ${sources})
+  target_link_libraries(${P_PREFIX}${name} PUBLIC shina_options ${P_LINK})
+  foreach(test ${tests})
+    get_filename_component(test_name ${test} NAME_WE)
+    bus_test(${P_PREFIX}${name}_${test_name} SOURCE ${test} LINK ${P_PREFIX}${name})
+  endforeach()
+endfunction()
+
+# bus_contract(vehicles): schemas/vehicles.json -> <build>/contracts/vehicles.{h,c} and the
+# library contract_vehicles. Contracts name each other's messages, so all headers come first
+# (target contract_headers) and the libraries may depend on each other in circles.
+add_custom_target(contract_headers)
+function(bus_contract domain)
+  cmake_parse_arguments(C "" "" "USES" ${ARGN})
+  set(out ${CMAKE_BINARY_DIR}/contracts)
+  file(GLOB all CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/schemas/*.json)
+  add_custom_command(
+    OUTPUT ${out}/${domain}.h ${out}/${domain}.c
+    COMMAND shina-contract generate --schemas ${CMAKE_SOURCE_DIR}/schemas --out ${out} ${domain}
+    DEPENDS shina-contract ${all}
+    COMMENT "contract ${domain}")
+  add_custom_target(contract_${domain}_files DEPENDS ${out}/${domain}.h ${out}/${domain}.c)
+  add_dependencies(contract_headers contract_${domain}_files)
+  add_library(contract_${domain} STATIC ${out}/${domain}.c)
+  add_dependencies(contract_${domain} contract_headers)
+  set(contracts ${C_USES})
+  list(TRANSFORM contracts PREPEND contract_)
+  target_link_libraries(contract_${domain} PUBLIC shina_options bus_module ${contracts})
+endfunction()
+
+# bus_module(trips USES vehicles drivers): the library module_trips of this folder's .c files;
+# it sees bus/module, its own contract and the contracts it follows or sends to. Each
+# x_test.c is a story test.
+function(bus_module domain)
+  cmake_parse_arguments(M "" "" "USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.c)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.c$")
+  list(FILTER tests INCLUDE REGEX "_test\\.c$")
+  add_library(module_${domain} STATIC ${sources})
+  add_dependencies(module_${domain} contract_headers)
+  set_property(GLOBAL APPEND PROPERTY SHINA_MODULES module_${domain})
+  set(contracts ${M_USES})
+  list(TRANSFORM contracts PREPEND contract_)
+  target_link_libraries(module_${domain} PUBLIC shina_options contract_${domain} ${contracts} bus_module)
+  foreach(test ${tests})
+    get_filename_component(test_name ${test} NAME_WE)
+    bus_test(module_${test_name} SOURCE ${test} LINK module_${domain} tests_story)
+  endforeach()
+endfunction()
+
+# bus_projection(vehicles OF vehicles USES trips): the library projection_vehicles of this
+# folder's .c files, pure like a module.
+function(bus_projection name)
+  cmake_parse_arguments(P "" "OF" "USES" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.c)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.c$")
+  list(FILTER tests INCLUDE REGEX "_test\\.c$")
+  add_library(projection_${name} STATIC ${sources})
+  add_dependencies(projection_${name} contract_headers)
+  set_property(GLOBAL APPEND PROPERTY SHINA_PROJECTIONS projection_${name})
+  set(contracts ${P_USES})
+  list(TRANSFORM contracts PREPEND contract_)
+  target_link_libraries(projection_${name} PUBLIC shina_options contract_${P_OF} ${contracts} bus_module)
+  foreach(test ${tests})
+    get_filename_component(test_name ${test} NAME_WE)
+    bus_test(projection_${test_name} SOURCE ${test} LINK projection_${name} tests_story)
+  endforeach()
+endfunction()

@@ -1,0 +1,356 @@
+/* inspect.c - looking at a system: `shina status`, `shina events`, `shina verify`, and `migrate`.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/runtime/verify.h"
+#include "bus/store/store.h"
+#include "compose/shina/registry.h"
+#include "compose/shina/servers.h"
+#include "compose/shina/verbs.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- status ---------------------------------------------------------------------------------- */
+
+static size_t
+collect(char *bytes, size_t size, size_t count, void *buf)
+{
+    bus_buf_add(buf, bytes, size * count);
+    return size * count;
+}
+
+/* GET of a path of the running shina. 0: nobody there. */
+static long
+get(const char *listen, const char *path, bus_buf *out)
+{
+    CURL *curl = curl_easy_init();
+    char  url[512];
+    long  status = 0;
+
+    (void)snprintf(url, sizeof(url), "http://%s%.200s%s", listen[0] == ':' ? "127.0.0.1" : "",
+                   listen, path);
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
+    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 5L);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static void
+print_parts(const json_t *answer)
+{
+    const json_t *parts = json_object_get(answer, "parts"), *part;
+    const char   *name;
+    json_t       *value;
+    size_t        i;
+
+    json_array_foreach(parts, i, part)
+    {
+        (void)printf("  %-28s %-9s", json_string_value(json_object_get(part, "part")),
+                     json_is_true(json_object_get(part, "ready")) ? "ready" : "not ready");
+        json_object_foreach((json_t *)(uintptr_t)part, name, value) if (json_is_integer(value))(
+            void) printf(" %s %lld", name, (long long)json_integer_value(value));
+        (void)printf(" %s\n", json_is_string(json_object_get(part, "detail"))
+                                  ? json_string_value(json_object_get(part, "detail"))
+                                  : "");
+    }
+}
+
+int
+verb_status(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {"--json", NULL};
+    bus_buf                  body = {0};
+    const char              *listen = bus_config_text(config, "SHINA_HTTP");
+    json_t                  *answer;
+    long                     status;
+
+    if (!options_known(argc, argv, known, 0))
+        return 2;
+    status = get(listen, "/readyz", &body);
+    if (status == 0) {
+        (void)fprintf(stderr, "shina: nobody answers at %s\n", listen);
+        bus_buf_fini(&body);
+        return 1;
+    }
+    if (flag_of(argc, argv, "--json")) {
+        (void)puts(body.at == NULL ? "{}" : body.at);
+    } else {
+        answer = json_loads(body.at == NULL ? "" : body.at, 0, NULL);
+        (void)printf("%s at %s\n", status == 200 ? "ready" : "not ready", listen);
+        print_parts(answer);
+        json_decref(answer);
+    }
+    bus_buf_fini(&body);
+    return status == 200 ? 0 : 1;
+}
+
+/* --- a store to look at
+ * ---------------------------------------------------------------------------- */
+
+typedef struct {
+    shina_home        home;
+    shina_servers     servers;
+    bus_store_options options;
+    const bus_config *config;
+} place;
+
+static bus_code
+find_place(place *p, const bus_config *config, bus_error *err)
+{
+    bus_code rc;
+
+    *p = (place){.config = config};
+    if ((rc = shina_home_open(&p->home, config, false, err)) != BUS_OK)
+        return rc;
+    shina_servers_urls(&p->servers, &p->home, config);
+    p->options = (bus_store_options){.url = p->servers.database_url,
+                                     .application = "shina inspect",
+                                     .clock = bus_clock_system()};
+    return BUS_OK;
+}
+
+static const char *
+url_of_place(void *context, const char *domain)
+{
+    const place *p = context;
+
+    return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
+}
+
+/* --- events
+ * -------------------------------------------------------------------------------------------- */
+
+static void
+add_member(bus_buf *line, const char *name, bus_str text)
+{
+    bus_buf_printf(line, ",\"%s\":", name);
+    bus_buf_add_json(line, text);
+}
+
+/* CloudEvents 1.0, structured mode, with the log's own attributes. */
+static bus_code
+print_record(void *context, const bus_record *r, bus_error *err)
+{
+    bus_buf  line = {0};
+    char     text[BUS_ID_TEXT_BYTES];
+    int64_t *last = context;
+
+    (void)err;
+    bus_buf_printf(&line, "{\"specversion\":\"1.0\",\"id\":\"%s:%d\"",
+                   bus_id_format(r->command_id, text), (int)r->nth);
+    bus_buf_printf(&line, ",\"source\":\"shina/%.*s\"", (int)strcspn(r->type.at, "."), r->type.at);
+    add_member(&line, "type", r->type);
+    bus_buf_printf(&line, ",\"subject\":\"%s\"", bus_id_format(r->stream, text));
+    bus_buf_printf(&line, ",\"tenant\":\"%s\"", bus_id_format(r->tenant, text));
+    bus_buf_printf(&line, ",\"partition\":%d,\"offset\":%lld,\"streamversion\":%d,\"timems\":%lld",
+                   r->partition, (long long)r->offset, (int)r->version, (long long)r->at_ms);
+    bus_buf_printf(&line, ",\"correlation\":\"%s\"", bus_id_format(r->correlation_id, text));
+    if (r->causation_id.len > 0)
+        add_member(&line, "causation", r->causation_id);
+    bus_buf_add_text(&line, ",\"datacontenttype\":\"application/json\",\"data\":");
+    bus_buf_add_str(&line, r->data);
+    (void)printf("%s}\n", line.at);
+    bus_buf_fini(&line);
+    *last = r->offset;
+    return BUS_OK;
+}
+
+static bool
+known_domain(const char *domain)
+{
+    for (int i = 0; i < shina_modules_count; i++)
+        if (strcmp(shina_modules[i]->contract->module, domain) == 0)
+            return true;
+    (void)fprintf(stderr, "shina events: there is no domain %s; there are", domain);
+    for (int i = 0; i < shina_modules_count; i++)
+        (void)fprintf(stderr, " %s", shina_modules[i]->contract->module);
+    (void)fputc('\n', stderr);
+    return false;
+}
+
+typedef struct {
+    int     only; /* partition, or -1 */
+    int64_t after, limit;
+    bool    follow;
+} wish;
+
+static bool
+parse_wish(int argc, char **argv, wish *w)
+{
+    const char *after = option_of(argc, argv, "--after"), *limit = option_of(argc, argv, "--limit");
+    char       *end;
+
+    *w = (wish){.only = -1, .limit = INT64_MAX, .follow = flag_of(argc, argv, "--follow")};
+    if (after != NULL) {
+        w->only = (int)strtol(after, &end, 10);
+        if (end == after || *end != ':' || w->only < 0 || w->only >= BUS_PARTITIONS_MAX)
+            return false;
+        after = end + 1;
+        w->after = strtoll(after, &end, 10);
+        if (end == after || *end != '\0' || w->after < 0)
+            return false;
+    }
+    if (limit != NULL) {
+        w->limit = strtoll(limit, &end, 10);
+        if (*end != '\0' || w->limit < 1)
+            return false;
+    }
+    return true;
+}
+
+/* Prints what there is; *some: there was something. */
+static bus_code
+print_partition(bus_store *st, const char *domain, int partition, int64_t *at, int64_t *left,
+                bool *some, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    while (rc == BUS_OK && *left > 0) {
+        int64_t before = *at;
+        int     room = *left < 1000 ? (int)*left : 1000;
+
+        rc = bus_store_postgres.read(st, domain, (uint16_t)partition, before, room, print_record,
+                                     at, err);
+        if (*at == before)
+            break;
+        *left -= *at - before;
+        *some = true;
+    }
+    return rc;
+}
+
+static bus_code
+print_events(bus_store *st, const char *domain, const wish *w, bus_error *err)
+{
+    int64_t             at[BUS_PARTITIONS_MAX] = {0}, left[BUS_PARTITIONS_MAX];
+    bus_arena           arena = {0};
+    bus_partition_info *infos;
+    int                 count;
+    bus_code            rc = bus_store_postgres.partitions(st, domain, &arena, &infos, &count, err);
+
+    bus_arena_fini(&arena);
+    for (int p = 0; p < BUS_PARTITIONS_MAX; p++)
+        left[p] = w->limit;
+    if (w->only >= 0)
+        at[w->only] = w->after;
+    do {
+        bool some = false;
+
+        for (int p = 0; rc == BUS_OK && p < count; p++)
+            if (w->only < 0 || w->only == p)
+                rc = print_partition(st, domain, p, &at[p], &left[p], &some, err);
+        (void)fflush(stdout);
+        if (w->follow && !some)
+            (void)usleep(200000);
+    } while (rc == BUS_OK && w->follow);
+    return rc;
+}
+
+int
+verb_events(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {"--after=", "--limit=", "--follow", NULL};
+    const char              *domain = word_of(argc, argv, known, 0);
+    bus_store               *st = NULL;
+    bus_error                err = {0};
+    place                    p;
+    wish                     w;
+    bus_code                 rc;
+
+    if (!options_known(argc, argv, known, 1))
+        return 2;
+    if (domain == NULL || !known_domain(domain)) {
+        if (domain == NULL)
+            (void)fputs("shina events: which domain? See shina help events\n", stderr);
+        return 2;
+    }
+    if (!parse_wish(argc, argv, &w)) {
+        (void)fputs("shina events: --after is PARTITION:OFFSET, --limit a number\n", stderr);
+        return 2;
+    }
+    if ((rc = find_place(&p, config, &err)) == BUS_OK &&
+        (rc = bus_store_postgres.open(&st, &p.options, &err)) == BUS_OK)
+        rc = print_events(st, domain, &w, &err);
+    if (st != NULL)
+        bus_store_postgres.close(st);
+    return rc == BUS_OK ? 0 : failed(&err);
+}
+
+/* --- verify
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void
+print_fault(void *context, const bus_verify_fault *f)
+{
+    char text[BUS_ID_TEXT_BYTES];
+
+    (void)context;
+    (void)printf("FAULT %-10s %s%s%s", bus_verify_check_name(f->check), f->domain,
+                 f->view != NULL ? " view " : "", f->view != NULL ? f->view : "");
+    if (f->partition >= 0)
+        (void)printf(" partition %d", f->partition);
+    if (f->offset > 0)
+        (void)printf(" offset %lld", (long long)f->offset);
+    if (!bus_id_is_nil(f->stream))
+        (void)printf(" %s", bus_id_format(f->stream, text));
+    (void)printf(": %s\n", f->text);
+}
+
+int
+verb_verify(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {NULL};
+    bus_verify_counts        counts = {0};
+    bus_runtime_options      options = {.store = &bus_store_postgres};
+    bus_error                err = {0};
+    place                    p;
+
+    if (!options_known(argc, argv, known, 0))
+        return 2;
+    if (find_place(&p, config, &err) != BUS_OK)
+        return failed(&err);
+    options.store_options = p.options;
+    options.url_of = url_of_place;
+    options.url_context = &p;
+    options.clock = bus_clock_system();
+    options.contracts = shina_contracts();
+    options.contracts_count = shina_modules_count;
+    if (bus_verify(&options, shina_contracts(), shina_modules_count, shina_views, shina_views_count,
+                   print_fault, NULL, &counts, &err) != BUS_OK)
+        return failed(&err);
+    (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
+                 "%lld views; %lld parked, %lld unsure, %lld faults\n",
+                 (long long)counts.events, (long long)counts.streams, (long long)counts.commands,
+                 (long long)counts.domains, (long long)counts.rows, (long long)counts.views,
+                 (long long)counts.parked, (long long)counts.unsure, (long long)counts.faults);
+    return counts.faults == 0 ? 0 : 1;
+}
+
+/* --- migrate
+ * --------------------------------------------------------------------------------------------------
+ */
+
+int
+verb_migrate(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {NULL};
+    bus_error                err = {0};
+    place                    p;
+
+    if (!options_known(argc, argv, known, 0))
+        return 2;
+    if (find_place(&p, config, &err) != BUS_OK ||
+        shina_migrate(p.servers.database_url, config, &err) != BUS_OK)
+        return failed(&err);
+    (void)puts("the migrations are applied");
+    return 0;
+}

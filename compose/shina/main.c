@@ -1,0 +1,219 @@
+/* main.c - the command line of shina: a table of verbs.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/shina/verbs.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int verb_config(const bus_config *config, int argc, char **argv);
+static int verb_version(const bus_config *config, int argc, char **argv);
+
+static const struct {
+    const char *name;
+    shina_verb  run;
+    const char *arguments, *summary, *help;
+} verbs[] = {
+    {"run", verb_run, "", "everything in this process, on the embedded default",
+     "Starts a PostgreSQL and a Redis of its own in SHINA_HOME (unless SHINA_DATABASE_URL and\n"
+     "SHINA_REDIS_URL name others), applies the migrations, and runs all services, projections\n"
+     "and the HTTP edge in this process. Ctrl-C stops it cleanly.\n"},
+    {"token", verb_token, "--tenant UUID --role ROLE[,ROLE] [options]", "make a bearer token",
+     "  --tenant UUID   the carrier\n"
+     "  --role NAMES    ADMIN, DISPATCHER, DRIVER, VIEWER; several with commas\n"
+     "  --user UUID     who; default: a new one\n"
+     "  --driver UUID   the driver that the user is\n"
+     "  --grant NAMES   finance.read\n"
+     "  --ttl SECONDS   how long it holds; default 3600\n"},
+    {"status", verb_status, "[--json]", "how the running shina is",
+     "Asks /readyz of the shina that listens on SHINA_HTTP. Exit code 1: not ready or not there.\n"
+     "  --json   the answer as it came\n"},
+    {"events", verb_events, "DOMAIN [--after P:O] [--limit N] [--follow]", "print a domain's log",
+     "One JSON object per line, partition by partition.\n"
+     "  --after P:O   of partition P only, after offset O\n"
+     "  --limit N     at most N events per partition\n"
+     "  --follow      wait for more; Ctrl-C ends it\n"},
+    {"verify", verb_verify, "", "check the log and everything made of it",
+     "Gapless offsets, epochs, times, versions, one answer per command, every view equal to the\n"
+     "fold of the log, no checkpoint ahead of it. Exit code 1: there are faults.\n"},
+    {"migrate", verb_migrate, "", "apply the migrations to the database",
+     "Runs sql-migrate up under an advisory lock; `run` does it by itself.\n"},
+    {"config", verb_config, "[--markdown]", "print the configuration in force",
+     "Secrets print as ***.\n  --markdown   the table of keys instead\n"},
+    {"version", verb_version, "", "print the version", ""},
+};
+
+#define VERBS ((int)(sizeof(verbs) / sizeof(verbs[0])))
+
+/* --- options --------------------------------------------------------------------------- */
+
+static bool
+names(const char *argument, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(argument, name, len) == 0 && (argument[len] == '\0' || argument[len] == '=');
+}
+
+const char *
+option_of(int argc, char **argv, const char *name)
+{
+    const char *value = NULL;
+
+    for (int i = 1; i < argc; i++) {
+        if (!names(argv[i], name))
+            continue;
+        if (argv[i][strlen(name)] == '=')
+            value = argv[i] + strlen(name) + 1;
+        else if (i + 1 < argc)
+            value = argv[i + 1];
+    }
+    return value;
+}
+
+bool
+flag_of(int argc, char **argv, const char *name)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* 0: not known; 1: a flag, or name=value in one; 2: its value is the next argument. */
+static int
+width_of(const char *argument, const char *const *known)
+{
+    for (; *known != NULL; known++) {
+        size_t len = strlen(*known);
+        bool   valued = (*known)[len - 1] == '=';
+
+        if (!valued && strcmp(argument, *known) == 0)
+            return 1;
+        if (valued && strncmp(argument, *known, len) == 0)
+            return 1;
+        if (valued && strlen(argument) == len - 1 && strncmp(argument, *known, len - 1) == 0)
+            return 2;
+    }
+    return 0;
+}
+
+bool
+options_known(int argc, char **argv, const char *const *known, int words)
+{
+    for (int i = 1; i < argc; i++) {
+        int width;
+
+        if (strncmp(argv[i], "--", 2) != 0) {
+            if (words-- > 0)
+                continue;
+            (void)fprintf(stderr, "shina %s: what is \"%s\"? See shina help %s\n", argv[0], argv[i],
+                          argv[0]);
+            return false;
+        }
+        width = width_of(argv[i], known);
+        if (width == 0 || (width == 2 && i + 1 >= argc)) {
+            (void)fprintf(stderr, "shina %s: %s %s. See shina help %s\n", argv[0], argv[i],
+                          width == 0 ? "is not known" : "needs a value", argv[0]);
+            return false;
+        }
+        i += width - 1;
+    }
+    return true;
+}
+
+const char *
+word_of(int argc, char **argv, const char *const *known, int nth)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--", 2) == 0)
+            i += width_of(argv[i], known) == 2;
+        else if (nth-- == 0)
+            return argv[i];
+    }
+    return NULL;
+}
+
+int
+failed(const bus_error *err)
+{
+    (void)fprintf(stderr, "shina: %s\n", err->text);
+    return 1;
+}
+
+/* --- small verbs ------------------------------------------------------------------------- */
+
+static int
+verb_config(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {"--markdown", NULL};
+    bus_buf                  out = {0};
+
+    if (!options_known(argc, argv, known, 0))
+        return 2;
+    if (flag_of(argc, argv, "--markdown"))
+        bus_config_reference(&out);
+    else
+        bus_config_print(config, &out);
+    (void)fputs(out.at, stdout);
+    bus_buf_fini(&out);
+    return 0;
+}
+
+static int
+verb_version(const bus_config *config, int argc, char **argv)
+{
+    (void)config;
+    (void)argc;
+    (void)argv;
+    (void)puts("shina " SHINA_VERSION);
+    return 0;
+}
+
+/* --- help and dispatch --------------------------------------------------------------------- */
+
+static int
+print_help(FILE *to, const char *verb)
+{
+    for (int i = 0; verb != NULL && i < VERBS; i++)
+        if (strcmp(verbs[i].name, verb) == 0) {
+            (void)fprintf(to, "Usage: shina %s %s\n\n%s\n", verb, verbs[i].arguments,
+                          verbs[i].help);
+            return 0;
+        }
+    (void)fputs("Usage: shina VERB [options]\n\n", to);
+    for (int i = 0; i < VERBS; i++)
+        (void)fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+    (void)fputs("\nshina help VERB tells more. Configuration: the environment and .env;\n"
+                "shina config --markdown lists the keys.\n",
+                to);
+    return verb == NULL ? 0 : 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    bus_config *config;
+    bus_error   err = {0};
+    const char *verb = argc > 1 ? argv[1] : NULL;
+    int         rc = 2;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (verb == NULL || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 ||
+        strcmp(verb, "help") == 0)
+        return print_help(stdout, verb != NULL && argc > 2 ? argv[2] : NULL);
+    for (int i = 0; i < VERBS; i++) {
+        if (strcmp(verbs[i].name, verb) != 0)
+            continue;
+        if (flag_of(argc - 1, argv + 1, "--help"))
+            return print_help(stdout, verb);
+        if (bus_config_load(&config, ".env", &err) != BUS_OK)
+            return failed(&err);
+        rc = verbs[i].run(config, argc - 1, argv + 1);
+        bus_config_free(config);
+        return rc;
+    }
+    (void)fprintf(stderr, "shina: there is no verb \"%s\"\n", verb);
+    return print_help(stderr, verb);
+}

@@ -1,0 +1,480 @@
+/* servers.c - starting, adopting, watching and stopping PostgreSQL and Redis.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/shina/servers.h"
+#include "bus/log/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <libpq-fe.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATH_BYTES (HOME_PATH_BYTES + 64)
+#define START_SECONDS 60
+#define STOP_SECONDS 60
+#define BUFFERS_MAX_MB 1024
+
+static void
+pause_ms(long ms)
+{
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* The newest of Debian's versions, or what is in PATH. */
+static void
+find_program(const char *name, char out[PATH_BYTES])
+{
+    char   pattern[PATH_BYTES];
+    glob_t found;
+
+    (void)snprintf(out, PATH_BYTES, "%s", name);
+    (void)snprintf(pattern, sizeof(pattern), "/usr/lib/postgresql/*/bin/%s", name);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        (void)snprintf(out, PATH_BYTES, "%s", found.gl_pathv[found.gl_pathc - 1]);
+    globfree(&found);
+}
+
+/* In a child: no signal is blocked or ignored because we do so. */
+static void
+fresh_signals(void)
+{
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGPIPE, SIG_DFL);
+}
+
+/* Starts argv as the unprivileged user in a session of its own, output to log. -1: no process. */
+static pid_t
+spawn(const shina_home *home, const char *const argv[], const char *log)
+{
+    pid_t pid = fork();
+    int   fd;
+
+    if (pid != 0)
+        return pid;
+    fresh_signals();
+    fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 || setsid() < 0)
+        _exit(125);
+    shina_home_drop_root(home);
+    if (chdir(home->data) != 0)
+        _exit(125);
+    (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(127);
+}
+
+static void
+log_path(const shina_home *home, const char *name, char out[PATH_BYTES])
+{
+    (void)snprintf(out, PATH_BYTES, "%s/log/%s", home->dir, name);
+}
+
+/* --- URLs ------------------------------------------------------------------------------- */
+
+/* RFC 3986: everything but unreserved characters and '/' is escaped. */
+static void
+escape(const char *path, char *out, size_t room)
+{
+    size_t used = 0;
+
+    for (; *path != '\0' && used + 4 < room; path++) {
+        unsigned char c = (unsigned char)*path;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     strchr("-._~/", c) != NULL;
+
+        used += (size_t)snprintf(out + used, room - used, plain ? "%c" : "%%%02X", c);
+    }
+    out[used] = '\0';
+}
+
+static void
+embedded_url(const shina_home *home, const char *database, char out[SERVER_URL_BYTES])
+{
+    char host[SERVER_URL_BYTES / 2];
+
+    escape(home->run, host, sizeof(host));
+    (void)snprintf(out, SERVER_URL_BYTES, "postgres://shina@/%s?host=%s&sslmode=disable", database,
+                   host);
+}
+
+void
+shina_servers_urls(shina_servers *servers, const shina_home *home, const bus_config *config)
+{
+    const char *database = bus_config_text(config, "SHINA_DATABASE_URL");
+    const char *redis = bus_config_text(config, "SHINA_REDIS_URL");
+
+    *servers = (shina_servers){.home = home, .postgres = database == NULL, .redis = redis == NULL};
+    if (database != NULL)
+        (void)snprintf(servers->database_url, sizeof(servers->database_url), "%s", database);
+    else
+        embedded_url(home, "shina", servers->database_url);
+    if (redis != NULL)
+        (void)snprintf(servers->redis_url, sizeof(servers->redis_url), "%s", redis);
+    else
+        (void)snprintf(servers->redis_url, sizeof(servers->redis_url), "unix:%s/redis.sock",
+                       home->run);
+}
+
+/* --- PostgreSQL ----------------------------------------------------------------------------- */
+
+/* A quarter of memory, up to 1 GB. */
+static long
+buffers_mb(void)
+{
+    long mb = sysconf(_SC_PHYS_PAGES) / 4 * (sysconf(_SC_PAGESIZE) / 1024) / 1024;
+
+    return mb > BUFFERS_MAX_MB ? BUFFERS_MAX_MB : mb < 32 ? 32 : mb;
+}
+
+static bus_code
+run_initdb(const shina_home *home, const char *data, bus_error *err)
+{
+    char  initdb[PATH_BYTES], log[PATH_BYTES];
+    pid_t pid;
+    int   status;
+
+    find_program("initdb", initdb);
+    log_path(home, "initdb.log", log);
+    if (mkdir(data, 0700) != 0 && errno != EEXIST)
+        return bus_fail(err, BUS_INVALID, "cannot make %.150s: %s", data, strerror(errno));
+    if (geteuid() == 0 && chown(data, home->uid, home->gid) != 0)
+        return bus_fail(err, BUS_INVALID, "chown %.150s: %s", data, strerror(errno));
+    pid = spawn(home,
+                (const char *const[]){initdb, "-D", data, "-U", "shina", "--auth=peer",
+                                      "--auth-local=trust", "--encoding=UTF8", "--locale=C.UTF-8",
+                                      "--data-checksums", NULL},
+                log);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+        return bus_fail(err, BUS_UNAVAILABLE, "initdb failed; see %.150s", log);
+    return BUS_OK;
+}
+
+static bool
+answers(const char *url)
+{
+    return PQping(url) == PQPING_OK;
+}
+
+static pid_t
+start_postgres(const shina_home *home)
+{
+    char postgres[PATH_BYTES], data[PATH_BYTES], log[PATH_BYTES], buffers[64];
+
+    find_program("postgres", postgres);
+    (void)snprintf(data, sizeof(data), "%s/postgres", home->data);
+    (void)snprintf(buffers, sizeof(buffers), "shared_buffers=%ldMB", buffers_mb());
+    log_path(home, "postgres.log", log);
+    return spawn(home,
+                 (const char *const[]){postgres,
+                                       "-D",
+                                       data,
+                                       "-k",
+                                       home->run,
+                                       "-c",
+                                       "listen_addresses=",
+                                       "-c",
+                                       buffers,
+                                       "-c",
+                                       "max_wal_size=8GB",
+                                       "-c",
+                                       "checkpoint_timeout=15min",
+                                       "-c",
+                                       "wal_compression=lz4",
+                                       "-c",
+                                       "max_connections=400",
+                                       "-c",
+                                       "log_min_messages=fatal",
+                                       NULL},
+                 log);
+}
+
+static bus_code
+wait_for_postgres(shina_servers *servers, const char *url, bus_error *err)
+{
+    for (int i = 0; i < START_SECONDS * 50; i++) {
+        int status;
+
+        if (answers(url))
+            return BUS_OK;
+        if (servers->postgres_pid > 0 &&
+            waitpid(servers->postgres_pid, &status, WNOHANG) == servers->postgres_pid) {
+            servers->postgres_pid = 0;
+            break;
+        }
+        pause_ms(20);
+    }
+    return bus_fail(err, BUS_UNAVAILABLE, "PostgreSQL does not start; see %.120s/log/postgres.log",
+                    servers->home->dir);
+}
+
+static bus_code
+make_database(const char *admin_url, bus_error *err)
+{
+    PGconn   *conn = PQconnectdb(admin_url);
+    PGresult *res = PQexec(conn, "select 1 from pg_database where datname = 'shina'");
+    bus_code  rc = BUS_OK;
+
+    if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 0) {
+        PQclear(res);
+        res = PQexec(conn, "create database shina");
+    }
+    if (PQresultStatus(res) != PGRES_TUPLES_OK && PQresultStatus(res) != PGRES_COMMAND_OK)
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the database shina: %.200s", PQerrorMessage(conn));
+    PQclear(res);
+    PQfinish(conn);
+    return rc;
+}
+
+static bus_code
+begin_postgres(shina_servers *servers, void (*say)(const char *what), bus_error *err)
+{
+    const shina_home *home = servers->home;
+    char              admin[SERVER_URL_BYTES], data[PATH_BYTES], version[PATH_BYTES + 16];
+    bus_code          rc;
+
+    embedded_url(home, "postgres", admin);
+    (void)snprintf(data, sizeof(data), "%s/postgres", home->data);
+    (void)snprintf(version, sizeof(version), "%s/PG_VERSION", data);
+    if (!answers(admin)) {
+        if (access(version, F_OK) != 0) {
+            say("making a PostgreSQL of our own");
+            if ((rc = run_initdb(home, data, err)) != BUS_OK)
+                return rc;
+        }
+        say("starting PostgreSQL");
+        servers->postgres_pid = start_postgres(home);
+        if ((rc = wait_for_postgres(servers, admin, err)) != BUS_OK)
+            return rc;
+    }
+    return make_database(admin, err);
+}
+
+/* --- Redis ------------------------------------------------------------------------------------ */
+
+static bool
+redis_listens(const shina_home *home)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int                fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool               listens;
+
+    if (fd < 0)
+        return false;
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%.90s/redis.sock", home->run);
+    listens = connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) == 0;
+    (void)close(fd);
+    return listens;
+}
+
+static pid_t
+start_redis(const shina_home *home)
+{
+    char socket_path[PATH_BYTES], pid_path[PATH_BYTES], log[PATH_BYTES];
+
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/redis.sock", home->run);
+    (void)snprintf(pid_path, sizeof(pid_path), "%s/redis.pid", home->run);
+    log_path(home, "redis.log", log);
+    return spawn(home,
+                 (const char *const[]){"redis-server",
+                                       "--port",
+                                       "0",
+                                       "--unixsocket",
+                                       socket_path,
+                                       "--unixsocketperm",
+                                       "700",
+                                       "--pidfile",
+                                       pid_path,
+                                       "--daemonize",
+                                       "no",
+                                       "--save",
+                                       "",
+                                       "--appendonly",
+                                       "no",
+                                       "--maxmemory",
+                                       "128mb",
+                                       "--maxmemory-policy",
+                                       "volatile-lru",
+                                       NULL},
+                 log);
+}
+
+static bus_code
+begin_redis(shina_servers *servers, void (*say)(const char *what), bus_error *err)
+{
+    if (redis_listens(servers->home))
+        return BUS_OK;
+    say("starting Redis");
+    servers->redis_pid = start_redis(servers->home);
+    for (int i = 0; i < START_SECONDS * 50; i++) {
+        if (redis_listens(servers->home))
+            return BUS_OK;
+        pause_ms(20);
+    }
+    return bus_fail(err, BUS_UNAVAILABLE, "Redis does not start; see %.150s/log/redis.log",
+                    servers->home->dir);
+}
+
+/* --- all -----------------------------------------------------------------------------------------
+ */
+
+bus_code
+shina_servers_start(shina_servers *servers, void (*say)(const char *what), bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    if (servers->postgres)
+        rc = begin_postgres(servers, say, err);
+    if (rc == BUS_OK && servers->redis)
+        rc = begin_redis(servers, say, err);
+    return rc;
+}
+
+static bool
+has_ended(pid_t *pid)
+{
+    int status;
+
+    if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
+        return false;
+    *pid = 0;
+    return true;
+}
+
+void
+shina_servers_watch(shina_servers *servers)
+{
+    if (servers->postgres && has_ended(&servers->postgres_pid)) {
+        bus_log_error("servers.postgres_died", BUS_KV("then", "starting it again"));
+        servers->postgres_pid = start_postgres(servers->home);
+    }
+    if (servers->redis && has_ended(&servers->redis_pid)) {
+        bus_log_error("servers.redis_died", BUS_KV("then", "starting it again"));
+        servers->redis_pid = start_redis(servers->home);
+    }
+}
+
+/* The first line of a pid file; 0: none. */
+static pid_t
+pid_in(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    long  pid = 0;
+
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%ld", &pid) != 1)
+        pid = 0;
+    (void)fclose(f);
+    return (pid_t)pid;
+}
+
+static void
+end_process(pid_t child, pid_t adopted, int signal_number)
+{
+    pid_t pid = child > 0 ? child : adopted;
+
+    if (pid <= 0 || kill(pid, signal_number) != 0)
+        return;
+    for (int i = 0; i < STOP_SECONDS * 50; i++) {
+        if (child > 0 ? waitpid(child, NULL, WNOHANG) == child : kill(pid, 0) != 0)
+            return;
+        pause_ms(20);
+    }
+    bus_log_warn("servers.slow_to_stop", BUS_KV_INT("pid", pid));
+}
+
+void
+shina_servers_stop(shina_servers *servers)
+{
+    char path[PATH_BYTES];
+
+    if (servers->redis) {
+        (void)snprintf(path, sizeof(path), "%s/redis.pid", servers->home->run);
+        end_process(servers->redis_pid, pid_in(path), SIGTERM);
+    }
+    if (servers->postgres) {
+        (void)snprintf(path, sizeof(path), "%s/postgres/postmaster.pid", servers->home->data);
+        end_process(servers->postgres_pid, pid_in(path), SIGINT);
+    }
+    servers->postgres_pid = servers->redis_pid = 0;
+}
+
+/* --- migrations
+ * ------------------------------------------------------------------------------------ */
+
+#define MIGRATION_LOCK "7311984022"
+
+static bus_code
+run_sql_migrate(const char *database_url, const char *folder, bus_error *err)
+{
+    char    config[PATH_BYTES], output[512] = "";
+    int     pipes[2], status;
+    ssize_t got, used = 0;
+    pid_t   pid;
+
+    (void)snprintf(config, sizeof(config), "-config=%s/dbconfig.yml", folder);
+    if (pipe(pipes) != 0 || (pid = fork()) < 0)
+        return bus_fail(err, BUS_UNAVAILABLE, "no process for sql-migrate: %s", strerror(errno));
+    if (pid == 0) {
+        char parent[PATH_BYTES];
+
+        fresh_signals();
+        (void)snprintf(parent, sizeof(parent), "%s/..", folder);
+        if (dup2(pipes[1], STDOUT_FILENO) < 0 || dup2(pipes[1], STDERR_FILENO) < 0 ||
+            chdir(parent) != 0 || setenv("SHINA_DATABASE_URL", database_url, 1) != 0)
+            _exit(125);
+        (void)close(pipes[0]);
+        (void)execlp("sql-migrate", "sql-migrate", "up", config, (char *)NULL);
+        _exit(127);
+    }
+    (void)close(pipes[1]);
+    while ((got = read(pipes[0], output + used, sizeof(output) - 1 - (size_t)used)) > 0) {
+        used += got;
+        if (used == (ssize_t)sizeof(output) - 1)
+            used = 0; /* the end is what matters */
+    }
+    (void)close(pipes[0]);
+    output[used] = '\0';
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        return bus_fail(err, BUS_INVALID, "sql-migrate: %.200s",
+                        WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "is not installed"
+                                                                        : output);
+    return BUS_OK;
+}
+
+bus_code
+shina_migrate(const char *database_url, const bus_config *config, bus_error *err)
+{
+    const char *folder = bus_config_text(config, "SHINA_MIGRATIONS");
+    PGconn     *conn = PQconnectdb(database_url);
+    PGresult   *res = NULL;
+    bus_code    rc;
+
+    if (PQstatus(conn) != CONNECTION_OK) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the database does not answer");
+        goto done;
+    }
+    res = PQexec(conn, "select pg_advisory_lock(" MIGRATION_LOCK ")");
+    if (PQresultStatus(res) != PGRES_TUPLES_OK) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the migrations' lock: %.180s", PQerrorMessage(conn));
+        goto done;
+    }
+    rc = run_sql_migrate(database_url, folder != NULL ? folder : SHINA_SOURCE_DIR "/migrations",
+                         err);
+
+done:
+    PQclear(res);
+    PQfinish(conn); /* gives the lock back */
+    return rc;
+}

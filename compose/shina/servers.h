@@ -1,0 +1,34 @@
+/* servers.h - the embedded PostgreSQL and Redis of $SHINA_HOME.
+ *
+ * They are processes of their own that outlive a crash of shina: the next start adopts them. A
+ * clean stop ends them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef COMPOSE_SHINA_SERVERS_H
+#define COMPOSE_SHINA_SERVERS_H
+
+#include "compose/shina/home.h"
+
+#define SERVER_URL_BYTES 2048
+
+typedef struct {
+    const shina_home *home;
+    bool              postgres, redis;         /* ours to run */
+    pid_t             postgres_pid, redis_pid; /* children; 0: adopted or not running */
+    char              database_url[SERVER_URL_BYTES], redis_url[SERVER_URL_BYTES];
+} shina_servers;
+
+/* Where the database is, whether or not it runs: the configured one or the embedded. */
+void shina_servers_urls(shina_servers *servers, const shina_home *home, const bus_config *config);
+
+/* Starts (or adopts) what is not configured elsewhere. `say` is called before slow steps. */
+BUS_CHECKED bus_code shina_servers_start(shina_servers *servers, void (*say)(const char *what),
+                                         bus_error     *err);
+/* Starts again what has died. Call now and then. */
+void shina_servers_watch(shina_servers *servers);
+void shina_servers_stop(shina_servers *servers);
+
+/* Runs the migrations under an advisory lock. */
+BUS_CHECKED bus_code shina_migrate(const char *database_url, const bus_config *config,
+                                   bus_error *err);
+
+#endif

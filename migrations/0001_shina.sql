@@ -1,0 +1,545 @@
+-- The log: what makes a domain's schema, and the functions that write it.
+-- Rules: ARCHITECTURE.md, "The log". Files here are never edited after a release; a later
+-- migration that changes a function of a domain replaces shina.install_domain and calls
+-- shina.install_all().
+-- SPDX-License-Identifier: Apache-2.0
+
+-- +migrate Up
+
+create schema shina;
+create schema views;
+create schema keys;
+
+create table shina.domains (
+    name       text primary key,
+    partitions int not null,
+    made_at    timestamptz not null default clock_timestamp()
+);
+
+-- Makes a role without login if this user may; true: the role is there. Roles belong to the
+-- whole server, so another database may have made it, or be making it now.
+-- +migrate StatementBegin
+create function shina.make_role(role_name text) returns boolean
+language plpgsql as $make_role$
+begin
+    if not exists (select from pg_roles where rolname = role_name) then
+        if not (select rolcreaterole or rolsuper from pg_roles where rolname = current_user) then
+            return false;
+        end if;
+        begin
+            execute format('create role %I nologin', role_name);
+        exception when duplicate_object or unique_violation then
+            null;
+        end;
+    end if;
+    if not pg_has_role(current_user, role_name, 'member') then
+        begin
+            execute format('grant %I to current_user', role_name);
+        exception when insufficient_privilege then
+            null;
+        end;
+    end if;
+    return true;
+end
+$make_role$;
+-- +migrate StatementEnd
+
+-- The role that the edge takes (set role) to read views: it owns nothing, so row level
+-- security by the setting shina.tenant holds for it. Projectors own the tables and bypass it.
+-- +migrate StatementBegin
+do $edge$
+begin
+    if shina.make_role('shina_edge') then
+        grant usage on schema views to shina_edge;
+    end if;
+end
+$edge$;
+-- +migrate StatementEnd
+
+-- The functions of one domain. Each statement of a function sees what was committed before
+-- it began (read committed), so the look-ups after the lock of a partition's row are current.
+-- Error codes: SH001 fenced, SH002 duplicate, SH003 claimed, SH004 invalid.
+-- +migrate StatementBegin
+create function shina.install_domain(domain_name text) returns void
+language plpgsql as $install$
+begin
+    -- One batch, all or nothing. Without event arrays it does all but insert the events: the
+    -- caller then copies them in within the same transaction.
+    execute format($sql$
+create or replace function %1$I.append(
+    lease_ms int, parts smallint[], epochs bigint[], counts int[], commands uuid[],
+    claim_tenants uuid[], claim_kinds text[], claim_values text[], claim_streams uuid[],
+    claim_releases boolean[],
+    timer_parts smallint[], timer_streams uuid[], timer_names text[], timer_dues timestamptz[],
+    timer_fired boolean[],
+    places smallint[], steps int[], streams uuid[], aggregates text[], versions int[],
+    tenants uuid[], types text[], command_ids uuid[], nths smallint[], digests bigint[],
+    correlations uuid[], causations text[], actors json[], ats timestamptz[],
+    device_ats timestamptz[], sendss json[], datas json[]
+) returns bigint[]
+language plpgsql as $append$
+declare
+    until  timestamptz := clock_timestamp() + lease_ms * interval '1 ms';
+    firsts bigint[];
+    known  uuid[];
+    taken  text;
+begin
+    -- 1. Raise the heads, in ascending order, where the epoch is still ours.
+    if cardinality(parts) = 1 then
+        update %1$I.partitions p
+           set head = p.head + counts[1], lease_until = greatest(p.lease_until, until)
+         where p.partition = parts[1] and p.epoch = epochs[1]
+        returning array[p.head - counts[1] + 1] into firsts;
+    else
+        with raised as (
+            update %1$I.partitions p
+               set head = p.head + k.count, lease_until = greatest(p.lease_until, until)
+              from unnest(parts, epochs, counts) k(partition, epoch, count)
+             where p.partition = k.partition and p.epoch = k.epoch
+            returning p.partition, p.head - k.count + 1 as first)
+        select array_agg(r.first order by r.partition) into firsts from raised r;
+    end if;
+    if cardinality(firsts) is distinct from cardinality(parts) then
+        select string_agg(k.partition::text, ',') into taken
+          from unnest(parts, epochs) k(partition, epoch)
+         where not exists (select from %1$I.partitions p
+                            where p.partition = k.partition and p.epoch = k.epoch);
+        raise exception using errcode = 'SH001', message = 'fenced', detail = taken;
+    end if;
+
+    -- 2. What is in the log already, and what others hold. The unique index on command ids
+    -- watches in any case, so a caller may look them up only after it was in the way.
+    if commands is not null then
+        select array_agg(e.command_id) into known
+          from %1$I.events e where e.command_id = any (commands) and e.nth = 0;
+        if known is not null then
+            raise exception using errcode = 'SH002', message = 'duplicate',
+                detail = array_to_string(known, ',');
+        end if;
+    end if;
+    if claim_kinds is not null then
+        with held as materialized (
+            select k.n, k.release, k.stream as asker, c.stream as holder,
+                   c.tenant, c.kind, c.value
+              from unnest(claim_tenants, claim_kinds, claim_values, claim_streams, claim_releases)
+                   with ordinality k(tenant, kind, value, stream, release, n)
+              join %1$I.claims c
+                on c.tenant = k.tenant and c.kind = k.kind and c.value = k.value
+             order by c.tenant, c.kind, c.value
+               for update of c)
+        select string_agg(h.n || ':' || h.holder, ',') into taken
+          from held h
+         where not h.release and h.holder <> h.asker
+           and not exists (select from held r
+                            where r.release and r.asker = r.holder and r.tenant = h.tenant
+                              and r.kind = h.kind and r.value = h.value);
+        if taken is not null then
+            raise exception using errcode = 'SH003', message = 'claimed', detail = taken;
+        end if;
+    end if;
+
+    -- 3. All rows.
+    if streams is not null then
+        insert into %1$I.events
+            (partition, "offset", epoch, stream, aggregate, version, tenant, type, command_id, nth,
+             digest, correlation_id, causation_id, actor, at, device_at, sends, data)
+        select parts[places[i]], firsts[places[i]] + steps[i], epochs[places[i]], streams[i],
+               aggregates[i], versions[i], tenants[i], types[i], command_ids[i], nths[i],
+               digests[i], correlations[i], causations[i], actors[i], ats[i], device_ats[i],
+               sendss[i], datas[i]
+          from generate_series(1, cardinality(streams)) i;
+    end if;
+    if claim_kinds is not null then
+        delete from %1$I.claims c
+         using unnest(claim_tenants, claim_kinds, claim_values, claim_streams, claim_releases)
+               k(tenant, kind, value, stream, release)
+         where k.release and c.tenant = k.tenant and c.kind = k.kind and c.value = k.value
+           and c.stream = k.stream;
+        insert into %1$I.claims (tenant, kind, value, stream)
+        select distinct k.tenant, k.kind collate "C", k.value collate "C", k.stream
+          from unnest(claim_tenants, claim_kinds, claim_values, claim_streams, claim_releases)
+               k(tenant, kind, value, stream, release)
+         where not k.release
+           and not exists (select from %1$I.claims c
+                            where c.tenant = k.tenant and c.kind = k.kind and c.value = k.value
+                              and c.stream = k.stream)
+         order by 1, 2, 3;
+    end if;
+    if timer_streams is not null then
+        delete from %1$I.timers t
+         using unnest(timer_streams, timer_names, timer_dues, timer_fired)
+               k(stream, name, due, fired)
+         where t.stream = k.stream and t.name = k.name
+           and (k.due is null or (k.fired and t.due_at = k.due));
+        insert into %1$I.timers (stream, name, partition, due_at)
+        select k.stream, k.name, k.partition, k.due
+          from unnest(timer_parts, timer_streams, timer_names, timer_dues, timer_fired)
+               k(partition, stream, name, due, fired)
+         where k.due is not null and not k.fired
+            on conflict (stream, name)
+            do update set partition = excluded.partition, due_at = excluded.due_at;
+    end if;
+    return firsts;
+end
+$append$
+$sql$, domain_name);
+
+    -- Takes what is free, run out, ours by name, or (steal) anyone's. A row that may not be
+    -- taken is not waited for; one that may is waited for, and looked at again after the wait.
+    execute format($sql$
+create or replace function %1$I.lease_take(
+    lease_ms int, taker text, steal boolean, wanted smallint[]
+) returns table (partition smallint, epoch bigint, head bigint, at timestamptz)
+language plpgsql as $take$
+#variable_conflict use_column
+begin
+    return query
+    with free as materialized (
+        select p.partition from %1$I.partitions p
+         where p.partition = any (wanted)
+           and (steal or p.owner is null or p.owner = taker
+                or p.lease_until <= clock_timestamp())
+         order by p.partition for update)
+    update %1$I.partitions p
+       set epoch = p.epoch + 1, owner = taker,
+           lease_until = clock_timestamp() + lease_ms * interval '1 ms'
+      from free f where p.partition = f.partition
+    returning p.partition, p.epoch, p.head,
+        (select e.at from %1$I.events e where e.partition = p.partition and e."offset" = p.head);
+end
+$take$
+$sql$, domain_name);
+
+    execute format($sql$
+create or replace function %1$I.lease_renew(lease_ms int, parts smallint[], epochs bigint[])
+returns setof smallint
+language plpgsql as $renew$
+begin
+    for i in 1 .. cardinality(parts) loop
+        return query
+        update %1$I.partitions p
+           set lease_until = clock_timestamp() + lease_ms * interval '1 ms'
+         where p.partition = parts[i] and p.epoch = epochs[i]
+        returning p.partition;
+    end loop;
+end
+$renew$
+$sql$, domain_name);
+
+    execute format($sql$
+create or replace function %1$I.lease_release(parts smallint[], epochs bigint[])
+returns void
+language plpgsql as $release$
+begin
+    for i in 1 .. cardinality(parts) loop
+        update %1$I.partitions p
+           set owner = null, lease_until = '-infinity'
+         where p.partition = parts[i] and p.epoch = epochs[i];
+    end loop;
+end
+$release$
+$sql$, domain_name);
+
+    -- Ends the writers that hold the rows of partitions in an open transaction: a process that
+    -- was stopped in the middle of a large append must not keep its partitions for ever.
+    execute format($sql$
+create or replace function %1$I.evict_writers(parts smallint[]) returns int
+language sql as $evict$
+    select count(*)::int
+      from (select distinct l.pid
+              from %1$I.partitions p
+              join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.xmax
+                             and l.granted and l.mode = 'ExclusiveLock'
+             where p.partition = any (parts) and l.pid <> pg_backend_pid()) w
+     where pg_terminate_backend(w.pid)
+$evict$
+$sql$, domain_name);
+
+    execute format($sql$
+create or replace function %1$I.checkpoint_take(
+    lease_ms int, reader_name text, of_domain text, taker text, steal boolean, wanted int
+) returns table (partition smallint, "offset" bigint, epoch bigint)
+language plpgsql as $take$
+#variable_conflict use_column
+begin
+    if (select count(*) from %1$I.checkpoints c
+         where c.reader = reader_name and c.domain = of_domain) < wanted then
+        perform pg_advisory_xact_lock(hashtextextended('shina.checkpoints.%1$s', 0));
+        insert into %1$I.checkpoints (reader, domain, partition)
+        select reader_name, of_domain, n::smallint from generate_series(0, wanted - 1) n
+         where not exists (select from %1$I.checkpoints c
+                            where c.reader = reader_name and c.domain = of_domain
+                              and c.partition = n::smallint);
+    end if;
+    return query
+    with free as materialized (
+        select c.partition from %1$I.checkpoints c
+         where c.reader = reader_name and c.domain = of_domain and c.partition < wanted
+           and (steal or c.owner is null or c.owner = taker
+                or c.lease_until <= clock_timestamp())
+         order by c.partition for update)
+    update %1$I.checkpoints c
+       set epoch = c.epoch + 1, owner = taker,
+           lease_until = clock_timestamp() + lease_ms * interval '1 ms'
+      from free f
+     where c.reader = reader_name and c.domain = of_domain and c.partition = f.partition
+    returning c.partition, c."offset", c.epoch;
+end
+$take$
+$sql$, domain_name);
+
+    execute format($sql$
+create or replace function %1$I.checkpoint_renew(
+    lease_ms int, reader_name text, of_domain text, parts smallint[], epochs bigint[]
+) returns setof smallint
+language plpgsql as $renew$
+begin
+    for i in 1 .. cardinality(parts) loop
+        return query
+        update %1$I.checkpoints c
+           set lease_until = clock_timestamp() + lease_ms * interval '1 ms'
+         where c.reader = reader_name and c.domain = of_domain
+           and c.partition = parts[i] and c.epoch = epochs[i]
+        returning c.partition;
+    end loop;
+end
+$renew$
+$sql$, domain_name);
+
+    -- Moves checkpoints under their epochs, renewing their leases, and writes parkings.
+    execute format($sql$
+create or replace function %1$I.advance(
+    lease_ms int, reader_name text, of_domain text, parts smallint[], epochs bigint[],
+    offsets bigint[], park_streams uuid[], park_parts smallint[], park_offsets bigint[],
+    park_reasons text[], park_removes boolean[]
+) returns void
+language plpgsql as $advance$
+declare
+    until timestamptz := clock_timestamp() + lease_ms * interval '1 ms';
+begin
+    for i in 1 .. cardinality(parts) loop
+        update %1$I.checkpoints c
+           set "offset" = offsets[i], lease_until = greatest(c.lease_until, until)
+         where c.reader = reader_name and c.domain = of_domain
+           and c.partition = parts[i] and c.epoch = epochs[i];
+        if not found then
+            raise exception using errcode = 'SH001', message = 'fenced',
+                detail = parts[i]::text;
+        end if;
+    end loop;
+    if park_streams is not null then
+        delete from %1$I.parked p
+         using unnest(park_streams, park_removes) k(stream, remove)
+         where k.remove and p.reader = reader_name and p.domain = of_domain
+           and p.stream = k.stream;
+        insert into %1$I.parked (reader, domain, stream, partition, from_offset, reason)
+        select reader_name, of_domain, k.stream, k.partition, k.from_offset, k.reason
+          from unnest(park_streams, park_parts, park_offsets, park_reasons, park_removes)
+               k(stream, partition, from_offset, reason, remove)
+         where not k.remove
+            on conflict (reader, domain, stream)
+            do update set partition = excluded.partition, from_offset = excluded.from_offset,
+                          reason = excluded.reason;
+    end if;
+end
+$advance$
+$sql$, domain_name);
+end
+$install$;
+-- +migrate StatementEnd
+
+-- Replaces the functions of every domain: for later migrations.
+-- +migrate StatementBegin
+create function shina.install_all() returns void
+language plpgsql as $all$
+declare
+    d text;
+begin
+    for d in select name from shina.domains order by name loop
+        perform shina.install_domain(d);
+    end loop;
+end
+$all$;
+-- +migrate StatementEnd
+
+-- Makes a domain's schema if it is not there. Its role writes this schema only.
+-- +migrate StatementBegin
+create function shina.create_domain(domain_name text, partition_count int) returns void
+language plpgsql as $create$
+declare
+    there     int;
+    role_name text := 'shina_' || domain_name;
+begin
+    if domain_name !~ '^[a-z][a-z0-9_]{0,39}$'
+       or domain_name in ('shina', 'views', 'keys', 'public', 'information_schema', 'edge')
+       or domain_name like 'pg\_%' then
+        raise exception using errcode = 'SH004', message = 'not a name for a domain';
+    end if;
+    if partition_count not between 1 and 256 then
+        raise exception using errcode = 'SH004', message = 'a domain has 1 to 256 partitions';
+    end if;
+    select d.partitions into there from shina.domains d where d.name = domain_name;
+    if there is null then
+        perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
+        select d.partitions into there from shina.domains d where d.name = domain_name;
+    end if;
+    if there is not null then
+        if there <> partition_count then
+            raise exception using errcode = 'SH004',
+                message = format('domain %s has %s partitions, not %s',
+                                 domain_name, there, partition_count);
+        end if;
+        return;
+    end if;
+
+    insert into shina.domains (name, partitions) values (domain_name, partition_count);
+    execute format('create schema %I', domain_name);
+    execute format($sql$
+create table %1$I.events (
+    partition      smallint    not null,
+    "offset"       bigint      not null,
+    epoch          bigint      not null,
+    stream         uuid        not null,
+    aggregate      text        not null,
+    version        int         not null,
+    tenant         uuid        not null,
+    type           text        not null,
+    command_id     uuid        not null,
+    nth            smallint    not null,
+    digest         bigint      not null,
+    correlation_id uuid        not null,  -- the W3C trace id
+    causation_id   text,
+    actor          json        not null,
+    at             timestamptz not null,
+    device_at      timestamptz,
+    sends          json,
+    data           json        not null,   -- not jsonb: the bytes stay as they were appended
+    primary key (partition, "offset"),
+    unique (stream, version)
+)$sql$, domain_name);
+    execute format('create unique index events_command on %I.events (command_id) where nth = 0',
+                   domain_name);
+    -- Personal and large values were handled before they came here; compression of what is
+    -- over 2 kB is cheap with lz4 where the server has it.
+    begin
+        execute format('alter table %I.events alter column data set compression lz4', domain_name);
+    exception when feature_not_supported then
+        null;
+    end;
+    execute format($sql$
+create table %1$I.partitions (
+    partition   smallint primary key,
+    epoch       bigint not null default 0,
+    owner       text,
+    lease_until timestamptz not null default '-infinity',
+    head        bigint not null default 0
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500)
+$sql$, domain_name);
+    execute format('insert into %I.partitions (partition) select generate_series(0, %s)',
+                   domain_name, partition_count - 1);
+    execute format($sql$
+create table %1$I.claims (
+    tenant uuid,
+    kind   text collate "C",
+    value  text collate "C",
+    stream uuid not null,
+    primary key (tenant, kind, value)
+)$sql$, domain_name);
+    execute format($sql$
+create table %1$I.timers (
+    stream    uuid,
+    name      text collate "C",
+    partition smallint not null,
+    due_at    timestamptz not null,
+    primary key (stream, name)
+)$sql$, domain_name);
+    execute format('create index timers_due on %I.timers (partition, due_at)', domain_name);
+    execute format($sql$
+create table %1$I.snapshots (
+    stream           uuid primary key,
+    version          int not null,
+    snapshot_version int not null,
+    state            bytea not null
+)$sql$, domain_name);
+    execute format($sql$
+create table %1$I.checkpoints (
+    reader      text collate "C",
+    domain      text collate "C",
+    partition   smallint,
+    "offset"    bigint not null default 0,
+    epoch       bigint not null default 0,
+    owner       text,
+    lease_until timestamptz not null default '-infinity',
+    primary key (reader, domain, partition)
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500)
+$sql$, domain_name);
+    execute format($sql$
+create table %1$I.parked (
+    reader      text collate "C",
+    domain      text collate "C",
+    stream      uuid,
+    partition   smallint not null,
+    from_offset bigint not null,
+    reason      text not null,
+    primary key (reader, domain, stream)
+)$sql$, domain_name);
+    perform shina.install_domain(domain_name);
+
+    if shina.make_role(role_name) then
+        -- What a process of this domain alone needs to start and to fill its views.
+        execute format('grant usage on schema shina to %I', role_name);
+        execute format('grant select on shina.domains to %I', role_name);
+        execute format('grant usage, create on schema views to %I', role_name);
+        execute format('grant usage on schema %I to %I', domain_name, role_name);
+        execute format('grant select, insert, update, delete on all tables in schema %I to %I',
+                       domain_name, role_name);
+        -- The log is only added to.
+        execute format('revoke update, delete on %I.events from %I', domain_name, role_name);
+        execute format('revoke execute on all functions in schema %I from public', domain_name);
+        execute format('grant execute on all functions in schema %I to %I',
+                       domain_name, role_name);
+    end if;
+end
+$create$;
+-- +migrate StatementEnd
+
+-- Lets a domain read the log of another, whose events its contract follows, and no more.
+-- +migrate StatementBegin
+create function shina.follow_domain(reader_domain text, followed text) returns void
+language plpgsql as $follow$
+declare
+    role_name text := 'shina_' || reader_domain;
+begin
+    if not exists (select from shina.domains d where d.name = followed) then
+        raise exception using errcode = 'SH005', message = 'no such domain';
+    end if;
+    if exists (select from pg_roles where rolname = role_name)
+       and not (has_schema_privilege(role_name, followed, 'usage')
+                and has_table_privilege(role_name, format('%I.events', followed), 'select')
+                and has_table_privilege(role_name, format('%I.partitions', followed), 'select'))
+    then
+        perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
+        execute format('grant usage on schema %I to %I', followed, role_name);
+        execute format('grant select on %1$I.events, %1$I.partitions to %2$I',
+                       followed, role_name);
+    end if;
+end
+$follow$;
+-- +migrate StatementEnd
+
+-- +migrate Down
+
+-- +migrate StatementBegin
+do $down$
+declare
+    d text;
+begin
+    for d in select name from shina.domains loop
+        execute format('drop schema %I cascade', d);
+    end loop;
+end
+$down$;
+-- +migrate StatementEnd
+drop schema views cascade;
+drop schema keys cascade;
+drop schema shina cascade;

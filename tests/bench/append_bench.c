@@ -1,0 +1,227 @@
+/* append_bench.c - how fast the log takes events, beside plain COPY into an equal table.
+ *
+ *   append_bench [seconds per line] [nosync]
+ * Both in one run, on one server with fsync on, as machines differ from day to day: only the
+ * ratios count. With nosync, fsync is off: what is left is the work of the CPU.
+ * SHINA_TEST_DATABASE_URL names another server than a private one. SPDX-License-Identifier:
+ * Apache-2.0 */
+#include "bus/store/store.h"
+#include "tests/support/postgres.h"
+
+#include <endian.h>
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTITIONS 8
+#define BATCH_MAX 4096
+#define DEFAULT_SECONDS 3
+
+static const char data[] =
+    "{\"odometer_m\":128400500,\"plate\":\"A123BC77\",\"driver_id\":"
+    "\"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b\",\"visible_from_at\":\"2026-11-23T10:00:00.000Z\","
+    "\"status\":\"AVAILABLE\",\"note\":\"a line of text as a dispatcher writes it\"}";
+static const char actor[] =
+    "{\"id\":\"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c\",\"roles\":[\"DISPATCHER\"],\"grants\":[],"
+    "\"driver_id\":null}";
+
+typedef struct {
+    bus_store           *st;
+    bus_lease            leases[PARTITIONS];
+    bus_append_partition parts[PARTITIONS];
+    bus_record           events[BATCH_MAX];
+    bus_command_id       commands[BATCH_MAX];
+} bench;
+
+static bench b;
+
+static void
+check(bus_code rc, const bus_error *err)
+{
+    if (rc == BUS_OK)
+        return;
+    (void)fprintf(stderr, "append_bench: %s %s\n", bus_code_name(rc), err->text);
+    exit(1);
+}
+
+static bus_record
+new_event(int partition)
+{
+    const bus_clock *clock = bus_clock_system();
+    bus_id           command = bus_new_v7(clock);
+
+    return (bus_record){.partition = (uint16_t)partition,
+                        .stream = command,
+                        .aggregate = BUS_STR("vehicle"),
+                        .version = 1,
+                        .tenant = {{1, 2, 3}},
+                        .type = BUS_STR("vehicles.odometer_recorded.v1"),
+                        .command_id = command,
+                        .digest = 4242,
+                        .correlation_id = command,
+                        .actor = BUS_STR(actor),
+                        .at_ms = bus_now_ms(clock),
+                        .data = BUS_STR(data)};
+}
+
+/* A batch over as many partitions as a writer would hold, at most one event less than rows. */
+static void
+append_batch(int rows)
+{
+    bus_append batch = {.partitions = b.parts,
+                        .events = b.events,
+                        .events_count = rows,
+                        .commands = b.commands,
+                        .commands_count = rows};
+    int        partitions = rows < PARTITIONS ? rows : PARTITIONS;
+    bus_error  err = {0};
+
+    for (int i = 0; i < rows; i++) {
+        b.events[i] = new_event(i * partitions / rows);
+        b.commands[i] = (bus_command_id){.id = b.events[i].command_id};
+    }
+    for (int i = 0; i < partitions; i++)
+        b.parts[i] = (bus_append_partition){.partition = (uint16_t)i, .epoch = b.leases[i].epoch};
+    batch.partitions_count = partitions;
+    check(bus_store_postgres.append(b.st, "bench", &batch, &err), &err);
+}
+
+/* --- plain COPY ------------------------------------------------------------- */
+
+static bus_buf rows_buf;
+static int64_t copied;
+
+static void
+put(const void *bytes, int32_t len)
+{
+    uint32_t wire = htobe32((uint32_t)len);
+
+    bus_buf_add(&rows_buf, &wire, sizeof(wire));
+    if (len > 0)
+        bus_buf_add(&rows_buf, bytes, (size_t)len);
+}
+
+static void
+put_number(int64_t value, int bytes)
+{
+    uint64_t wire = htobe64((uint64_t)value);
+
+    put((const char *)&wire + 8 - bytes, bytes);
+}
+
+static void
+put_row(int partition)
+{
+    bus_record e = new_event(partition);
+    uint16_t   fields = htobe16(18);
+
+    bus_buf_add(&rows_buf, &fields, sizeof(fields));
+    put_number(e.partition, 2);
+    put_number(++copied, 8);
+    put_number(1, 8);
+    put(e.stream.bytes, 16);
+    put(e.aggregate.at, (int32_t)e.aggregate.len);
+    put_number(e.version, 4);
+    put(e.tenant.bytes, 16);
+    put(e.type.at, (int32_t)e.type.len);
+    put(e.command_id.bytes, 16);
+    put_number(e.nth, 2);
+    put_number(e.digest, 8);
+    put(e.correlation_id.bytes, 16);
+    put(NULL, -1);
+    put(e.actor.at, (int32_t)e.actor.len);
+    put_number(e.at_ms * 1000 - INT64_C(946684800000000), 8);
+    put(NULL, -1);
+    put(NULL, -1);
+    put(e.data.at, (int32_t)e.data.len);
+}
+
+static void
+copy_batch(PGconn *conn, int rows)
+{
+    static const char header[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+    PGresult         *res;
+
+    bus_buf_reset(&rows_buf);
+    bus_buf_add(&rows_buf, header, sizeof(header) - 1);
+    for (int i = 0; i < rows; i++)
+        put_row(i % PARTITIONS);
+    bus_buf_add(&rows_buf, "\377\377", 2);
+    res = PQexec(conn, "copy bench_copy.events from stdin (format binary)");
+    PQclear(res);
+    if (PQputCopyData(conn, rows_buf.at, (int)rows_buf.len) != 1 || PQputCopyEnd(conn, NULL) != 1) {
+        (void)fprintf(stderr, "append_bench: copy: %s", PQerrorMessage(conn));
+        exit(1);
+    }
+    while ((res = PQgetResult(conn)) != NULL) {
+        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+            (void)fprintf(stderr, "append_bench: copy: %s", PQerrorMessage(conn));
+            exit(1);
+        }
+        PQclear(res);
+    }
+}
+
+/* --- measuring -------------------------------------------------------------- */
+
+/* Runs for so many seconds of appends, then of COPY, in turns, and prints a line. */
+static void
+measure(PGconn *conn, int rows, int seconds)
+{
+    enum { TURNS = 4 };
+    const bus_clock *clock = bus_clock_system();
+    int64_t          appends = 0, copies = 0, append_us = 0, copy_us = 0;
+    double           append_rate, copy_rate;
+
+    for (int turn = 0; turn < TURNS; turn++) {
+        int64_t from = bus_mono_us(clock), until = from + seconds * INT64_C(1000000) / TURNS, now;
+
+        do {
+            append_batch(rows);
+            appends++;
+        } while ((now = bus_mono_us(clock)) < until);
+        append_us += now - from;
+        from = now;
+        until = from + seconds * INT64_C(1000000) / TURNS;
+        do {
+            copy_batch(conn, rows);
+            copies++;
+        } while ((now = bus_mono_us(clock)) < until);
+        copy_us += now - from;
+    }
+    append_rate = (double)appends * rows * 1e6 / (double)append_us;
+    copy_rate = (double)copies * rows * 1e6 / (double)copy_us;
+    (void)printf(
+        "%5d rows: append %8.0f/s (%5.0f us a batch)  copy %8.0f/s (%5.0f us)  ratio %.2f\n", rows,
+        append_rate, (double)append_us / (double)appends, copy_rate,
+        (double)copy_us / (double)copies, append_rate / copy_rate);
+    (void)fflush(stdout);
+}
+
+int
+main(int argc, char **argv)
+{
+    int               seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : DEFAULT_SECONDS;
+    tests_postgres   *pg = tests_postgres_start(argc < 3 || strcmp(argv[2], "nosync") != 0);
+    bus_store_options options = {.url = tests_postgres_url(pg), .application = "append_bench"};
+    bus_error         err = {0};
+    PGconn           *conn;
+    static const int  sizes[] = {1, 32, 256, 1024, 2048, 4096};
+
+    check(bus_store_postgres.open(&b.st, &options, &err), &err);
+    check(bus_store_postgres.create_domain(b.st, "bench", PARTITIONS, &err), &err);
+    check(bus_store_postgres.create_domain(b.st, "bench_copy", PARTITIONS, &err), &err);
+    for (int i = 0; i < PARTITIONS; i++)
+        b.leases[i].partition = (uint16_t)i;
+    check(bus_store_postgres.lease_take(b.st, "bench", "bench", true, b.leases, PARTITIONS, &err),
+          &err);
+    conn = PQconnectdb(options.url);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        measure(conn, sizes[i], seconds < 1 ? DEFAULT_SECONDS : seconds);
+    PQfinish(conn);
+    bus_store_postgres.close(b.st);
+    bus_buf_fini(&rows_buf);
+    tests_postgres_stop(pg);
+    return 0;
+}

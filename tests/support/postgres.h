@@ -1,0 +1,31 @@
+/* postgres.h - a private PostgreSQL for tests, with the migrations applied.
+ *
+ * If SHINA_TEST_DATABASE_URL names a running server, a fresh database is made there instead and
+ * dropped at the end. The server of our own dies with the process that started it. Whatever
+ * fails here prints why and ends the program: a test cannot go on without.
+ * Threads: one at a time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_SUPPORT_POSTGRES_H
+#define TESTS_SUPPORT_POSTGRES_H
+
+#include <stdbool.h>
+
+typedef struct tests_postgres tests_postgres;
+
+/* durable: with fsync, for crash tests and benches; else quick. */
+tests_postgres *tests_postgres_start(bool durable);
+/* Drops the database, or stops the server and removes its folder. Accepts NULL. */
+void tests_postgres_stop(tests_postgres *pg);
+
+/* A URL that libpq and sql-migrate take; lives as long as pg. */
+const char *tests_postgres_url(const tests_postgres *pg);
+
+/* Makes one more empty database with the migrations applied; the caller frees the URL. */
+char *tests_postgres_database(tests_postgres *pg, const char *name);
+
+/* Of our own server only: kills it as a crash would, and starts it again. False when the server
+ * is not ours. */
+bool tests_postgres_crash(tests_postgres *pg);
+bool tests_postgres_revive(tests_postgres *pg);
+
+#endif

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# `make check`: what must hold beyond `make test`. Each step says its name and how long it took;
+# the first that fails ends it. The last words are those of the test runner.
+#   JOBS=N   how much at once; default: the number of processors
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+jobs=${JOBS:-$(nproc)}
+build=${BUILD:-build}
+
+step() { printf '\n== %s (%d s since the start)\n' "$*" "$SECONDS"; }
+
+sources() { git -c safe.directory='*' ls-files --cached --others --exclude-standard "$@"; }
+
+# make_build FOLDER OPTION...: everything in it, warnings being errors.
+make_build() {
+    local folder=$1
+    shift
+    cmake -G Ninja -S . -B "$folder" "$@" > /dev/null
+    ninja -j"$jobs" -C "$folder" > "$folder/ninja.log" || { tail -n 60 "$folder/ninja.log"; exit 1; }
+}
+
+step 'format'
+sources '*.c' '*.h' | grep -v '^tests/contracts/golden/' | xargs clang-format --dry-run -Werror
+
+step 'what no source may have; what documents name'
+bash tests/tidy/banned.sh
+bash tests/tidy/documents.sh
+
+step 'shell scripts'
+sources '*.sh' .ci/run | xargs shellcheck -S warning
+
+step 'gcc, warnings are errors'
+make_build "$build"
+
+step 'clang, warnings are errors'
+CC=clang make_build build-clang
+
+step 'clang-tidy'
+sources 'bus/*.c' 'api-edge/*.c' 'compose/*.c' 'services/*.c' 'projections/*.c' |
+    grep -v -e '_test\.c$' -e '^services/_template/' | xargs -P "$jobs" -n 6 clang-tidy --quiet -p build-clang 2> /dev/null
+
+# Races first: what runs threads.
+step 'thread sanitizer'
+races='log_test|metrics_test|runtime_test|inproc_test|store_conformance_memory|edge_test'
+make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
+(cd build-tsan && ctest -j"$jobs" --output-on-failure -R "$races")
+
+# All but what starts the whole program, which `make test` has done, and what reads only files.
+step 'address and undefined sanitizers'
+make_build build-asan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=address,undefined
+(cd build-asan && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents)_')
