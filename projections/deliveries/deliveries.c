@@ -56,6 +56,7 @@ project_started(struct deliveries_row *row, const struct deliveries_started *e)
     row->attempts = e->attempt;
     row->has_driver_id = e->has_driver_id;
     row->driver_id = e->driver_id;
+    row->scanned = 0; /* each attempt scans anew */
     row->has_arrived_at = row->has_late_s = row->has_failure = row->has_note = false;
 }
 
@@ -67,10 +68,12 @@ project_finished(struct deliveries_row *row, enum deliveries_status status, int6
     row->completed_at = at_ms;
 }
 
+/* The driver stays: he has it aboard. */
 static void
 project_failed(struct deliveries_row *row, const struct deliveries_failed *e)
 {
-    leave_trip(row, DELIVERIES_STATUS_FAILED);
+    row->status = DELIVERIES_STATUS_FAILED;
+    row->has_trip_id = row->has_stop_seq = row->has_planned_arrival_at = false;
     row->has_failure = true;
     row->failure = e->reason;
     row->has_note = e->has_note;
@@ -128,4 +131,4 @@ project(void *state, const bus_event *event, bus_projection *out)
 }
 
 const bus_view deliveries_projection = {
-    .of = &deliveries_view, .view_version = 1, .project = project};
+    .of = &deliveries_view, .view_version = 2, .project = project};

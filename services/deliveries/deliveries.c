@@ -58,8 +58,8 @@ status_name(const struct delivery *s)
     BUS_UNREACHABLE();
 }
 
-static bus_verdict
-wrong_state(const struct delivery *s, bus_decision *out)
+bus_verdict
+delivery_refuse_state(const struct delivery *s, bus_decision *out)
 {
     return delivery_wrong_state_refuse(
         out, &(struct delivery_wrong_state_params){.status = status_name(s)});
@@ -72,89 +72,6 @@ is_closed(const struct delivery *s)
            s->status == DELIVERIES_STATUS_CANCELLED;
 }
 
-/* --- boxes ------------------------------------------------------------------------------------ */
-
-static uint64_t
-box_key(bus_str barcode)
-{
-    return bus_fnv1a64(barcode.at, barcode.len);
-}
-
-static int32_t
-find_box(const struct delivery *s, bus_str barcode)
-{
-    uint64_t key = box_key(barcode);
-
-    for (int32_t i = 0; i < s->boxes_count; i++)
-        if (s->boxes[i].key == key && bus_str_is(barcode, s->barcodes[i]))
-            return i;
-    return -1;
-}
-
-static bus_verdict
-claim_boxes(const struct deliveries_box *boxes, uint32_t count, bus_decision *out)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < i; j++)
-            if (bus_str_equal(boxes[i].barcode, boxes[j].barcode))
-                return delivery_box_twice_refuse(
-                    out, &(struct delivery_box_twice_params){.barcode = boxes[i].barcode});
-        bus_claim(out, "delivery_box", boxes[i].barcode, DELIVERY_BOX_TAKEN);
-    }
-    return BUS_ACCEPTED;
-}
-
-/* The claims of a delivery that is over: its boxes and its order may come again. */
-static void
-release_claims(const struct delivery *s, bool with_order, bus_decision *out)
-{
-    for (int32_t i = 0; i < s->boxes_count; i++)
-        bus_release(out, "delivery_box", bus_str_load(s->barcodes[i]));
-    if (with_order && s->has_order)
-        bus_release(out, "delivery_order", bus_str_load(s->order));
-}
-
-static bus_verdict
-decide_attach(const struct delivery *s, const struct deliveries_attach_boxes *cmd,
-              bus_decision *out)
-{
-    if (s->status != DELIVERIES_STATUS_CREATED && s->status != DELIVERIES_STATUS_CONFIRMED &&
-        s->status != DELIVERIES_STATUS_PLANNED)
-        return wrong_state(s, out);
-    if (s->boxes_count + (int32_t)cmd->boxes.count > DELIVERY_BOXES_MAX)
-        return delivery_boxes_full_refuse(
-            out, &(struct delivery_boxes_full_params){.max = DELIVERY_BOXES_MAX});
-    for (uint32_t i = 0; i < cmd->boxes.count; i++)
-        if (find_box(s, cmd->boxes.items[i].barcode) >= 0)
-            return delivery_box_twice_refuse(
-                out, &(struct delivery_box_twice_params){.barcode = cmd->boxes.items[i].barcode});
-    if (claim_boxes(cmd->boxes.items, cmd->boxes.count, out) == BUS_REFUSED)
-        return BUS_REFUSED;
-    return deliveries_emit_boxes_attached(
-        out, &(struct deliveries_boxes_attached){
-                 .boxes = {cmd->boxes.items, cmd->boxes.count, cmd->boxes.capacity}});
-}
-
-static bus_verdict
-box_unknown(bus_str barcode, bus_decision *out)
-{
-    return delivery_box_unknown_refuse(out,
-                                       &(struct delivery_box_unknown_params){.barcode = barcode});
-}
-
-static bus_verdict
-decide_scan(const struct delivery *s, const struct deliveries_scan_boxes *cmd, bus_decision *out)
-{
-    if (s->status != DELIVERIES_STATUS_OUT)
-        return wrong_state(s, out);
-    for (uint32_t i = 0; i < cmd->barcodes.count; i++)
-        if (find_box(s, cmd->barcodes.items[i]) < 0)
-            return box_unknown(cmd->barcodes.items[i], out);
-    return deliveries_emit_boxes_scanned(
-        out, &(struct deliveries_boxes_scanned){
-                 .barcodes = {cmd->barcodes.items, cmd->barcodes.count, cmd->barcodes.capacity}});
-}
-
 /* --- ordering
  * -------------------------------------------------------------------------------------- */
 
@@ -163,10 +80,11 @@ decide_create(const struct deliveries_create *cmd, const bus_meta *meta, bus_dec
 {
     if (cmd->window.from_at >= cmd->window.to_at)
         return bus_refuse(out, DELIVERY_WINDOW_EMPTY);
-    if (cmd->has_boxes && claim_boxes(cmd->boxes.items, cmd->boxes.count, out) == BUS_REFUSED)
+    if (cmd->has_boxes &&
+        delivery_claim_boxes(cmd->boxes.items, cmd->boxes.count, out) == BUS_REFUSED)
         return BUS_REFUSED;
     if (cmd->has_wb_order_id)
-        bus_claim(out, "delivery_order", cmd->wb_order_id, DELIVERY_ORDER_TAKEN);
+        delivery_claim("delivery_order", cmd->wb_order_id, DELIVERY_ORDER_TAKEN, out);
     return deliveries_emit_created(
         out, &(struct deliveries_created){
                  .kind = cmd->kind,
@@ -191,7 +109,7 @@ decide_change_window(const struct delivery *s, const struct deliveries_change_wi
                      bus_decision *out)
 {
     if (is_closed(s) || s->status == DELIVERIES_STATUS_RETURNING)
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (cmd->window.from_at >= cmd->window.to_at)
         return bus_refuse(out, DELIVERY_WINDOW_EMPTY);
     return deliveries_emit_window_changed(
@@ -205,7 +123,7 @@ decide_cancel(const struct delivery *s, const struct deliveries_cancel *cmd, con
     if (!may(s, DELIVERIES_CANCEL))
         return delivery_too_late_to_cancel_refuse(
             out, &(struct delivery_too_late_to_cancel_params){.status = status_name(s)});
-    release_claims(s, true, out);
+    delivery_release_claims(s, true, out);
     if (!bus_id_is_nil(s->trip_id)) /* the trip takes it off */
         (void)deliveries_emit_unplanned(out, &(struct deliveries_unplanned){.trip_id = s->trip_id,
                                                                             .has_reason = true,
@@ -226,7 +144,7 @@ decide_plan(const struct delivery *s, const struct deliveries_plan *cmd, bus_dec
         return delivery_on_other_trip_refuse(
             out, &(struct delivery_on_other_trip_params){.trip_id = s->trip_id});
     if (!may(s, DELIVERIES_PLAN))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     return deliveries_emit_planned(
         out, &(struct deliveries_planned){.trip_id = cmd->trip_id,
                                           .stop_seq = cmd->stop_seq,
@@ -254,7 +172,7 @@ decide_start(const struct delivery *s, const struct deliveries_start *cmd, const
     if (s->status == DELIVERIES_STATUS_OUT)
         return bus_accept(out);
     if (!may(s, DELIVERIES_START))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     return deliveries_emit_started(
         out, &(struct deliveries_started){
                  .attempt = s->attempts + 1,
@@ -299,7 +217,7 @@ decide_arrival(const struct delivery *s, const struct deliveries_record_arrival 
     if (cmd->has_trip_id && !bus_id_equal(cmd->trip_id, s->trip_id))
         return bus_refuse(out, DELIVERY_OTHER_TRIP);
     if (s->status != DELIVERIES_STATUS_OUT)
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (s->arrived_at != 0)
         return bus_accept(out);
     if (cmd->arrived_at < s->last_at)
@@ -334,13 +252,13 @@ decide_complete(const struct delivery *s, const struct deliveries_complete *cmd,
                                      .pod = cmd->pod};
 
     if (!may(s, DELIVERIES_COMPLETE))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
         return stale(s, out);
-    if (delivery_check_proof(s, &cmd->pod, true, meta, out) == BUS_REFUSED)
+    if (delivery_check_proof(s, &cmd->pod, delivery_count_unscanned(s), meta, out) == BUS_REFUSED)
         return BUS_REFUSED;
     e.has_distance_m = distance_of(s, &cmd->pod, &e.distance_m);
-    release_claims(s, false, out);
+    delivery_release_claims(s, false, out);
     return deliveries_emit_completed(out, &e);
 }
 
@@ -358,17 +276,19 @@ decide_complete_partly(const struct delivery *s, const struct deliveries_complet
         .reason = cmd->reason,
         .pod = cmd->pod,
     };
+    int32_t unscanned = 0;
 
     if (!may(s, DELIVERIES_COMPLETE_PARTLY))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
         return stale(s, out);
-    for (uint32_t i = 0; i < cmd->barcodes.count; i++)
-        if (find_box(s, cmd->barcodes.items[i]) < 0)
-            return box_unknown(cmd->barcodes.items[i], out);
-    if ((int32_t)cmd->barcodes.count >= s->boxes_count)
+    if (delivery_check_barcodes(s, cmd->barcodes.items, cmd->barcodes.count, out) == BUS_REFUSED)
+        return BUS_REFUSED;
+    if ((int32_t)cmd->barcodes.count >= delivery_count_left(s))
         return bus_refuse(out, DELIVERY_ALL_BOXES);
-    if (delivery_check_proof(s, &cmd->pod, false, meta, out) == BUS_REFUSED)
+    for (uint32_t i = 0; i < cmd->barcodes.count; i++)
+        unscanned += delivery_needs_scan(&s->boxes[delivery_find_box(s, cmd->barcodes.items[i])]);
+    if (delivery_check_proof(s, &cmd->pod, unscanned, meta, out) == BUS_REFUSED)
         return BUS_REFUSED;
     e.has_distance_m = distance_of(s, &cmd->pod, &e.distance_m);
     return deliveries_emit_completed_partly(out, &e);
@@ -382,7 +302,7 @@ decide_fail(const struct delivery *s, const struct deliveries_fail *cmd, const b
     int64_t                           at_ms = cmd->has_at ? cmd->at : bus_meta_business_ms(meta);
 
     if (!may(s, DELIVERIES_FAIL))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (at_ms < s->last_at)
         return stale(s, out);
     if (cmd->reason == DELIVERIES_FAILURE_NO_ANSWER && s->outgoing_calls < rules->no_answer_calls)
@@ -410,7 +330,7 @@ decide_reschedule(const struct delivery *s, const struct deliveries_reschedule *
     const struct deliveries_settings *rules = meta->settings;
 
     if (!may(s, DELIVERIES_RESCHEDULE))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     if (cmd->window.from_at >= cmd->window.to_at)
         return bus_refuse(out, DELIVERY_WINDOW_EMPTY);
     if (s->attempts >= rules->attempts_max && (meta->roles & BUS_ROLE_ADMIN) == 0)
@@ -424,8 +344,8 @@ static bus_verdict
 decide_complete_return(const struct delivery *s, const bus_meta *meta, bus_decision *out)
 {
     if (!may(s, DELIVERIES_COMPLETE_RETURN))
-        return wrong_state(s, out);
-    release_claims(s, true, out);
+        return delivery_refuse_state(s, out);
+    delivery_release_claims(s, true, out);
     return deliveries_emit_returned(
         out, &(struct deliveries_returned){.returned_at = bus_meta_business_ms(meta)});
 }
@@ -435,7 +355,7 @@ decide_link_call(const struct delivery *s, const struct deliveries_link_call *cm
                  bus_decision *out)
 {
     if (is_closed(s))
-        return wrong_state(s, out);
+        return delivery_refuse_state(s, out);
     return deliveries_emit_call_linked(
         out, &(struct deliveries_call_linked){
                  .call_id = cmd->call_id,
@@ -458,12 +378,12 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case DELIVERIES_CREATE: return decide_create(&c->create, meta, out);
     case DELIVERIES_CONFIRM:
         if (!may(s, DELIVERIES_CONFIRM))
-            return wrong_state(s, out);
+            return delivery_refuse_state(s, out);
         return deliveries_emit_confirmed(
             out, &(struct deliveries_confirmed){.confirmed_at = meta->at_ms});
     case DELIVERIES_CHANGE_WINDOW: return decide_change_window(s, &c->change_window, out);
-    case DELIVERIES_ATTACH_BOXES: return decide_attach(s, &c->attach_boxes, out);
-    case DELIVERIES_SCAN_BOXES: return decide_scan(s, &c->scan_boxes, out);
+    case DELIVERIES_ATTACH_BOXES: return delivery_attach_boxes(s, &c->attach_boxes, out);
+    case DELIVERIES_SCAN_BOXES: return delivery_scan_boxes(s, &c->scan_boxes, out);
     case DELIVERIES_PLAN: return decide_plan(s, &c->plan, out);
     case DELIVERIES_UNPLAN: return decide_unplan(s, &c->unplan, out);
     case DELIVERIES_START: return decide_start(s, &c->start, meta, out);
@@ -476,7 +396,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case DELIVERIES_RESCHEDULE: return decide_reschedule(s, &c->reschedule, meta, out);
     case DELIVERIES_RETURN_TO_SENDER:
         if (!may(s, DELIVERIES_RETURN_TO_SENDER))
-            return wrong_state(s, out);
+            return delivery_refuse_state(s, out);
         return deliveries_emit_return_started(
             out, &(struct deliveries_return_started){.started_at = bus_meta_business_ms(meta),
                                                      .has_reason = c->return_to_sender.has_reason,
@@ -490,17 +410,6 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
 /* --- it happened
  * ------------------------------------------------------------------------------------------------------
  */
-
-static void
-remember_boxes(struct delivery *s, const struct deliveries_box *boxes, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        BUS_INVARIANT(s->boxes_count < DELIVERY_BOXES_MAX);
-        bus_str_store(s->barcodes[s->boxes_count], sizeof(s->barcodes[0]), boxes[i].barcode);
-        s->boxes[s->boxes_count++] =
-            (struct delivery_box){.key = box_key(boxes[i].barcode), .scanned = false};
-    }
-}
 
 static void
 remember_window(struct delivery *s, const struct deliveries_window *window)
@@ -519,9 +428,9 @@ apply_created(struct delivery *s, const struct deliveries_created *e)
     s->lon_e6 = (int32_t)e->to.lon_e6;
     s->has_order = e->has_wb_order_id;
     if (e->has_wb_order_id)
-        bus_str_store(s->order, sizeof(s->order), e->wb_order_id);
+        s->order = delivery_name_of(e->wb_order_id);
     remember_window(s, &e->window);
-    remember_boxes(s, e->boxes.items, e->boxes.count);
+    delivery_remember_boxes(s, e->boxes.items, e->boxes.count);
 }
 
 static void
@@ -532,6 +441,14 @@ off_the_trip(struct delivery *s, enum deliveries_status status)
     s->driver_id = BUS_ID_NIL;
 }
 
+/* What was not handed over is still aboard: the driver stays, to bring it back. */
+static void
+stay_aboard(struct delivery *s, enum deliveries_status status)
+{
+    s->status = status;
+    s->trip_id = BUS_ID_NIL;
+}
+
 static void
 apply_started(struct delivery *s, const struct deliveries_started *e)
 {
@@ -540,13 +457,28 @@ apply_started(struct delivery *s, const struct deliveries_started *e)
     s->arrived_at = 0;
     s->last_at = e->started_at;
     s->driver_id = e->has_driver_id ? e->driver_id : BUS_ID_NIL;
+    for (int32_t i = 0; i < s->boxes_count; i++)
+        s->boxes[i].scanned = false;
+}
+
+static void
+apply_partly(struct delivery *s, const struct deliveries_completed_partly *e)
+{
+    s->last_at = e->pod.at;
+    stay_aboard(s, DELIVERIES_STATUS_PARTIAL);
+    for (uint32_t i = 0; i < e->barcodes.count; i++) {
+        int32_t box = delivery_find_box(s, e->barcodes.items[i]);
+
+        BUS_INVARIANT(box >= 0);
+        s->boxes[box].handed = true;
+    }
 }
 
 static void
 apply_scanned(struct delivery *s, const struct deliveries_boxes_scanned *e)
 {
     for (uint32_t i = 0; i < e->barcodes.count; i++) {
-        int32_t box = find_box(s, e->barcodes.items[i]);
+        int32_t box = delivery_find_box(s, e->barcodes.items[i]);
 
         BUS_INVARIANT(box >= 0);
         s->boxes[box].scanned = true;
@@ -564,7 +496,7 @@ apply(void *state, const void *event)
     case DELIVERIES_CONFIRMED: s->status = DELIVERIES_STATUS_CONFIRMED; break;
     case DELIVERIES_WINDOW_CHANGED: remember_window(s, &e->window_changed.window); break;
     case DELIVERIES_BOXES_ATTACHED:
-        remember_boxes(s, e->boxes_attached.boxes.items, e->boxes_attached.boxes.count);
+        delivery_remember_boxes(s, e->boxes_attached.boxes.items, e->boxes_attached.boxes.count);
         break;
     case DELIVERIES_BOXES_SCANNED: apply_scanned(s, &e->boxes_scanned); break;
     case DELIVERIES_PLANNED:
@@ -581,30 +513,27 @@ apply(void *state, const void *event)
         s->last_at = e->completed.pod.at;
         off_the_trip(s, DELIVERIES_STATUS_DELIVERED);
         break;
-    case DELIVERIES_COMPLETED_PARTLY:
-        s->last_at = e->completed_partly.pod.at;
-        off_the_trip(s, DELIVERIES_STATUS_PARTIAL);
-        break;
+    case DELIVERIES_COMPLETED_PARTLY: apply_partly(s, &e->completed_partly); break;
     case DELIVERIES_FAILED:
         s->last_at = e->failed.failed_at;
-        off_the_trip(s, DELIVERIES_STATUS_FAILED);
+        stay_aboard(s, DELIVERIES_STATUS_FAILED);
         break;
     case DELIVERIES_CALL_LINKED:
         if (e->call_linked.direction == DELIVERIES_CALL_LINKED_DIRECTION_OUT)
             s->outgoing_calls++;
         break;
     case DELIVERIES_RESCHEDULED:
-        s->status = DELIVERIES_STATUS_CONFIRMED;
+        off_the_trip(s, DELIVERIES_STATUS_CONFIRMED);
         s->outgoing_calls = 0;
         remember_window(s, &e->rescheduled.window);
         break;
     case DELIVERIES_RETURN_STARTED: s->status = DELIVERIES_STATUS_RETURNING; break;
-    case DELIVERIES_RETURNED: s->status = DELIVERIES_STATUS_RETURNED; break;
+    case DELIVERIES_RETURNED: off_the_trip(s, DELIVERIES_STATUS_RETURNED); break;
     case DELIVERIES_CANCELLED: off_the_trip(s, DELIVERIES_STATUS_CANCELLED); break;
     }
 }
 
-/* The driver whose trip it is on. */
+/* The driver who has it aboard. */
 static bool
 owned_by(const void *state, bus_id driver_id)
 {
@@ -665,7 +594,7 @@ static const bus_reaction reactions[] = {
 
 static const bus_aggregate aggregates[] = {
     {.of = &deliveries_delivery,
-     .snapshot_version = 1,
+     .snapshot_version = 2,
      .state_size = sizeof(struct delivery),
      .decide = decide,
      .apply = apply,

@@ -101,6 +101,33 @@ test_boxes_are_added_never_replaced(void **state)
     then_refused("DELIVERY_BOX_TWICE");
 }
 
+/* 64 letters of two bytes each: what the state has no room for stands there by its UUIDv5. */
+#define LETTERS_8 "щщщщщщщщ"
+#define LETTERS LETTERS_8 LETTERS_8 LETTERS_8 LETTERS_8 LETTERS_8 LETTERS_8 LETTERS_8
+#define LONG_A LETTERS "щщщщщщщA"
+#define LONG_B LETTERS "щщщщщщщB"
+#define NAME_A "c95fb32e-e3be-55db-a56a-07d604316a88" /* v5(nil, LONG_A) */
+
+static void
+test_long_barcodes_are_told_apart(void **state)
+{
+    (void)state;
+    story(&deliveries_module, "delivery");
+    when("deliveries.create",
+         ORDER("FBS_TO_WB",
+               ",'wb_order_id':'" LONG_A "','boxes':[{'barcode':'" LONG_A
+               "','gross_g':1,'volume_ml':1},{'barcode':'" LONG_B "','gross_g':1,'volume_ml':1}]"));
+    then_event("deliveries.created.v1", "{'wb_order_id':'" LONG_A "'}");
+    then_claimed("delivery_box", NAME_A);
+    then_claimed("delivery_order", NAME_A);
+    when("deliveries.attach_boxes",
+         "{'boxes':[{'barcode':'" LONG_B "','gross_g':1,'volume_ml':1}]}");
+    then_refused_with("DELIVERY_BOX_TWICE", "{'barcode':'" LONG_B "'}");
+    when("deliveries.cancel", "{'reason':'x'}");
+    then_released("delivery_box", NAME_A);
+    then_released("delivery_order", NAME_A);
+}
+
 static void
 test_so_many_boxes_and_no_more(void **state)
 {
@@ -338,6 +365,40 @@ test_some_boxes(void **state)
     then_event("deliveries.return_started.v1", "{'reason':'damaged'}");
 }
 
+#define PARTLY(barcodes) \
+    "{'barcodes':[" barcodes "],'pod':{'receiver':'Anna','at':1795431900000,'office_id':'15'}}"
+
+/* Wildberries takes part of it: what was scanned. The rest comes again and is scanned again. */
+static void
+test_the_rest_of_the_boxes(void **state)
+{
+    (void)state;
+    one_on_its_way(FBS);
+    when("deliveries.complete_partly", PARTLY("'b-1'"));
+    then_refused_with("DELIVERY_BOXES_UNSCANNED", "{'count':1}");
+    when("deliveries.scan_boxes", "{'barcodes':['b-1']}");
+    then_event("deliveries.boxes_scanned.v1", "{'barcodes':['b-1']}");
+    when("deliveries.scan_boxes", "{'barcodes':['b-1']}"); /* again: as if once */
+    then_nothing_more();
+    when("deliveries.scan_boxes", "{'barcodes':['b-1','b-2']}");
+    then_exactly("deliveries.boxes_scanned.v1", "{'barcodes':['b-2']}");
+    when("deliveries.complete_partly", PARTLY("'b-1'"));
+    then_event("deliveries.completed_partly.v1", "{'barcodes':['b-1']}");
+    when("deliveries.reschedule", "{" WINDOW "}");
+    then_event("deliveries.rescheduled.v1", "{}");
+    given("deliveries.planned.v1", "{'trip_id':'" OTHER_TRIP "','stop_seq':1}");
+    given("deliveries.started.v1", "{'attempt':2,'started_at':1795431900000}");
+    when("deliveries.scan_boxes", "{'barcodes':['b-1']}");
+    then_refused_with("DELIVERY_BOX_HANDED_OVER", "{'barcode':'b-1'}");
+    when("deliveries.complete_partly", PARTLY("'b-2'"));
+    then_refused("DELIVERY_ALL_BOXES"); /* all that is left */
+    when("deliveries.complete", POD(",'office_id':'15'"));
+    then_refused_with("DELIVERY_BOXES_UNSCANNED", "{'count':1}");
+    given("deliveries.boxes_scanned.v1", "{'barcodes':['b-2']}");
+    when("deliveries.complete", POD(",'office_id':'15'"));
+    then_event("deliveries.completed.v1", "{'attempt':2}");
+}
+
 /* --- when it fails -----------------------------------------------------------------------------
  */
 
@@ -412,10 +473,14 @@ test_back_to_the_sender(void **state)
     given("deliveries.failed.v1",
           "{'reason':'REFUSED','failed_at':1795431900000,'attempt':1,"
           "'customer_id':'" CUSTOMER "','kind':'WB_TO_PVZ','day':'2026-11-23'}");
+    then_owned_by(DRIVER, true); /* he has it aboard, and brings it back */
+    when("deliveries.complete_return", "{}");
+    then_refused_with("DELIVERY_WRONG_STATE", "{'status':'FAILED'}");
     when("deliveries.return_to_sender", "{}");
     then_event("deliveries.return_started.v1", "{}");
     when("deliveries.complete_return", "{}");
     then_event("deliveries.returned.v1", "{}");
+    then_owned_by(DRIVER, false);
     then_released("delivery_box", "b-2");
     when("deliveries.link_call", "{'call_id':'" CALL "','direction':'IN'}");
     then_refused_with("DELIVERY_WRONG_STATE", "{'status':'RETURNED'}");
@@ -437,6 +502,7 @@ main(void)
         cmocka_unit_test(test_an_order_claims_its_boxes),
         cmocka_unit_test(test_an_order_must_make_sense),
         cmocka_unit_test(test_boxes_are_added_never_replaced),
+        cmocka_unit_test(test_long_barcodes_are_told_apart),
         cmocka_unit_test(test_so_many_boxes_and_no_more),
         cmocka_unit_test(test_another_window),
         cmocka_unit_test(test_cancelling_is_for_before_it_leaves),
@@ -449,6 +515,7 @@ main(void)
         cmocka_unit_test(test_others_need_a_photo_or_a_signature),
         cmocka_unit_test(test_a_proof_is_given_at_the_place),
         cmocka_unit_test(test_some_boxes),
+        cmocka_unit_test(test_the_rest_of_the_boxes),
         cmocka_unit_test(test_no_answer_needs_two_calls),
         cmocka_unit_test(test_failing_is_for_those_on_their_way),
         cmocka_unit_test(test_three_attempts_then_an_admin),

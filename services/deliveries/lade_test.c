@@ -84,6 +84,20 @@ test_a_row_by_hand(void **state)
     assert_int_equal((rows[0].delivered_at - rows[0].accepted_at) / 1000, 12240);
 }
 
+/* Row 22: 43.86558,126.56255 to 43.87069,126.56618, which is the depot: the courier reported it
+ * late or from afar. North 0.00511 * 111194.927 = 568.2 m; east 0.00363 * 111194.927 * cos 43.8681
+ * (0.720957) = 291.0 m; together 638.4 m. 08:01 to 13:55: 5 h 54 min. */
+static void
+test_another_row_by_hand(void **state)
+{
+    const row *r = &rows[21];
+
+    (void)state;
+    assert_int_equal(delivery_distance_m(e6(r->lat), e6(r->lng), e6(r->gps_lat), e6(r->gps_lng)),
+                     638);
+    assert_int_equal((r->delivered_at - r->accepted_at) / 1000, 21240);
+}
+
 /* Integer arithmetic agrees with the great circle (haversine) within 0.1 % and 2 m. */
 static void
 test_all_rows_agree_with_the_great_circle(void **state)
@@ -153,6 +167,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_row_by_hand),
+        cmocka_unit_test(test_another_row_by_hand),
         cmocka_unit_test(test_all_rows_agree_with_the_great_circle),
         cmocka_unit_test(test_all_rows_are_told_as_stories),
     };

@@ -62,19 +62,9 @@ delivery_distance_m(int64_t lat1_e6, int64_t lon1_e6, int64_t lat2_e6, int64_t l
     return root((uint64_t)(north_cm * north_cm) + (uint64_t)(east_cm * east_cm)) / 100;
 }
 
-static int32_t
-unscanned(const struct delivery *s)
-{
-    int32_t count = 0;
-
-    for (int32_t i = 0; i < s->boxes_count; i++)
-        count += !s->boxes[i].scanned;
-    return count;
-}
-
 /* What the kind asks for. */
 static bus_verdict
-check_kind(const struct delivery *s, const struct deliveries_proof *pod, bool all_boxes,
+check_kind(const struct delivery *s, const struct deliveries_proof *pod, int32_t unscanned,
            bus_decision *out)
 {
     switch (s->kind) {
@@ -83,9 +73,9 @@ check_kind(const struct delivery *s, const struct deliveries_proof *pod, bool al
     case DELIVERIES_KIND_FBS_TO_WB:
         if (!pod->has_office_id)
             return bus_refuse(out, DELIVERY_OFFICE_MISSING);
-        if (all_boxes && unscanned(s) > 0)
+        if (unscanned > 0)
             return delivery_boxes_unscanned_refuse(
-                out, &(struct delivery_boxes_unscanned_params){.count = unscanned(s)});
+                out, &(struct delivery_boxes_unscanned_params){.count = unscanned});
         return BUS_ACCEPTED;
     case DELIVERIES_KIND_WB_TO_PVZ:
     case DELIVERIES_KIND_RETURN:
@@ -96,13 +86,13 @@ check_kind(const struct delivery *s, const struct deliveries_proof *pod, bool al
 }
 
 bus_verdict
-delivery_check_proof(const struct delivery *s, const struct deliveries_proof *pod, bool all_boxes,
-                     const bus_meta *meta, bus_decision *out)
+delivery_check_proof(const struct delivery *s, const struct deliveries_proof *pod,
+                     int32_t unscanned, const bus_meta *meta, bus_decision *out)
 {
     const struct deliveries_settings *rules = meta->settings;
     int64_t                           distance_m;
 
-    if (check_kind(s, pod, all_boxes, out) == BUS_REFUSED)
+    if (check_kind(s, pod, unscanned, out) == BUS_REFUSED)
         return BUS_REFUSED;
     if (!pod->has_lat_e6 || !pod->has_lon_e6 || pod->has_far_reason)
         return BUS_ACCEPTED;

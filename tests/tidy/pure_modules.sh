@@ -41,7 +41,8 @@ for archive in "${archives[@]}"; do
     fi
     # Constants lie in .rodata and .data.rel.ro; these sections are what changes. Sanitizers keep
     # books of their own there.
-    "$nm" --undefined-only "$archive" | awk '{ print $2 }' | grep -qE "$instrumentation" && continue
+    # (Not grep -q: it would end nm before its time, which pipefail takes for a failure.)
+    "$nm" --undefined-only "$archive" | awk '{ print $2 }' | grep -E "$instrumentation" > /dev/null && continue
     kept=$("$objdump" -h "$archive" | awk '$2 ~ /^\.(data|bss|tdata|tbss)(\.[^r]|$)/ &&
         $3 !~ /^0+$/ { print $2 }' | sort -u)
     if [ -n "$kept" ]; then
