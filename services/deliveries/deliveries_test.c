@@ -486,15 +486,6 @@ test_back_to_the_sender(void **state)
     then_refused_with("DELIVERY_WRONG_STATE", "{'status':'RETURNED'}");
 }
 
-/* Claims that others hold are the kernel's to refuse: the codes are declared for it. */
-static void
-test_claims_name_their_refusals(void **state)
-{
-    (void)state;
-    assert_string_equal(DELIVERY_BOX_TAKEN->code, "DELIVERY_BOX_TAKEN");
-    assert_string_equal(DELIVERY_ORDER_TAKEN->code, "DELIVERY_ORDER_TAKEN");
-}
-
 int
 main(void)
 {
@@ -520,7 +511,6 @@ main(void)
         cmocka_unit_test(test_failing_is_for_those_on_their_way),
         cmocka_unit_test(test_three_attempts_then_an_admin),
         cmocka_unit_test(test_back_to_the_sender),
-        cmocka_unit_test(test_claims_name_their_refusals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

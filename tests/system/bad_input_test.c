@@ -400,7 +400,32 @@ test_queries(void **state)
     }
 }
 
-/* The one test that writes: a key used again. */
+/* What one delivery claims another cannot have: its order, its boxes. */
+static void
+test_claims_of_deliveries(void **state)
+{
+#define DELIVERY(more)                                                               \
+    "{'kind':'WB_TO_PVZ','customer_id':'" NOBODY "','from':{'lat_e6':1,'lon_e6':1}," \
+    "'to':{'lat_e6':2,'lon_e6':2},'window':{'from_at':1,'to_at':2},'price_kop':1," more "}"
+#define BOX(code) "{'barcode':'" code "','gross_g':1,'volume_ml':1}"
+    tests_response r = tests_shina_post(shina, admin, "/api/v1/deliveries",
+                                        DELIVERY("'wb_order_id':'77','boxes':[" BOX("b-1") "]"));
+
+    (void)state;
+    assert_int_equal(r.status, 201);
+    json_decref(r.json);
+    assert_problem(
+        tests_shina_post(shina, admin, "/api/v1/deliveries", DELIVERY("'wb_order_id':'77'")), 409,
+        "DELIVERY_ORDER_TAKEN", NULL, "an order delivered twice");
+    assert_problem(tests_shina_post(shina, admin, "/api/v1/deliveries",
+                                    DELIVERY("'boxes':[" BOX("b-2") "," BOX("b-1") "]")),
+                   409, "DELIVERY_BOX_TAKEN", NULL, "a box in two deliveries");
+    r = tests_shina_post(shina, admin, "/api/v1/deliveries", DELIVERY("'boxes':[" BOX("b-2") "]"));
+    assert_int_equal(r.status, 201); /* the refused one kept nothing */
+    json_decref(r.json);
+}
+
+/* A key used again. */
 static void
 test_repeated_keys(void **state)
 {
@@ -455,6 +480,7 @@ main(void)
         LEAVES_NOTHING(test_versions),
         LEAVES_NOTHING(test_methods_paths_and_types),
         LEAVES_NOTHING(test_queries),
+        LEAVES_NOTHING(test_claims_of_deliveries),
         cmocka_unit_test(test_repeated_keys),
         cmocka_unit_test(test_the_log_is_as_it_must_be),
     };
