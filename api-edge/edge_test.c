@@ -345,7 +345,10 @@ test_bad_bodies(void **state)
     assert_non_null(large);
     memset(large, 'x', 1200 * 1024 - 1);
     large[1200 * 1024 - 1] = '\0';
-    check(post("/api/v1/vehicles", large, "Expect:"), 413, "BODY_TOO_LARGE");
+    /* Again and again: the answer once got lost, now and then, in a reset of the connection. */
+    for (int i = 0; i < 40; i++)
+        check(post("/api/v1/vehicles", large, "Expect:"), 413, "BODY_TOO_LARGE");
+    check(post("/api/v1/vehicles", large, "Expect: 100-continue"), 413, "BODY_TOO_LARGE");
     check(post("/api/v1/vehicles", large, "Expect:\nTransfer-Encoding: chunked"), 413,
           "BODY_TOO_LARGE");
     free(large);

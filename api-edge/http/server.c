@@ -270,13 +270,30 @@ authenticate(edge_request *r)
     return true;
 }
 
+/* A body over the bound. True: answered before it comes, and the connection is closed after that:
+ * the client waits for our word (Expect), or has more to send than we are willing to drop. Else it
+ * is read to its end first: closing while the client still writes would reset the connection and
+ * with it our answer. */
+static bool
+announces_too_much(edge_request *r)
+{
+    const char *length = edge_request_header(r, "Content-Length");
+    int64_t     room = r->loop->e->options.body_bytes_max, bytes;
+
+    if (length == NULL || !edge_int_parse(bus_str_of(length), &bytes) || bytes <= room)
+        return false;
+    r->too_large = true;
+    if (edge_request_header(r, "Expect") == NULL && bytes <= room * DISCARD_FACTOR)
+        return false;
+    edge_problem(r, EDGE_BODY_TOO_LARGE, NULL);
+    return true;
+}
+
 /* Headers are there, the body is not. False: answered. */
 static bool
 begin_request(edge_request *r, const char *path, const char *method)
 {
-    edge_loop  *loop = r->loop;
-    const char *length;
-    int64_t     bytes;
+    edge_loop *loop = r->loop;
 
     r->path = path;
     r->class = EDGE_CLASS_NONE;
@@ -285,13 +302,8 @@ begin_request(edge_request *r, const char *path, const char *method)
         edge_loop_random(loop, r->trace.trace_id.bytes, 16);
         r->trace.flags = 0;
     }
-    length = edge_request_header(r, "Content-Length");
-    if (length != NULL && edge_int_parse(bus_str_of(length), &bytes) &&
-        bytes > loop->e->options.body_bytes_max) {
-        r->too_large = true;
-        edge_problem(r, EDGE_BODY_TOO_LARGE, NULL);
+    if (announces_too_much(r))
         return false;
-    }
     if (r->uri_bytes > URI_BYTES_MAX) {
         edge_problem(r, EDGE_URI_TOO_LONG, NULL);
         return false;
