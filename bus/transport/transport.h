@@ -15,6 +15,8 @@
 #include "bus/envelope/envelope.h"
 #include "bus/envelope/record.h"
 
+#define BUS_URL_BYTES 256 /* of a process's url, with its NUL */
+
 typedef struct bus_transport  bus_transport;  /* one per process; thread safe */
 typedef struct bus_server     bus_server;     /* receives commands; one thread takes from it */
 typedef struct bus_client     bus_client;     /* sends commands, takes replies; one thread */
@@ -49,6 +51,15 @@ typedef struct bus_transport_ops {
                                  bus_error *err);
     /* After all servers, clients and subscribers of it are closed. */
     void (*close)(bus_transport *transport);
+
+    /* --- processes --- */
+    /* Where other processes reach this one: what the table of members shows of it. Valid until
+     * close; never longer than BUS_URL_BYTES - 1. inproc: "", nobody else can. */
+    const char *(*url)(const bus_transport *transport);
+    /* The processes whose published batches shall be received: the whole list, each time. Those
+     * not yet known are dialled, those missing from it hung up, our own url passed over; one
+     * that is down is dialled until it is there. Borrows urls. Never blocks. inproc ignores it. */
+    void (*peers)(bus_transport *transport, const char *const *urls, int count);
 
     /* --- the service's side --- */
     /* Listens for the commands of a domain. The address under which others reach it is

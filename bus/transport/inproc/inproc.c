@@ -177,6 +177,19 @@ inproc_close(bus_transport *t)
     free(t);
 }
 
+static const char *
+inproc_url(const bus_transport *t)
+{
+    (void)t;
+    return ""; /* nobody outside can reach us */
+}
+
+static void
+inproc_peers(bus_transport *t, const char *const *urls, int count)
+{
+    (void)t, (void)urls, (void)count; /* all are here already */
+}
+
 /* --- the service's side -------------------------------------------------- */
 
 static bus_code
@@ -437,6 +450,8 @@ const bus_transport_ops bus_transport_inproc = {
     .name = "inproc",
     .open = inproc_open,
     .close = inproc_close,
+    .url = inproc_url,
+    .peers = inproc_peers,
     .serve = inproc_serve,
     .address = inproc_address,
     .take = inproc_take,
