@@ -8,6 +8,7 @@
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/owners.h"
 #include "api-edge/http/problem.h"
+#include "bus/base/failpoint.h"
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
 
@@ -120,6 +121,7 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
     env = bus_envelope_of_command(command);
     switch (o->transport_ops->send(commands->client, address, env, ticket_of(commands, s), &err)) {
     case BUS_OK:
+        BUS_FAIL_POINT("edge.command_sent");
         if (s->sends++ > 0)
             edge_metrics_resent();
         s->send_at_us = now_us + s->pause_us;
@@ -249,6 +251,7 @@ retry_or_answer(edge_commands *commands, slot *s, edge_problem_kind kind)
 static void
 take_reply(edge_commands *commands, slot *s, const bus_reply *reply)
 {
+    BUS_FAIL_POINT("edge.answer_received");
     switch (reply->status) {
     case BUS_ANSWER_DONE: answer_done(free_slot(commands, s), reply); return;
     case BUS_ANSWER_REFUSED: answer_refused(free_slot(commands, s), reply); return;

@@ -1,6 +1,7 @@
 /* config.c - reads the keys from `.env` and the environment, checks them against the table.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/config/config.h"
+#include "bus/base/failpoint.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -203,7 +204,8 @@ bus_config_load(bus_config **out, const char *env_file, bus_error *err)
             config->values[i] = copy_of(bus_config_keys[i].default_value);
     }
     if ((env_file != NULL && (rc = load_file(config, env_file, err)) != BUS_OK) ||
-        (rc = load_environment(config, err)) != BUS_OK) {
+        (rc = load_environment(config, err)) != BUS_OK ||
+        (rc = bus_fail_points_arm(getenv("SHINA_TEST_FAIL_POINT"), err)) != BUS_OK) {
         bus_config_free(config);
         return rc;
     }

@@ -7,6 +7,7 @@
  * evicted and decided again from the log.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/batch.h"
+#include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 #include "bus/runtime/derive.h"
 
@@ -101,14 +102,17 @@ try_round(batch *b, bus_error *err)
         return BUS_OK;
     }
     began = bus_mono_us(w->options->clock);
+    BUS_FAIL_POINT("append.begin");
     rc = w->options->store->append(w->store, w->domain, &b->append, err);
     bus_metric_observe_us(&w->metrics[BUS_WRITER_APPEND_US],
                           bus_mono_us(w->options->clock) - began);
     if (rc == BUS_OK) {
+        BUS_FAIL_POINT("append.committed");
         bus_metric_add(&w->metrics[BUS_WRITER_APPENDS], 1);
         bus_metric_add(&w->metrics[BUS_WRITER_EVENTS], b->append.events_count);
         batch_committed(b);
         batch_publish(b);
+        BUS_FAIL_POINT("append.published");
     } else {
         bus_metric_add(&w->metrics[BUS_WRITER_APPEND_FAILURES], 1);
     }
@@ -216,6 +220,7 @@ confirm(batch *b)
         }
         if (left == 0)
             return;
+        BUS_FAIL_POINT("confirm.begin");
         rc = batch_look_up(b, wanted, &err);
         if (rc != BUS_FENCED)
             break;
@@ -338,7 +343,9 @@ bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const bus_t
     append_all(&b);
     confirm(&b);
     drop_empty(&b);
+    BUS_FAIL_POINT("answer.begin");
     answer_all(&b);
+    BUS_FAIL_POINT("answer.sent");
     HASH_CLEAR(hh, b.claims);
     HASH_CLEAR(hh, b.timers);
     HASH_CLEAR(hh, b.by_id);

@@ -6,6 +6,7 @@
  * is not done.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/courier.h"
+#include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 #include "bus/metrics/metrics.h"
 #include "bus/module/decision.h"
@@ -399,6 +400,7 @@ commit(bus_courier *c, bus_park_write *park)
     c->committed_us = now_us(c);
     if (effect.checkpoints_count == 0 && park == NULL)
         return BUS_OK;
+    BUS_FAIL_POINT("courier.checkpoint");
     rc = c->options->store->effect(c->home_store, &effect, &err);
     if (rc == BUS_FENCED) {
         lose_all(c);
@@ -408,6 +410,7 @@ commit(bus_courier *c, bus_park_write *park)
         store_trouble(c, "checkpoint", &err);
         return rc;
     }
+    BUS_FAIL_POINT("courier.checkpointed");
     atomic_store(&c->store_down, false);
     for (int i = 0; i < effect.checkpoints_count; i++)
         c->place[done[i].partition].checkpoint.offset = done[i].offset;
@@ -581,6 +584,7 @@ send_errand(bus_courier *c, errand *e)
     }
     command.expires_at_ms = bus_now_ms(c->options->clock) + EXPIRES_MS;
     env = bus_envelope_of_command(&command);
+    BUS_FAIL_POINT("courier.send");
     set_ticket(c, e, ++c->last_ticket);
     e->sent_us = now_us(c);
     if (c->options->transport_ops->send(c->client, address, env, e->ticket, &err) != BUS_OK) {
@@ -630,7 +634,9 @@ answer(bus_courier *c, errand *e, const bus_reply *reply)
     e->answering = true;
     e->failing_since_us = 0;
     e->pause_us = RETRY_FIRST_US;
+    BUS_FAIL_POINT("courier.answer_received");
     send_errand(c, e);
+    BUS_FAIL_POINT("courier.answer_sent");
 }
 
 static void

@@ -5,6 +5,7 @@
  * views in memory, write each changed row once together with the checkpoints. An event that a
  * view cannot handle parks its stream for that view; the rest goes on.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 #include "bus/metrics/metrics.h"
 #include "bus/runtime/bell.h"
@@ -481,12 +482,15 @@ turn(bus_projector *p, bool *idle, bus_error *err)
     decode(p, &h);
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
         rc = fold_table(p, t, &h, &chain, err);
+    BUS_FAIL_POINT("projector.effect");
     if (rc == BUS_OK && chain != NULL)
         rc = p->options->store->effect(p->store, chain, err);
     if (rc != BUS_OK)
         return rc;
+    BUS_FAIL_POINT("projector.effected");
     advance(p);
     publish_progress(p, chain);
+    BUS_FAIL_POINT("projector.published");
     bus_metric_add(&p->metrics[METRIC_EVENTS], h.count);
     bus_metric_observe_us(&p->metrics[METRIC_TURN_US], bus_mono_us(p->options->clock) - began);
     return BUS_OK;

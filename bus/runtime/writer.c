@@ -4,6 +4,7 @@
  * it returns, all of them make the next batch. Nothing waits when nothing is in flight.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/writer.h"
+#include "bus/base/failpoint.h"
 #include "bus/contract/codec.h"
 #include "bus/log/log.h"
 
@@ -75,12 +76,14 @@ bus_writer_lease(bus_writer *w, bool again)
             wanted[count++] = (bus_lease){.partition = (uint16_t)p};
     if (count == 0)
         return true;
+    BUS_FAIL_POINT("lease.take");
     if (store->lease_take(w->store, w->domain, w->options->transport_ops->address(w->server),
                           w->options->sole, wanted, count, &err) != BUS_OK) {
         store_trouble(w, "writer.lease_failed", &err);
         return false;
     }
     store_fine(w);
+    BUS_FAIL_POINT("lease.taken");
     for (int i = 0; i < count; i++) {
         bus_lease *lease = &w->leases[wanted[i].partition];
 
@@ -110,11 +113,13 @@ renew(bus_writer *w)
         if (w->leases[p].held)
             mine[count++] = w->leases[p];
     if (count > 0) {
+        BUS_FAIL_POINT("lease.renew");
         if (w->options->store->lease_renew(w->store, w->domain, mine, count, &err) != BUS_OK) {
             store_trouble(w, "writer.renew_failed", &err);
             return;
         }
         store_fine(w);
+        BUS_FAIL_POINT("lease.renewed");
     }
     for (int i = 0; i < count; i++)
         if (!mine[i].held)
@@ -186,6 +191,10 @@ writer_main(void *context)
         timers_count = due_timers(w, &arena, &timers);
         count = w->options->transport_ops->take(w->server, envs, (uint32_t)w->options->batch_max,
                                                 timers_count > 0 ? 0 : sleep_ms(w));
+        if (timers_count > 0)
+            BUS_FAIL_POINT("timer.fire");
+        if (count > 0)
+            BUS_FAIL_POINT("batch.taken");
         if (count > 0 || timers_count > 0)
             bus_writer_batch(w, envs, (int)count, timers, timers_count);
     }

@@ -1,6 +1,7 @@
 /* append.c - one batch into the log: one call of one function, or for a large one the same
  * call without events and then COPY, in one transaction.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/failpoint.h"
 #include "bus/store/postgres/operations.h"
 
 #include <endian.h>
@@ -388,8 +389,10 @@ append_by_copy(bus_store *st, const char *domain, bus_append *batch, const placi
         goto done;
     }
     fill_offsets(res, batch, where);
-    if ((rc = copy_events(st, domain, batch, err)) == BUS_OK)
-        rc = pg_simple(st, "commit", PG_COMMITS, err);
+    if ((rc = copy_events(st, domain, batch, err)) != BUS_OK)
+        goto done;
+    BUS_FAIL_POINT("append.before_commit");
+    rc = pg_simple(st, "commit", PG_COMMITS, err);
 
 done:
     if (rc != BUS_OK)
