@@ -16,10 +16,12 @@
 #include <curl/curl.h>
 #include <jansson.h>
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -439,6 +441,8 @@ test_routing(void **state)
     (void)state;
     check(get("/api/v1/nothing"), 404, "NOT_FOUND");
     check(get("/api/v1/vehicles/"), 404, "NOT_FOUND");
+    check(get("/api/v1/vehicles%00"), 404, "NOT_FOUND");
+    check(get("/api/v1/vehicles%00/none"), 404, "NOT_FOUND");
     check(ask_as(t.admin, "POST", "/api/v1/hide", "{}", NULL), 404, "NOT_FOUND");
     a = ask_as(t.admin, "DELETE", "/api/v1/vehicles", NULL, NULL);
     assert_non_null(strstr(a.headers.at, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
@@ -458,6 +462,81 @@ test_routing(void **state)
     assert_string_equal(member(&a, "trace_id"), "0af7651916cd43dd8448eb211c80319c");
     assert_non_null(strstr(a.headers.at, "traceparent: 00-0af7651916cd43dd8448eb211c80319c-"));
     check(a, 404, "NOT_FOUND");
+}
+
+/* Sends these bytes as they are; what came back until the end of the connection, into out. False:
+ * the connection was neither answered nor closed within three seconds. */
+static bool
+raw(const char *bytes, size_t len, char *out, size_t room)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)edge_port(t.e))};
+    struct timeval     patience = {.tv_sec = 3};
+    int                fd = socket(AF_INET, SOCK_STREAM, 0);
+    size_t             got = 0;
+    ssize_t            n = 1;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    while (len > 0 && (n = send(fd, bytes, len, MSG_NOSIGNAL)) > 0) {
+        bytes += n;
+        len -= (size_t)n;
+    }
+    do {
+        n = recv(fd, out + got, room - 1 - got, 0);
+        got += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && got < room - 1);
+    out[got] = '\0';
+    (void)close(fd);
+    return n == 0;
+}
+
+static void
+check_raw(const char *request, size_t len, const char *line)
+{
+    char answer[4096];
+
+    assert_true(raw(request, len, answer, sizeof(answer)));
+    if (strncmp(answer, line, strlen(line)) != 0 ||
+        strstr(answer, "application/problem+json") == NULL)
+        fail_msg("no problem %s: %s", line, answer);
+}
+
+/* What is too much for libmicrohttpd is not left hanging, with no other traffic about. */
+static void
+test_unparsable(void **state)
+{
+    static const int counts[] = {180, 700, 6000}; /* parameters */
+    char             answer[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        bus_buf request = {0};
+
+        bus_buf_add_text(&request, "GET /api/v1/vehicles?");
+        for (int n = 0; n < counts[i]; n++)
+            bus_buf_add_text(&request, "a=b&");
+        bus_buf_add_text(&request, "z=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+        check_raw(request.at, request.len, "HTTP/1.1 414 ");
+        bus_buf_fini(&request);
+    }
+    assert_true(raw("\001\002\r\n\r\n", 6, answer, sizeof(answer)));
+}
+
+/* Which of two lengths is meant? A proxy in front may think otherwise than we do. */
+static void
+test_two_lengths(void **state)
+{
+    char request[2048];
+
+    (void)state;
+    (void)snprintf(request, sizeof(request),
+                   "POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                   "Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 20\r\n"
+                   "\r\n{}",
+                   t.admin);
+    check_raw(request, strlen(request), "HTTP/1.1 400 ");
 }
 
 static void
@@ -581,6 +660,9 @@ test_filters(void **state)
     check_pointer(get("/api/v1/vehicles?plate="), "/query/plate");
     check_pointer(get("/api/v1/vehicles?limit=0"), "/query/limit");
     check_pointer(get("/api/v1/vehicles?limit=201"), "/query/limit");
+    check_pointer(get("/api/v1/vehicles?limit=1&limit=2"), "/query/limit");
+    check_pointer(get("/api/v1/vehicles?sort=plate&sort=-plate"), "/query/sort");
+    check_pointer(get("/api/v1/vehicles?plate=A001&plate=B002"), "/query/plate");
     check_pointer(get("/api/v1/vehicles?sort=status"), "/query/sort");
     check_pointer(get("/api/v1/vehicles?cursor=abc"), "/query/cursor");
 }
@@ -1033,6 +1115,8 @@ main(void)
         cmocka_unit_test(test_unanswered),
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_unparsable),
+        cmocka_unit_test(test_two_lengths),
         cmocka_unit_test(test_long_address),
         cmocka_unit_test(test_item),
         cmocka_unit_test(test_masks),

@@ -47,6 +47,7 @@ struct edge_request {
     int64_t              started_us;
     size_t               uri_bytes, dropped_bytes;
     bool                 begun, head, suspended, was_suspended, answered, too_large;
+    bool                 nul_in_path, ends_connection;
     int                  status;
     struct MHD_Response *held; /* made, waits until the handler may queue it */
     bus_arena            arena;

@@ -9,10 +9,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define URI_BYTES_MAX 4096
-#define CONNECTION_BYTES ((size_t)32 * 1024) /* headers in, headers out, of one connection */
+#define CONNECTION_BYTES ((size_t)32 * 1024)      /* headers in, headers out, of one connection */
+#define URI_MEMORY_MAX (CONNECTION_BYTES * 3 / 8) /* an address and its parameters, parsed */
+#define PARAMETER_BYTES 64                        /* that libmicrohttpd takes for each, at least */
 #define FREE_REQUESTS_MAX 512
 #define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
 #define DISCARD_FACTOR 4 /* so many times the allowed body is read and dropped, for a clean 413 */
@@ -165,7 +168,7 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Idempotency-Replayed", "true");
     if (reply->status == 401)
         add_header(response, "WWW-Authenticate", "Bearer realm=\"shina\"");
-    if (r->loop->stopping || r->too_large)
+    if (r->loop->stopping || r->too_large || r->ends_connection)
         add_header(response, "Connection", "close");
 }
 
@@ -232,7 +235,7 @@ find_route(edge_request *r, const char *method)
         edge_answer(r, &(edge_reply){.status = 308, .location = "/docs"});
         return false;
     }
-    if (!edge_router_find(r->loop->e->router, r->path, &match)) {
+    if (r->nul_in_path || !edge_router_find(r->loop->e->router, r->path, &match)) {
         edge_problem(r, EDGE_NOT_FOUND, NULL);
         return false;
     }
@@ -289,6 +292,27 @@ announces_too_much(edge_request *r)
     return true;
 }
 
+static enum MHD_Result
+count_length(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(int *)context += strcasecmp(name, "Content-Length") == 0;
+    return MHD_YES;
+}
+
+/* libmicrohttpd goes by one of them; whoever stands between us and the client may have gone by
+ * the other, and what the one takes for a body is the next request to the other. */
+static bool
+has_two_lengths(const edge_request *r)
+{
+    int count = 0;
+
+    if (edge_request_header(r, "Content-Length") != NULL)
+        (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length, &count);
+    return count > 1;
+}
+
 /* Headers are there, the body is not. False: answered. */
 static bool
 begin_request(edge_request *r, const char *path, const char *method)
@@ -306,6 +330,11 @@ begin_request(edge_request *r, const char *path, const char *method)
         return false;
     if (r->uri_bytes > URI_BYTES_MAX) {
         edge_problem(r, EDGE_URI_TOO_LONG, NULL);
+        return false;
+    }
+    if (has_two_lengths(r)) {
+        r->ends_connection = true;
+        edge_problem(r, EDGE_BAD_REQUEST, "Content-Length must be given once.");
         return false;
     }
     if (!find_route(r, method))
@@ -380,6 +409,47 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
     return r->held != NULL && !r->was_suspended ? queue_held(r) : MHD_YES;
 }
 
+/* A path with an encoded NUL, which would seem to end there once it is decoded. */
+static bool
+has_nul(const char *path, size_t len)
+{
+    for (size_t i = 0; i + 2 < len; i++)
+        if (memcmp(path + i, "%00", 3) == 0)
+            return true;
+    return false;
+}
+
+/* The one answer that does not go through libmicrohttpd. It parses the parameters next, and when it
+ * has no memory for all of them it leaves the connection hanging, unanswered. Earlier answers are
+ * out by now: the requests of a connection are taken one after another. */
+static void
+refuse_address(struct MHD_Connection *connection)
+{
+    static const char body[] = "{\"type\":\"urn:shina:problem:URI_TOO_LONG\",\"title\":\"URI Too "
+                               "Long\",\"status\":414,\"code\":\"URI_TOO_LONG\",\"detail\":\"The "
+                               "address has too many parameters.\"}";
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char answer[512];
+    int  len = snprintf(answer, sizeof(answer),
+                        "HTTP/1.1 414 URI Too Long\r\nContent-Type: application/problem+json\r\n"
+                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                        sizeof(body) - 1, body);
+
+    (void)send(info->connect_fd, answer, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)shutdown(info->connect_fd, SHUT_RDWR);
+}
+
+static size_t
+parsed_bytes(const char *uri)
+{
+    size_t bytes = strlen(uri);
+
+    for (const char *at = strchr(uri, '?'); at != NULL; at = strchr(at + 1, '&'))
+        bytes += PARAMETER_BYTES;
+    return bytes;
+}
+
 static void *
 on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
@@ -388,6 +458,11 @@ on_uri(void *context, const char *uri, struct MHD_Connection *connection)
     r->connection = connection;
     r->started_us = bus_mono_us(r->loop->e->options.clock);
     r->uri_bytes = strlen(uri);
+    r->nul_in_path = has_nul(uri, strcspn(uri, "?"));
+    if (parsed_bytes(uri) > URI_MEMORY_MAX) {
+        refuse_address(connection);
+        r->uri_bytes = SIZE_MAX; /* in case that it gets as far as a handler */
+    }
     return r;
 }
 
@@ -582,14 +657,15 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
     const union MHD_DaemonInfo *info;
 
     loop->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL, MHD_OPTION_LISTEN_SOCKET,
-        listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)(o->connections_max + CONNECTIONS_SPARE),
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_END);
+        /* Not MHD_USE_TURBO: a connection whose request cannot be parsed would stay open then,
+         * without an answer, until there is other traffic. */
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+        loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop, MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(o->connections_max + CONNECTIONS_SPARE), MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     info =
         loop->daemon == NULL ? NULL : MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL)

@@ -23,6 +23,7 @@ typedef struct {
     bool              sort_given;
     bus_str           cursor; /* as given; empty: from the start */
     uint64_t          binding;
+    bus_str           names[PARAMETERS_MAX]; /* given so far */
     int               parameters;
 } list;
 
@@ -106,6 +107,15 @@ add_binding(list *l, bus_str name, bus_str value)
     l->binding += bus_fnv1a64(hash, sizeof(hash));
 }
 
+static bool
+is_repeated(const list *l, bus_str name)
+{
+    for (int i = 0; i < l->parameters; i++)
+        if (bus_str_equal(l->names[i], name))
+            return true;
+    return false;
+}
+
 static enum MHD_Result
 on_parameter(void *context, enum MHD_ValueKind kind, const char *key, size_t key_bytes,
              const char *text, size_t text_bytes)
@@ -113,13 +123,20 @@ on_parameter(void *context, enum MHD_ValueKind kind, const char *key, size_t key
     list   *l = context;
     bus_str name = {key, (uint32_t)key_bytes};
     bus_str value = {text == NULL ? "" : text, text == NULL ? 0 : (uint32_t)text_bytes};
+    char    pointer[160];
 
     (void)kind;
-    if (++l->parameters > PARAMETERS_MAX) {
+    if (l->parameters == PARAMETERS_MAX) {
         bus_problem_add(l->problems, "/query", "must not have more than %d parameters",
                         PARAMETERS_MAX);
         return MHD_NO;
     }
+    if (is_repeated(l, name)) {
+        (void)snprintf(pointer, sizeof(pointer), "/query/%.*s", BUS_STR_ARG(name));
+        bus_problem_add(l->problems, pointer, "is given twice");
+        return MHD_YES;
+    }
+    l->names[l->parameters++] = name;
     if (bus_str_is(name, "limit")) {
         read_limit(l, value);
     } else if (bus_str_is(name, "cursor")) {
