@@ -457,6 +457,8 @@ create table %1$I.timers (
     execute format($sql$
 create table %1$I.snapshots (
     stream           uuid primary key,
+    tenant           uuid not null,
+    aggregate        text not null,
     version          int not null,
     snapshot_version int not null,
     state            bytea not null

@@ -27,6 +27,8 @@ const bus_config_key bus_config_keys[] = {
       "Commands waiting for a service, at most; beyond, the edge answers 503." },
     { "SHINA_STATES_BYTES", BUS_CONFIG_INT, "67108864", MIB, 1024 * 1024 * MIB, false,
       "States of streams kept in memory, bytes per domain." },
+    { "SHINA_SNAPSHOT_EVENTS", BUS_CONFIG_INT, "100", 0, 1000000, false,
+      "A stream's state is kept every so many events, so that it need not be read whole; 0: never." },
     { "SHINA_BODY_BYTES", BUS_CONFIG_INT, "1048576", 1024, 64 * MIB, false,
       "Largest request body." },
     { "SHINA_CONNECTIONS", BUS_CONFIG_INT, "1024", 1, 65535, false,

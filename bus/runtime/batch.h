@@ -103,6 +103,10 @@ void batch_apply(void *context);
 /* The stream's module broke an invariant: it is set aside until a restart. */
 void batch_quarantine(bus_writer *w, bus_id stream, const bus_error *err);
 bool batch_is_quarantined(const bus_writer *w, bus_id stream);
+/* --- batch_snapshot.c: keeps the states of the batch's streams that have grown long. After the
+ * answers: commands are never in flight while it runs, and a failure is only logged. */
+void                     batch_snapshots(batch *b);
+const bus_snapshot_form *batch_form_of(const bus_writer *w, const bus_aggregate *aggregate);
 /* --- batch_decide.c: asks the module; what it wants is collected in the batch. */
 void         batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms);
 bus_str      batch_claim_key(batch *b, bus_id tenant, const char *kind, bus_str value);

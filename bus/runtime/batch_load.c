@@ -138,7 +138,55 @@ compare_ids(const void *a, const void *b)
     return memcmp(a, b, sizeof(bus_id));
 }
 
-/* Every open item gets its state; streams not in memory are read in one call. */
+/* A snapshot that fits is where its stream begins; any other is passed over. */
+static bus_code
+load_snapshot(void *context, const bus_snapshot *snapshot, bus_error *err)
+{
+    bus_writer          *w = ((batch *)context)->w;
+    const bus_aggregate *aggregate = aggregate_named(w->module, snapshot->aggregate);
+    bus_error            unfit = {0};
+    bus_state           *state;
+
+    (void)err;
+    if (aggregate == NULL)
+        return BUS_OK;
+    state = bus_states_add(w->states, snapshot->stream, aggregate);
+    if (bus_snapshot_open(batch_form_of(w, aggregate), snapshot, state->data, &unfit) != BUS_OK) {
+        if (unfit.code != BUS_CONFLICT) /* those of another shape are many after an upgrade */
+            bus_log_warn("writer.snapshot_unfit", BUS_KV("domain", w->domain),
+                         BUS_KV_ID("stream", snapshot->stream), BUS_KV_ERR(&unfit));
+        bus_states_evict(w->states, state);
+        return BUS_OK;
+    }
+    state->tenant = snapshot->tenant;
+    state->version = state->kept = snapshot->version;
+    return BUS_OK;
+}
+
+/* Reads streams that are not in memory: their snapshots, then what came after. */
+static bus_code
+read_streams(batch *b, const bus_id *streams, int count, bus_error *err)
+{
+    bus_writer          *w = b->w;
+    const bus_store_ops *store = w->options->store;
+    int32_t             *versions;
+    bus_code             rc;
+
+    if (w->options->snapshot_events == 0)
+        return store->load(w->store, w->domain, streams, count, load_record, b, err);
+    rc = store->snapshots_read(w->store, w->domain, streams, count, load_snapshot, b, err);
+    if (rc != BUS_OK)
+        return rc;
+    versions = BUS_ARENA_ARRAY(b->arena, int32_t, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        const bus_state *state = bus_states_find(w->states, streams[i]);
+
+        versions[i] = state == NULL ? 0 : state->version;
+    }
+    return store->load_after(w->store, w->domain, streams, versions, count, load_record, b, err);
+}
+
+/* Every open item gets its state; streams not in memory are read together. */
 bus_code
 batch_load(batch *b, bus_error *err)
 {
@@ -159,7 +207,7 @@ batch_load(batch *b, bus_error *err)
         for (int i = 0; i < count; i++)
             if (unique == 0 || !bus_id_equal(missing[unique - 1], missing[i]))
                 missing[unique++] = missing[i];
-        rc = w->options->store->load(w->store, w->domain, missing, unique, load_record, b, err);
+        rc = read_streams(b, missing, unique, err);
         if (rc != BUS_OK) {
             for (int i = 0; i < unique; i++) { /* half-read states are no states */
                 bus_state *state = bus_states_find(w->states, missing[i]);

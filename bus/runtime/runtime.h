@@ -34,6 +34,10 @@ typedef struct {
     bool                       sole;       /* nobody else can run (flock): take leases at once */
     size_t                     states_bytes_max; /* bound of the LRU of states, per service */
     int                        batch_max;        /* commands per append, at most */
+    int snapshot_events; /* a stream is snapshotted every so many events; 0: never, nor read */
+    /* What is linked here, for verify to replay states; may be none. */
+    const bus_module *const *modules;
+    int                      modules_count;
     /* Tenant settings: the module's struct for the tenant, or NULL for its defaults. May be NULL.
      */
     const void *(*settings_of)(void *context, const bus_contract *contract, bus_id tenant);

@@ -5,6 +5,7 @@
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
 #include "bus/runtime/runtime.h"
+#include "bus/runtime/snapshot.h"
 #include "bus/store/memory/faults.h"
 #include "tests/support/kernel/kernel_modules.h"
 #include "tests/support/postgres.h"
@@ -23,6 +24,7 @@
 
 #define PATIENCE_MS 8000
 #define PARTITIONS 4
+#define SNAPSHOT_EVENTS 7
 
 static const bus_contract *const contracts[] = {&inventory_contract, &orders_contract};
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
@@ -68,6 +70,7 @@ open_world(world *x, const char *process, size_t states_bytes)
         .sole = true,
         .states_bytes_max = states_bytes,
         .batch_max = 256,
+        .snapshot_events = SNAPSHOT_EVENTS,
     };
     assert_int_equal(ops->open(&x->store, &x->options.store_options, &err), BUS_OK);
     assert_int_equal(bus_transport_inproc.connect(x->transport, NULL, NULL, &x->client, &err),
@@ -807,6 +810,163 @@ test_many_events_in_many_turns(void **state)
         wait_for_row(&items_projection, items[i], "\"quantity\":960");
 }
 
+/* --- snapshots ---------------------------------------------------------------------- */
+
+/* The state of an item, as kernel_modules.c has it. */
+struct item_state {
+    char    name[44];
+    int64_t quantity;
+    bool    promised;
+};
+
+typedef struct {
+    bus_snapshot s;
+    char         bytes[256];
+} snapshot_seen;
+
+static bus_code
+see_snapshot(void *context, const bus_snapshot *snapshot, bus_error *err)
+{
+    snapshot_seen *seen = context;
+
+    (void)err;
+    assert_in_range(snapshot->state.len, 1, sizeof(seen->bytes));
+    seen->s = *snapshot;
+    memcpy(seen->bytes, snapshot->state.at, snapshot->state.len);
+    seen->s.state.at = seen->bytes;
+    seen->s.aggregate = BUS_STR("item");
+    return BUS_OK;
+}
+
+/* Waits until the item's snapshot is of this version. */
+static snapshot_seen
+wait_for_snapshot(bus_id item, int32_t version)
+{
+    snapshot_seen seen = {0};
+    bus_error     err = {0};
+
+    for (int i = 0; i < PATIENCE_MS / 5; i++) {
+        assert_int_equal(
+            ops->snapshots_read(w.store, "inventory", &item, 1, see_snapshot, &seen, &err), BUS_OK);
+        if (seen.s.version == version)
+            return seen;
+        (void)usleep(5000);
+    }
+    fail_msg("the snapshot is of version %d, not %d", (int)seen.s.version, (int)version);
+    return seen;
+}
+
+/* Writes a snapshot as the owner of its partition would. */
+static void
+put_snapshot(bus_snapshot s)
+{
+    bus_partition_info *infos;
+    bus_error           err = {0};
+    int                 count;
+
+    s.partition = (uint16_t)bus_id_partition(s.stream, PARTITIONS);
+    assert_int_equal(ops->partitions(w.store, "inventory", &w.arena, &infos, &count, &err), BUS_OK);
+    s.epoch = infos[s.partition].epoch;
+    assert_int_equal(ops->snapshots_write(w.store, "inventory", &s, 1, &err), BUS_OK);
+}
+
+static void
+restart_inventory(void)
+{
+    bus_error err = {0};
+
+    bus_service_stop(w.inventory);
+    assert_int_equal(bus_service_start(&w.inventory, &inventory_module, &w.options, &err), BUS_OK);
+}
+
+/* How many are left, as a refusal tells it. */
+static int
+left_of(bus_id item)
+{
+    bus_reply r = take(item, 1000000);
+    int       left = -1;
+
+    assert_refused(r, "ITEM_SHORT");
+    assert_int_equal(sscanf(r.params.at, "{\"left\":%d}", &left), 1);
+    return left;
+}
+
+static void
+test_a_long_stream_begins_at_its_snapshot(void **state)
+{
+    bus_id            item = add_item(100);
+    bus_snapshot_form form = bus_snapshot_form_of(&inventory_module.aggregates[0]);
+    struct item_state lie = {.name = "a lie", .quantity = 5000};
+    snapshot_seen     seen;
+    bus_buf           bytes = {0};
+    bus_error         err = {0};
+
+    (void)state;
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    seen = wait_for_snapshot(item, SNAPSHOT_EVENTS);
+    assert_int_equal(bus_snapshot_open(&form, &seen.s, &lie, &err), BUS_OK);
+    assert_int_equal(lie.quantity, 100 - (SNAPSHOT_EVENTS - 1));
+    restart_inventory();
+    assert_int_equal(left_of(item), 91);
+
+    /* It is the snapshot that was used, with the three events behind it: another one shows. */
+    lie.quantity = 5000;
+    bus_snapshot_seal(&form, seen.s.tenant, item, SNAPSHOT_EVENTS, &lie, &bytes);
+    seen.s.state = bus_buf_str(&bytes);
+    put_snapshot(seen.s);
+    restart_inventory();
+    assert_int_equal(left_of(item), 4997);
+    bus_buf_fini(&bytes);
+}
+
+static void
+test_a_snapshot_that_does_not_fit_is_passed_over_and_replaced(void **state)
+{
+    bus_id        item = add_item(100);
+    snapshot_seen seen;
+
+    (void)state;
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    seen = wait_for_snapshot(item, SNAPSHOT_EVENTS);
+    seen.bytes[seen.s.state.len - 1] ^= 1; /* damaged */
+    put_snapshot(seen.s);
+    restart_inventory();
+    assert_int_equal(left_of(item), 91);
+    (void)wait_for_snapshot(item, 10); /* read in full, it was long enough for a new one */
+
+    seen = wait_for_snapshot(item, 10);
+    seen.s.snapshot_version = 99; /* of another binary */
+    seen.s.version = 8;
+    put_snapshot(seen.s);
+    restart_inventory();
+    assert_int_equal(left_of(item), 91);
+    seen = wait_for_snapshot(item, 10);
+    assert_int_equal(seen.s.snapshot_version, 1);
+}
+
+static void
+test_snapshots_that_fail_harm_nobody(void **state)
+{
+    bus_id        item = add_item(100);
+    snapshot_seen seen = {0};
+    bus_error     err = {0};
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        return; /* the memory store fails on purpose; conformance_faults shows the real one */
+    bus_store_memory_fail(url, BUS_FAULT_SNAPSHOT, BUS_FULL, true, 1);
+    for (int i = 0; i < SNAPSHOT_EVENTS + 2; i++)
+        assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    assert_int_equal(ops->snapshots_read(w.store, "inventory", &item, 1, see_snapshot, &seen, &err),
+                     BUS_OK);
+    assert_int_equal(seen.s.version, 0);
+    for (int i = 0; i < SNAPSHOT_EVENTS; i++)
+        assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    (void)wait_for_snapshot(item, 2 * SNAPSHOT_EVENTS); /* the next time it is there */
+}
+
 #define STORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 static int
@@ -834,6 +994,9 @@ run_all(const char *name)
         STORY(test_views_follow),
         STORY(test_a_view_that_cannot_handle_an_event_parks_its_stream),
         STORY(test_many_events_in_many_turns),
+        STORY(test_a_long_stream_begins_at_its_snapshot),
+        STORY(test_a_snapshot_that_does_not_fit_is_passed_over_and_replaced),
+        STORY(test_snapshots_that_fail_harm_nobody),
     };
 
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);

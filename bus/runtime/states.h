@@ -16,6 +16,7 @@ typedef struct bus_state {
     bus_id               tenant;    /* nil while version is 0 */
     const bus_aggregate *aggregate; /* NULL: the stream belongs to none that we know */
     int32_t              version;   /* 0: new */
+    int32_t              kept;      /* version of its snapshot; 0: none */
     bool                 faulty;    /* an invariant broke: not to be used */
     bool                 touched;   /* in the batch being decided */
     void                *data;      /* the module's state; owned */

@@ -38,6 +38,7 @@ bus_verify_check_name(bus_verify_check check)
     case BUS_VERIFY_CONTRACT: return "CONTRACT";
     case BUS_VERIFY_CHECKPOINT: return "CHECKPOINT";
     case BUS_VERIFY_PARKED: return "PARKED";
+    case BUS_VERIFY_SNAPSHOT: return "SNAPSHOT";
     case BUS_VERIFY_VIEW: return "VIEW";
     }
     BUS_UNREACHABLE();
@@ -492,6 +493,8 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
     }
     if (rc == BUS_OK && (rc = check_readers(&v, views, views_count, err)) == BUS_OK)
         rc = run_passes(&v, err);
+    if (rc == BUS_OK)
+        rc = verify_snapshots(&v, err);
 
     verify_views_end(&v);
     for (int i = 0; i < v.logs_count; i++)

@@ -3,12 +3,11 @@
  *
  * Per partition gapless offsets, non-decreasing epochs and times, streams where they belong; per
  * stream versions 1..n of one tenant and aggregate; one answer per command; every event in its
- * contract; every view equal to the fold of the log up to its checkpoints; no checkpoint ahead of
- * the log; no stream parked. Memory is bounded: a long log is read several times, each time for
- * a share of its streams. It writes nothing and may run beside a working system; what moves
- * under its eyes is then counted as unsure instead of a fault.
- * Threads: any; it opens stores of its own.
- * SPDX-License-Identifier: Apache-2.0 */
+ * contract; every snapshot what its events make; every view equal to the fold of the log up to its
+ * checkpoints; no checkpoint ahead of the log; no stream parked. Memory is bounded: a long log is
+ * read several times, each time for a share of its streams. It writes nothing and may run beside a
+ * working system; what moves under its eyes is then counted as unsure instead of a fault. Threads:
+ * any; it opens stores of its own. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_RUNTIME_VERIFY_H
 #define BUS_RUNTIME_VERIFY_H
 
@@ -27,6 +26,7 @@ typedef enum {
     BUS_VERIFY_CONTRACT,   /* an unknown event, or data that breaks its contract */
     BUS_VERIFY_CHECKPOINT, /* ahead of the log */
     BUS_VERIFY_PARKED,     /* a stream waits for somebody to look */
+    BUS_VERIFY_SNAPSHOT,   /* damaged, ahead of the log, or not what its events make */
     BUS_VERIFY_VIEW        /* a row differs from the fold, is missing, or should not be */
 } bus_verify_check;
 
@@ -42,15 +42,16 @@ typedef struct {
 
 typedef struct {
     int64_t domains, partitions, events, streams, commands, checkpoints, views, rows, parked;
-    int64_t passes; /* over the log */
-    int64_t unsure; /* rows of views that moved meanwhile: run again when the system is idle */
+    int64_t snapshots; /* of domains whose modules are linked here */
+    int64_t passes;    /* over the log */
+    int64_t unsure;    /* rows of views that moved meanwhile: run again when the system is idle */
     int64_t faults;
 } bus_verify_counts;
 
 /* "OFFSET" and so on. */
 const char *bus_verify_check_name(bus_verify_check check);
 
-/* options: store, store_options, url_of, partitions (0: any) are used. report may be NULL.
+/* options: store, store_options, url_of, partitions (0: any), modules are used. report may be NULL.
  * BUS_OK: it was looked at whole, counts->faults tells what was found. Others: it could not be. */
 BUS_CHECKED bus_code bus_verify(const bus_runtime_options *options,
                                 const bus_contract *const *contracts, int contracts_count,

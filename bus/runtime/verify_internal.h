@@ -69,4 +69,7 @@ bus_code verify_views_compare(verify *v, bus_error *err);
 /* Forgets folds that a failure left behind. */
 void verify_views_end(verify *v);
 
+/* Compares every snapshot with the fold of its stream: verify_snapshots.c. */
+bus_code verify_snapshots(verify *v, bus_error *err);
+
 #endif

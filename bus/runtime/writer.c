@@ -35,6 +35,10 @@ static const struct {
                                     "Appends that did not go through.", BUS_METRIC_COUNTER},
     [BUS_WRITER_APPEND_US] = {"bus_writer_append_seconds", "Time of one append.",
                               BUS_METRIC_HISTOGRAM},
+    [BUS_WRITER_SNAPSHOTS] = {"bus_writer_snapshots_total", "States of streams kept.",
+                              BUS_METRIC_COUNTER},
+    [BUS_WRITER_SNAPSHOT_FAILURES] = {"bus_writer_snapshot_failures_total",
+                                      "Times that states could not be kept.", BUS_METRIC_COUNTER},
 };
 
 /* --- leases ------------------------------------------------------------------ */
@@ -249,6 +253,7 @@ free_writer(bus_writer *w)
     w->options->store->close(w->store);
     bus_states_destroy(w->states);
     bus_recent_destroy(w->recent);
+    free(w->forms);
     bus_arena_fini(&w->arena);
     bus_arena_fini(&w->settings_arena);
     free(w);
@@ -271,6 +276,11 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
     w->partitions = options->partitions;
     w->states = bus_states_create(options->states_bytes_max);
     w->recent = bus_recent_create(RECENT_ANSWERS);
+    w->forms = calloc((size_t)module->aggregates_count + 1, sizeof(*w->forms));
+    if (w->forms == NULL)
+        abort();
+    for (int i = 0; i < module->aggregates_count; i++)
+        w->forms[i] = bus_snapshot_form_of(&module->aggregates[i]);
     init_metrics(w);
     if (options->url_of != NULL && options->url_of(options->url_context, w->domain) != NULL)
         store_options.url = options->url_of(options->url_context, w->domain);

@@ -9,6 +9,7 @@
 #include "bus/metrics/metrics.h"
 #include "bus/runtime/recent.h"
 #include "bus/runtime/runtime.h"
+#include "bus/runtime/snapshot.h"
 #include "bus/runtime/states.h"
 
 #include <pthread.h>
@@ -29,6 +30,8 @@ enum {
     BUS_WRITER_APPENDS,
     BUS_WRITER_APPEND_FAILURES,
     BUS_WRITER_APPEND_US,
+    BUS_WRITER_SNAPSHOTS,
+    BUS_WRITER_SNAPSHOT_FAILURES,
     BUS_WRITER_METRICS
 };
 
@@ -40,6 +43,7 @@ typedef struct bus_writer {
     bus_server                *server;
     bus_states                *states;
     bus_recent                *recent;
+    bus_snapshot_form         *forms; /* of the module's aggregates, in their order */
     bus_arena                  arena; /* of the batch being carried out */
     bus_arena                  settings_arena;
     void                      *default_settings; /* the contract's defaults, or NULL */

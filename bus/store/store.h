@@ -146,6 +146,23 @@ typedef struct {
     bus_str  reason;
 } bus_parked;
 
+/* --- snapshots ----------------------------------------------------------- */
+
+/* The state of a stream after its first `version` events, so that a long stream need not be read
+ * whole. What is in `state` is the caller's. */
+typedef struct {
+    bus_id   stream, tenant;
+    uint16_t partition; /* to write: of the stream, with the epoch of our lease on it */
+    int64_t  epoch;
+    bus_str  aggregate;
+    int32_t  version;
+    int32_t  snapshot_version; /* of the aggregate */
+    bus_str  state;
+} bus_snapshot;
+
+/* Called for each snapshot; it lives until the call returns. */
+typedef bus_code (*bus_snapshot_visit)(void *context, const bus_snapshot *snapshot, bus_error *err);
+
 typedef struct {
     bus_str  reader, domain, owner; /* owner empty: nobody */
     uint16_t partition;
@@ -205,6 +222,27 @@ typedef struct bus_store_ops {
     /* All events of the streams, each in version order, streams in any order. */
     BUS_CHECKED bus_code (*load)(bus_store *st, const char *domain, const bus_id *streams,
                                  int count, bus_record_visit visit, void *context, bus_error *err);
+
+    /* The same, of each stream only what comes after versions[i]. */
+    BUS_CHECKED bus_code (*load_after)(bus_store *st, const char *domain, const bus_id *streams,
+                                       const int32_t *versions, int count, bus_record_visit visit,
+                                       void *context, bus_error *err);
+
+    /* Keeps snapshots, each in place of the stream's older one. Passed over are those whose
+     * epoch is not their partition's any more, those whose version is not in the log, and those
+     * that are older than what is kept in the same snapshot_version: what is kept is never
+     * ahead of the log. No two of one stream. */
+    BUS_CHECKED bus_code (*snapshots_write)(bus_store *st, const char *domain,
+                                            const bus_snapshot *snapshots, int count,
+                                            bus_error *err);
+    /* Those of the streams that have one, in any order; partition and epoch are not told. */
+    BUS_CHECKED bus_code (*snapshots_read)(bus_store *st, const char *domain, const bus_id *streams,
+                                           int count, bus_snapshot_visit visit, void *context,
+                                           bus_error *err);
+    /* Up to limit of all, those of streams after `after`, in the order of streams. */
+    BUS_CHECKED bus_code (*snapshots_scan)(bus_store *st, const char *domain, bus_id after,
+                                           int limit, bus_snapshot_visit visit, void *context,
+                                           bus_error *err);
 
     /* Up to limit events of a partition after an offset, in order. */
     BUS_CHECKED bus_code (*read)(bus_store *st, const char *domain, uint16_t partition,

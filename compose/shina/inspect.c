@@ -324,14 +324,17 @@ verb_verify(const bus_config *config, int argc, char **argv)
     options.clock = bus_clock_system();
     options.contracts = shina_contracts();
     options.contracts_count = shina_modules_count;
+    options.modules = shina_modules;
+    options.modules_count = shina_modules_count;
     if (bus_verify(&options, shina_contracts(), shina_modules_count, shina_views, shina_views_count,
                    print_fault, NULL, &counts, &err) != BUS_OK)
         return failed(&err);
     (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
-                 "%lld views; %lld parked, %lld unsure, %lld faults\n",
+                 "%lld views; %lld snapshots; %lld parked, %lld unsure, %lld faults\n",
                  (long long)counts.events, (long long)counts.streams, (long long)counts.commands,
                  (long long)counts.domains, (long long)counts.rows, (long long)counts.views,
-                 (long long)counts.parked, (long long)counts.unsure, (long long)counts.faults);
+                 (long long)counts.snapshots, (long long)counts.parked, (long long)counts.unsure,
+                 (long long)counts.faults);
     return counts.faults == 0 ? 0 : 1;
 }
 

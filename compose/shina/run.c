@@ -111,6 +111,7 @@ open_bus(system_parts *s, bus_error *err)
         .sole = s->servers.postgres, /* the flock of SHINA_HOME proves it */
         .states_bytes_max = (size_t)bus_config_int(s->config, "SHINA_STATES_BYTES"),
         .batch_max = (int)bus_config_int(s->config, "SHINA_BATCH"),
+        .snapshot_events = (int)bus_config_int(s->config, "SHINA_SNAPSHOT_EVENTS"),
     };
     if (bus_transport_inproc.open(&s->transport, &options, err) != BUS_OK)
         return err->code;

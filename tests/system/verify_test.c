@@ -1,6 +1,7 @@
 /* verify_test.c - `shina verify` on a sound log, and on one where each rule in turn was broken.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/fold.h"
+#include "bus/runtime/snapshot.h"
 #include "bus/runtime/verify_internal.h"
 #include "bus/store/view_table.h"
 #include "tests/support/postgres.h"
@@ -90,6 +91,48 @@ keys(const bus_event *event, bus_projection *out)
 {
     bus_row_key(out, (bus_id){{event->stream.bytes[15] & 1u, 77}});
 }
+
+/* A state with bytes between its members that nobody sets. */
+struct thing {
+    char    last;
+    int64_t n;
+};
+
+static __attribute__((noinline)) void
+add_to(struct thing *t, int64_t before, int64_t n)
+{
+    t->last = (char)('a' + n % 26);
+    t->n = before + n;
+}
+
+/* Built on the stack and copied whole: what the stack held comes along. */
+static void
+apply(void *state, const void *event)
+{
+    struct thing         *s = state;
+    const struct counted *e = (const void *)((const char *)event + 8);
+    struct thing          next;
+
+    add_to(&next, s->n, e->n);
+    memcpy(s, &next, sizeof(next));
+}
+
+static bus_verdict
+decide(const void *state, const void *command, const bus_meta *meta, bus_decision *out)
+{
+    (void)state;
+    (void)command;
+    (void)meta;
+    return bus_accept(out);
+}
+
+static const bus_aggregate     things[] = {{.of = &things_thing,
+                                            .snapshot_version = 1,
+                                            .state_size = sizeof(struct thing),
+                                            .decide = decide,
+                                            .apply = apply}};
+static const bus_module        things_module = BUS_MODULE(things, things);
+static const bus_module *const modules[] = {&things_module};
 
 static const bus_view sums = {.of = &sums_contract, .view_version = 1, .project = project};
 static const bus_view totals = {
@@ -278,9 +321,12 @@ note(void *context, const bus_verify_fault *fault)
 static findings
 look(world *w, bus_verify_counts *counts)
 {
-    bus_runtime_options options = {
-        .store = &OPS, .store_options = {.url = w->url}, .partitions = PARTITIONS};
-    findings f = {0};
+    bus_runtime_options options = {.store = &OPS,
+                                   .store_options = {.url = w->url},
+                                   .partitions = PARTITIONS,
+                                   .modules = modules,
+                                   .modules_count = 1};
+    findings            f = {0};
 
     ok(w, bus_verify(&options, contracts, 1, views, 2, note, &f, counts, &w->err));
     return f;
@@ -492,6 +538,51 @@ test_an_event_that_cannot_be_folded(void **state)
     (void)assert_found(w, BUS_VERIFY_PARKED, 2);
 }
 
+/* Keeps a state of stream 0 as of a version; skew: what is wrong with it. */
+static void
+keep_snapshot(world *w, int32_t version, int64_t skew)
+{
+    bus_snapshot_form form = bus_snapshot_form_of(&things[0]);
+    bus_id            stream = stream_numbered(0);
+    int               p = bus_id_partition(stream, PARTITIONS);
+    struct thing      state;
+    bus_buf           bytes = {0};
+    bus_snapshot      s = {.stream = stream,
+                           .tenant = {{1}},
+                           .partition = (uint16_t)p,
+                           .epoch = w->leases[p].epoch,
+                           .aggregate = BUS_STR("thing"),
+                           .version = version,
+                           .snapshot_version = 1};
+
+    memset(&state, 0x77, sizeof(state)); /* between the members, as another stack would have it */
+    add_to(&state, (int64_t)version * (version - 1) / 2 + skew, version);
+    bus_snapshot_seal(&form, s.tenant, stream, version, &state, &bytes);
+    s.state = bus_buf_str(&bytes);
+    ok(w, OPS.snapshots_write(w->st, "things", &s, 1, &w->err));
+    bus_buf_fini(&bytes);
+}
+
+static void
+test_a_snapshot_is_what_its_events_make(void **state)
+{
+    world            *w = *state;
+    bus_verify_counts counts;
+
+    keep_snapshot(w, 2, 0);
+    (void)look(w, &counts);
+    assert_int_equal(counts.faults, 0);
+    assert_int_equal(counts.snapshots, 1);
+    keep_snapshot(w, 3, 1);
+    (void)assert_found(w, BUS_VERIFY_SNAPSHOT, 1);
+    keep_snapshot(w, 3, 0);
+    (void)assert_found(w, BUS_VERIFY_SNAPSHOT, 0);
+    tamper(w, "update things.snapshots set version = 4"); /* its checksum knows better */
+    (void)assert_found(w, BUS_VERIFY_SNAPSHOT, 1);
+    tamper(w, "update things.snapshots set snapshot_version = 2"); /* of another shape: no fault */
+    (void)assert_found(w, BUS_VERIFY_SNAPSHOT, 0);
+}
+
 static void
 test_many_passes_find_what_one_finds(void **state)
 {
@@ -530,6 +621,7 @@ main(void)
         VERIFY_TEST(test_a_keyed_view_is_compared_too),
         VERIFY_TEST(test_checkpoints_parkings_and_domains),
         VERIFY_TEST(test_an_event_that_cannot_be_folded),
+        VERIFY_TEST(test_a_snapshot_is_what_its_events_make),
         VERIFY_TEST(test_many_passes_find_what_one_finds),
     };
     int failed;

@@ -873,6 +873,137 @@ test_load_gives_streams_in_version_order(void **state)
 }
 
 static void
+test_load_after_leaves_out_what_is_known(void **state)
+{
+    world        *w = *state;
+    bus_id        ids[3] = {stream_in(w, 0, 0), stream_in(w, 1, 0), id_of("unknown")};
+    const int32_t versions[3] = {148, 3, 0};
+    const int32_t none[3] = {0};
+    seen          s = {.arena = &w->arena}, all = {.arena = &w->arena};
+
+    append_big(w, 0, 0, 150);
+    append_big(w, 1, 0, 3);
+    ok(w, subject->ops->load_after(w->st, w->domain, ids, versions, 3, see, &s, &w->err));
+    assert_int_equal(s.count, 2);
+    assert_int_equal(s.records[0].version, 149);
+    assert_int_equal(s.records[1].version, 150);
+    ok(w, subject->ops->load_after(w->st, w->domain, ids, none, 3, see, &all, &w->err));
+    assert_int_equal(all.count, 153);
+}
+
+/* --- snapshots -------------------------------------------------------------- */
+
+static bus_snapshot
+snapshot_of(const world *w, bus_id stream, int32_t version, const char *bytes)
+{
+    int p = bus_id_partition(stream, PARTITIONS);
+
+    return (bus_snapshot){.stream = stream,
+                          .tenant = id_of("tenant"),
+                          .partition = (uint16_t)p,
+                          .epoch = w->leases[p].epoch,
+                          .aggregate = BUS_STR("thing"),
+                          .version = version,
+                          .snapshot_version = 1,
+                          .state = {bytes, 4}};
+}
+
+typedef struct {
+    bus_snapshot all[8];
+    char         states[8][4];
+    int          count;
+} snapshots_seen;
+
+static bus_code
+see_snapshot(void *context, const bus_snapshot *snapshot, bus_error *err)
+{
+    snapshots_seen *s = context;
+
+    (void)err;
+    assert_in_range(s->count, 0, 7);
+    assert_int_equal(snapshot->state.len, 4);
+    assert_true(bus_str_is(snapshot->aggregate, "thing"));
+    memcpy(s->states[s->count], snapshot->state.at, 4);
+    s->all[s->count++] = *snapshot;
+    return BUS_OK;
+}
+
+static void
+assert_snapshot(world *w, bus_id stream, int32_t version, int32_t snapshot_version,
+                const char *bytes)
+{
+    snapshots_seen s = {0};
+    bus_id         ids[2] = {stream, id_of("unknown")};
+
+    ok(w, subject->ops->snapshots_read(w->st, w->domain, ids, 2, see_snapshot, &s, &w->err));
+    assert_int_equal(s.count, 1);
+    assert_true(bus_id_equal(s.all[0].stream, stream));
+    assert_true(bus_id_equal(s.all[0].tenant, id_of("tenant")));
+    assert_int_equal(s.all[0].version, version);
+    assert_int_equal(s.all[0].snapshot_version, snapshot_version);
+    assert_memory_equal(s.states[0], bytes, 4);
+}
+
+static void
+test_a_snapshot_is_replaced_and_never_ahead_of_the_log(void **state)
+{
+    world       *w = *state;
+    bus_id       stream = stream_in(w, 0, 0);
+    bus_lease    thief = {.partition = 0};
+    bus_snapshot s = snapshot_of(w, stream, 5, "a\0b\xff");
+
+    append_big(w, 0, 0, 10);
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 5, 1, "a\0b\xff");
+    s = snapshot_of(w, stream, 10, "ten ");
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 10, 1, "ten ");
+    s = snapshot_of(w, stream, 5, "old ");
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 10, 1, "ten "); /* an older one does not come back */
+    s = snapshot_of(w, stream, 11, "soon");
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 10, 1, "ten "); /* nor one that is ahead */
+    s = snapshot_of(w, stream, 7, "next");
+    s.snapshot_version = 2;
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 7, 2, "next"); /* another shape replaces any */
+    ok(w, subject->ops->lease_take(w->st, w->domain, "thief", true, &thief, 1, &w->err));
+    s = snapshot_of(w, stream, 10, "late");
+    s.snapshot_version = 2;
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 7, 2, "next"); /* the partition is another's now */
+}
+
+static void
+test_snapshots_are_scanned_in_order(void **state)
+{
+    world         *w = *state;
+    bus_snapshot   s[5];
+    snapshots_seen seen_now = {0};
+    bus_id         after = BUS_ID_NIL;
+
+    for (int i = 0; i < 5; i++) {
+        append_big(w, i % PARTITIONS, i, 2);
+        s[i] = snapshot_of(w, stream_in(w, i % PARTITIONS, i), 2, "data");
+    }
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, s, 5, &w->err));
+    for (int page = 0; page < 3; page++) {
+        int before = seen_now.count;
+
+        ok(w, subject->ops->snapshots_scan(w->st, w->domain, after, 2, see_snapshot, &seen_now,
+                                           &w->err));
+        assert_int_equal(seen_now.count - before, page < 2 ? 2 : 1);
+        after = seen_now.all[seen_now.count - 1].stream;
+    }
+    for (int i = 1; i < 5; i++)
+        assert_true(bus_id_compare(seen_now.all[i - 1].stream, seen_now.all[i].stream) < 0);
+    ok(w,
+       subject->ops->snapshots_scan(w->st, w->domain, after, 2, see_snapshot, &seen_now, &w->err));
+    assert_int_equal(seen_now.count, 5);
+}
+
+static void
 test_read_pages_through_a_partition(void **state)
 {
     world *w = *state;
@@ -1454,6 +1585,9 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_find_gives_the_events_of_commands),
         STORE_TEST(test_find_tells_a_stale_owner_nothing),
         STORE_TEST(test_load_gives_streams_in_version_order),
+        STORE_TEST(test_load_after_leaves_out_what_is_known),
+        STORE_TEST(test_a_snapshot_is_replaced_and_never_ahead_of_the_log),
+        STORE_TEST(test_snapshots_are_scanned_in_order),
         STORE_TEST(test_read_pages_through_a_partition),
         STORE_TEST(test_a_checkpoint_is_taken_moved_and_fenced),
         STORE_TEST(test_checkpoints_are_listed),

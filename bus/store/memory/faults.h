@@ -7,10 +7,11 @@
 #include "bus/base/error.h"
 
 typedef enum {
-    BUS_FAULT_APPEND, /* append */
-    BUS_FAULT_EFFECT, /* effect */
-    BUS_FAULT_LEASE,  /* lease_take, lease_renew, checkpoint_take, checkpoint_renew */
-    BUS_FAULT_READ    /* find, load, read, heads, timers_due, view_rows */
+    BUS_FAULT_APPEND,   /* append */
+    BUS_FAULT_EFFECT,   /* effect */
+    BUS_FAULT_LEASE,    /* lease_take, lease_renew, checkpoint_take, checkpoint_renew */
+    BUS_FAULT_SNAPSHOT, /* snapshots_write */
+    BUS_FAULT_READ      /* find, load, read, heads, timers_due, view_rows */
 } bus_store_fault_place;
 
 /* The next `times` calls of that place on the store of this name return code. before: nothing

@@ -412,9 +412,25 @@ mem_find(bus_store *st, const char *domain, bus_append_partition *partitions, in
     return visit_picked(&list, visit, context, err);
 }
 
+bool
+mem_stream_has(mem_domain *d, bus_id stream, int32_t version)
+{
+    const mem_stream *s = find_stream(d, &stream);
+
+    return s != NULL && has_version(s, version);
+}
+
 bus_code
 mem_load(bus_store *st, const char *domain, const bus_id *streams, int count,
          bus_record_visit visit, void *context, bus_error *err)
+{
+    return mem_load_after(st, domain, streams, NULL, count, visit, context, err);
+}
+
+/* versions == NULL: all events. */
+bus_code
+mem_load_after(bus_store *st, const char *domain, const bus_id *streams, const int32_t *versions,
+               int count, bus_record_visit visit, void *context, bus_error *err)
 {
     picked      list = {0};
     mem_domain *d;
@@ -425,8 +441,10 @@ mem_load(bus_store *st, const char *domain, const bus_id *streams, int count,
     for (int i = 0; i < count; i++) {
         const mem_stream *s = find_stream(d, &streams[i]);
 
-        for (int j = 0; s != NULL && j < s->count; j++)
-            pick(&list, s->records[j]);
+        for (int j = 0; s != NULL && j < s->count; j++) {
+            if (versions == NULL || s->records[j]->record.version > versions[i])
+                pick(&list, s->records[j]);
+        }
     }
     (void)pthread_mutex_unlock(&st->shared->lock);
     return visit_picked(&list, visit, context, err);

@@ -106,6 +106,7 @@ free_domain(mem_domain *d)
     remove_all(&d->timers);
     remove_all(&d->checkpoints);
     remove_all(&d->parked);
+    remove_all(&d->snapshots);
     free(d->name);
     free(d);
 }
@@ -268,6 +269,10 @@ const bus_store_ops bus_store_memory = {
     .append = mem_append,
     .find = mem_find,
     .load = mem_load,
+    .load_after = mem_load_after,
+    .snapshots_write = mem_snapshots_write,
+    .snapshots_read = mem_snapshots_read,
+    .snapshots_scan = mem_snapshots_scan,
     .read = mem_read,
     .heads = mem_heads,
     .timers_due = mem_timers_due,

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <uthash.h>
 
-#define FAULT_PLACES 4
+#define FAULT_PLACES 5
 
 /* An event; its strings lie behind it in the same block. */
 typedef struct mem_record {
@@ -38,13 +38,14 @@ typedef struct mem_row {
     char          *key;
     size_t         key_bytes;
     bus_id         stream, tenant, id;
-    char          *text; /* timer name, park reason, row body, owner */
+    char          *text; /* timer name, park reason, row body, owner, state */
     uint32_t       text_bytes;
-    char          *reader, *domain; /* parking */
+    char          *reader, *domain; /* parking; domain: aggregate of a snapshot */
     uint16_t       partition;
     int64_t        at;                    /* timer: due; checkpoint: offset; parking: from_offset */
     int64_t        epoch, lease_until_ms; /* checkpoint */
-    int32_t        version;               /* view row */
+    int32_t        version;               /* view row, snapshot */
+    int32_t        snapshot_version;      /* snapshot */
     char         **columns;               /* view row: text forms, NULL is null */
     int            columns_count;
     UT_hash_handle hh;
@@ -56,7 +57,7 @@ typedef struct mem_domain {
     int                partitions_count;
     mem_stream        *streams;
     mem_record        *commands;
-    mem_row           *claims, *timers, *checkpoints, *parked;
+    mem_row           *claims, *timers, *checkpoints, *parked, *snapshots;
     struct mem_domain *next;
 } mem_domain;
 
@@ -117,12 +118,25 @@ bus_code mem_find(bus_store *st, const char *domain, bus_append_partition *parti
                   void *context, bus_error *err);
 bus_code mem_load(bus_store *st, const char *domain, const bus_id *streams, int count,
                   bus_record_visit visit, void *context, bus_error *err);
+bus_code mem_load_after(bus_store *st, const char *domain, const bus_id *streams,
+                        const int32_t *versions, int count, bus_record_visit visit, void *context,
+                        bus_error *err);
+/* The log holds this version of the stream. Under the lock. */
+bool     mem_stream_has(mem_domain *d, bus_id stream, int32_t version);
 bus_code mem_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
                   bus_record_visit visit, void *context, bus_error *err);
 bus_code mem_heads(bus_store *st, const char *domain, int64_t *heads, int count, bus_error *err);
 bus_code mem_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
                         int partitions_count, int64_t now_ms, int limit, bus_arena *arena,
                         bus_timer **out, int *count, int64_t *next_ms, bus_error *err);
+
+/* snapshots.c */
+bus_code mem_snapshots_write(bus_store *st, const char *domain, const bus_snapshot *snapshots,
+                             int count, bus_error *err);
+bus_code mem_snapshots_read(bus_store *st, const char *domain, const bus_id *streams, int count,
+                            bus_snapshot_visit visit, void *context, bus_error *err);
+bus_code mem_snapshots_scan(bus_store *st, const char *domain, bus_id after, int limit,
+                            bus_snapshot_visit visit, void *context, bus_error *err);
 
 /* readers.c */
 bus_code mem_checkpoint_take(bus_store *st, const char *home, const char *reader,

@@ -14,6 +14,7 @@
 /* Types of the items of arrays. */
 typedef enum {
     PG_BOOL = 16,
+    PG_BYTEA = 17, /* items as of text */
     PG_INT8 = 20,
     PG_INT2 = 21,
     PG_INT4 = 23,

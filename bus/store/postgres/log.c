@@ -150,6 +150,25 @@ pg_load(bus_store *st, const char *domain, const bus_id *streams, int count, bus
 }
 
 bus_code
+pg_load_after(bus_store *st, const char *domain, const bus_id *streams, const int32_t *versions,
+              int count, bus_record_visit visit, void *context, bus_error *err)
+{
+    static const char sql[] =
+        "select " EVENT_COLUMNS " from unnest($1::uuid[], $2::int4[]) k(id, version)"
+        " cross join lateral (select * from {d}.events e"
+        "  where e.stream = k.id and e.version > k.version order by e.version) e";
+    visitor  v = {visit, context};
+    bus_code rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    add_ids(&st->params, streams, count);
+    PG_ARRAY(&st->params, PG_INT4, count, pg_put_int4(&st->params.bytes, versions[row]));
+    return pg_run_rows(st, sql, domain, visit_row, &v, err);
+}
+
+bus_code
 pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
         bus_record_visit visit, void *context, bus_error *err)
 {

@@ -1,5 +1,5 @@
 /* operations.h - the members of the postgres store's ops struct, by file: append.c, lease.c,
- * log.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
+ * log.c, snapshot.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_STORE_POSTGRES_OPERATIONS_H
 #define BUS_STORE_POSTGRES_OPERATIONS_H
@@ -24,12 +24,22 @@ bus_code pg_find(bus_store *st, const char *domain, bus_append_partition *partit
                  void *context, bus_error *err);
 bus_code pg_load(bus_store *st, const char *domain, const bus_id *streams, int count,
                  bus_record_visit visit, void *context, bus_error *err);
+bus_code pg_load_after(bus_store *st, const char *domain, const bus_id *streams,
+                       const int32_t *versions, int count, bus_record_visit visit, void *context,
+                       bus_error *err);
 bus_code pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
                  bus_record_visit visit, void *context, bus_error *err);
 bus_code pg_heads(bus_store *st, const char *domain, int64_t *heads, int count, bus_error *err);
 bus_code pg_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
                        int partitions_count, int64_t now_ms, int limit, bus_arena *arena,
                        bus_timer **out, int *count, int64_t *next_ms, bus_error *err);
+
+bus_code pg_snapshots_write(bus_store *st, const char *domain, const bus_snapshot *snapshots,
+                            int count, bus_error *err);
+bus_code pg_snapshots_read(bus_store *st, const char *domain, const bus_id *streams, int count,
+                           bus_snapshot_visit visit, void *context, bus_error *err);
+bus_code pg_snapshots_scan(bus_store *st, const char *domain, bus_id after, int limit,
+                           bus_snapshot_visit visit, void *context, bus_error *err);
 
 bus_code pg_checkpoint_take(bus_store *st, const char *home, const char *reader, const char *domain,
                             const char *owner, bool steal, bus_checkpoint *checkpoints, int count,

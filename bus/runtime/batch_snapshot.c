@@ -1,0 +1,77 @@
+/* batch_snapshot.c - after the answers: the states of streams that have grown long are kept, so
+ * that they need not be read whole again.
+ *
+ * The one rule: what is kept was committed. States in memory between two batches are; the store
+ * checks the epoch and the log once more.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/log/log.h"
+#include "bus/runtime/batch.h"
+
+#define SNAPSHOTS_MAX 64                  /* of one batch; the others wait for their next command */
+#define SNAPSHOTS_BYTES (size_t)(1 << 20) /* ... and bytes, about */
+
+const bus_snapshot_form *
+batch_form_of(const bus_writer *w, const bus_aggregate *aggregate)
+{
+    return &w->forms[aggregate - w->module->aggregates];
+}
+
+static bool
+is_due(const bus_writer *w, const bus_state *state)
+{
+    return state != NULL && !state->faulty && state->aggregate != NULL &&
+           state->aggregate->state_size <= BUS_SNAPSHOT_STATE_MAX &&
+           state->version - state->kept >= w->options->snapshot_events;
+}
+
+static bus_snapshot
+snapshot_of(batch *b, bus_state *state)
+{
+    bus_writer  *w = b->w;
+    int          partition = bus_id_partition(state->stream, w->partitions);
+    bus_buf      bytes = {0};
+    bus_snapshot s = {.stream = state->stream,
+                      .tenant = state->tenant,
+                      .partition = (uint16_t)partition,
+                      .epoch = w->leases[partition].epoch,
+                      .aggregate = bus_str_of(state->aggregate->of->name),
+                      .version = state->version,
+                      .snapshot_version = state->aggregate->snapshot_version};
+
+    bus_snapshot_seal(batch_form_of(w, state->aggregate), state->tenant, state->stream,
+                      state->version, state->data, &bytes);
+    s.state = batch_keep(b, &bytes);
+    /* Also if it fails: then it is tried again after as many events, not with every batch. */
+    state->kept = state->version;
+    return s;
+}
+
+void
+batch_snapshots(batch *b)
+{
+    bus_writer  *w = b->w;
+    bus_snapshot snapshots[SNAPSHOTS_MAX];
+    size_t       bytes = 0;
+    bus_error    err = {0};
+    int          count = 0;
+
+    if (w->options->snapshot_events == 0)
+        return;
+    for (int i = 0; i < b->count && count < SNAPSHOTS_MAX && bytes < SNAPSHOTS_BYTES; i++) {
+        bus_state *state =
+            b->items[i].cmd == NULL ? NULL : bus_states_find(w->states, b->items[i].cmd->stream);
+
+        if (!is_due(w, state) || !w->leases[bus_id_partition(state->stream, w->partitions)].held)
+            continue;
+        snapshots[count] = snapshot_of(b, state);
+        bytes += snapshots[count++].state.len;
+    }
+    if (count == 0)
+        return;
+    if (w->options->store->snapshots_write(w->store, w->domain, snapshots, count, &err) != BUS_OK) {
+        bus_log_warn("writer.snapshots_failed", BUS_KV("domain", w->domain), BUS_KV_ERR(&err));
+        bus_metric_add(&w->metrics[BUS_WRITER_SNAPSHOT_FAILURES], 1);
+        return;
+    }
+    bus_metric_add(&w->metrics[BUS_WRITER_SNAPSHOTS], count);
+}
