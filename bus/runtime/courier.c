@@ -24,13 +24,14 @@
 #include <string.h>
 #include <utlist.h>
 
-#define EVENTS_MAX 2048      /* events not done, over all partitions */
-#define READ_MAX 256         /* records read at once */
-#define REPLIES_MAX 256      /* taken at once */
-#define COMMIT_US 250000     /* checkpoints are written so often */
-#define RENEW_US 1500000     /* ... and renewed */
-#define REPLY_US 3000000     /* without a reply the command goes again */
-#define RETRY_FIRST_US 20000 /* pause after a failure, doubled up to */
+#define EVENTS_MAX 2048       /* events not done, over all partitions */
+#define PARKED_EVENTS_MAX 512 /* ... and of parked streams being tried again, beside those */
+#define READ_MAX 256          /* records read at once */
+#define REPLIES_MAX 256       /* taken at once */
+#define COMMIT_US 250000      /* checkpoints are written so often */
+#define RENEW_US 1500000      /* ... and renewed */
+#define REPLY_US 3000000      /* without a reply the command goes again */
+#define RETRY_FIRST_US 20000  /* pause after a failure, doubled up to */
 #define RETRY_LAST_US 2000000
 #define PARK_AFTER_US 30000000 /* of failing: the stream is parked */
 #define UNPARK_US 30000000     /* parked streams are tried again */
@@ -77,6 +78,10 @@ typedef struct parking {
     bus_id         stream;
     uint16_t       partition;
     int64_t        from_offset;
+    int64_t        loaded;    /* last offset taken in when it was tried again */
+    int64_t        skipped;   /* last offset that was passed over because it is parked */
+    int64_t        stuck;     /* an event that could not be read when it was tried again; 0: none */
+    char          *unwritten; /* the reason, until it is in the store with the checkpoint; owned */
     UT_hash_handle hh;
 } parking;
 
@@ -100,7 +105,8 @@ struct bus_courier {
         int64_t        read;       /* last offset taken in */
         event         *events;     /* not done, by offset */
     } place[BUS_PARTITIONS_MAX];
-    int      events_count;
+    int      events_count, parked_events_count;
+    bool     lost; /* fenced: what is in memory is another's */
     lane    *lanes;
     errand  *active;  /* first errands of all lanes */
     errand  *tickets; /* uthash */
@@ -166,7 +172,7 @@ new_event(bus_courier *c, const bus_record *record, bool parked)
     ev->partition = record->partition;
     ev->offset = record->offset;
     ev->parked = parked;
-    c->events_count++;
+    *(parked ? &c->parked_events_count : &c->events_count) += 1;
     if (!parked)
         DL_APPEND(c->place[record->partition].events, ev);
     return ev;
@@ -198,7 +204,7 @@ free_errand(bus_courier *c, errand *e)
 {
     if (e->ticket != 0)
         HASH_DELETE(hh, c->tickets, e);
-    if (e->in->errands == e)
+    if (e->active_prev != NULL) /* only the first of a lane is among the active */
         DL_DELETE2(c->active, e, active_prev, active_next);
     DL_DELETE(e->in->errands, e);
     bus_envelope_release(e->command);
@@ -207,7 +213,7 @@ free_errand(bus_courier *c, errand *e)
     if (--e->of->left == 0) {
         if (!e->of->parked)
             DL_DELETE(c->place[e->of->partition].events, e->of);
-        c->events_count--;
+        *(e->of->parked ? &c->parked_events_count : &c->events_count) -= 1;
         free(e->of);
     }
     free(e);
@@ -334,24 +340,41 @@ parking_of(const bus_courier *c, bus_id stream)
     return p;
 }
 
+/* reason: it goes into the store with the next checkpoint. NULL: it is there. */
 static void
-remember_parking(bus_courier *c, bus_id stream, uint16_t partition, int64_t from_offset)
+remember_parking(bus_courier *c, bus_id stream, uint16_t partition, int64_t from_offset,
+                 const char *reason)
 {
     parking *p = parking_of(c, stream);
 
-    if (p != NULL) {
-        if (from_offset < p->from_offset)
-            p->from_offset = from_offset;
-        return;
+    if (p == NULL) {
+        p = calloc(1, sizeof(*p));
+        if (p == NULL)
+            abort();
+        p->stream = stream;
+        p->partition = partition;
+        p->from_offset = INT64_MAX;
+        HASH_ADD(hh, c->parkings, stream, sizeof(p->stream), p);
+        atomic_fetch_add(&c->parked_count, 1);
     }
-    p = calloc(1, sizeof(*p));
-    if (p == NULL)
-        abort();
-    p->stream = stream;
-    p->partition = partition;
+    if (from_offset >= p->from_offset)
+        return;
     p->from_offset = from_offset;
-    HASH_ADD(hh, c->parkings, stream, sizeof(p->stream), p);
-    atomic_fetch_add(&c->parked_count, 1);
+    if (reason == NULL)
+        return;
+    free(p->unwritten);
+    p->unwritten = strdup(reason);
+    if (p->unwritten == NULL)
+        abort();
+}
+
+static void
+forget_parking(bus_courier *c, parking *p)
+{
+    HASH_DELETE(hh, c->parkings, p);
+    free(p->unwritten);
+    free(p);
+    atomic_fetch_sub(&c->parked_count, 1);
 }
 
 /* How far each partition is done. */
@@ -371,6 +394,7 @@ progress(const bus_courier *c, bus_checkpoint *out)
     return count;
 }
 
+/* What is in memory is dropped by the thread's loop: whoever calls this may hold some of it. */
 static void
 lose_all(bus_courier *c)
 {
@@ -379,27 +403,46 @@ lose_all(bus_courier *c)
         c->place[p].checkpoint.held = false;
         bus_follow_drop(c->follow, p);
     }
+    c->lost = true;
     atomic_store(&c->held, 0);
 }
 
-/* Checkpoints, and a parking if there is one, in one transaction. */
+/* The parkings that are not in the store yet, and the removal if there is one. */
+static int
+gather_parks(bus_courier *c, const bus_park_write *removal, bus_park_write **out)
+{
+    int count = 0;
+
+    *out = BUS_ARENA_ARRAY(&c->arena, bus_park_write, (size_t)HASH_COUNT(c->parkings) + 1);
+    for (const parking *p = c->parkings; p != NULL; p = p->hh.next)
+        if (p->unwritten != NULL && (removal == NULL || !bus_id_equal(p->stream, removal->stream)))
+            (*out)[count++] = (bus_park_write){.stream = p->stream,
+                                               .partition = p->partition,
+                                               .from_offset = p->from_offset,
+                                               .reason = p->unwritten};
+    if (removal != NULL)
+        (*out)[count++] = *removal;
+    return count;
+}
+
+/* Checkpoints and what is newly parked, in one transaction. removal: ends a parking; may be NULL.
+ */
 static bus_code
-commit(bus_courier *c, bus_park_write *park)
+commit(bus_courier *c, const bus_park_write *removal)
 {
     bus_checkpoint done[BUS_PARTITIONS_MAX];
     bus_effect     effect = {.home = c->home,
                              .reader = c->reader,
                              .domain = c->domain,
                              .checkpoints = done,
-                             .checkpoints_count = progress(c, done),
-                             .parks = park,
-                             .parks_count = park != NULL};
+                             .checkpoints_count = progress(c, done)};
     bus_error      err = {0};
     bus_code       rc;
 
     c->committed_us = now_us(c);
-    if (effect.checkpoints_count == 0 && park == NULL)
-        return BUS_OK;
+    effect.parks_count = gather_parks(c, removal, &effect.parks);
+    if (c->lost || (effect.checkpoints_count == 0 && effect.parks_count == 0))
+        return c->lost ? BUS_FENCED : BUS_OK;
     BUS_FAIL_POINT("courier.checkpoint");
     rc = c->options->store->effect(c->home_store, &effect, &err);
     if (rc == BUS_FENCED) {
@@ -414,23 +457,21 @@ commit(bus_courier *c, bus_park_write *park)
     atomic_store(&c->store_down, false);
     for (int i = 0; i < effect.checkpoints_count; i++)
         c->place[done[i].partition].checkpoint.offset = done[i].offset;
+    for (parking *p = c->parkings; p != NULL; p = p->hh.next) {
+        free(p->unwritten);
+        p->unwritten = NULL;
+    }
     return BUS_OK;
 }
 
-/* The stream's errands are put aside, from this event on; the rest go on. */
+/* The stream's errands are put aside, from this event on; the rest go on. The checkpoint passes
+ * them only together with the parking. */
 static void
 park(bus_courier *c, lane *l, const char *reason)
 {
-    bus_park_write write = {.stream = l->stream,
-                            .partition = l->partition,
-                            .from_offset = l->errands->of->offset,
-                            .reason = reason};
-
     bus_log_warn("courier.parked", BUS_KV("reader", c->reader), BUS_KV("home", c->home),
                  BUS_KV_ID("stream", l->stream), BUS_KV("reason", reason));
-    if (parking_of(c, l->stream) == NULL && commit(c, &write) != BUS_OK)
-        return; /* tried again with the next failure */
-    remember_parking(c, l->stream, l->partition, write.from_offset);
+    remember_parking(c, l->stream, l->partition, l->errands->of->offset, reason);
     while (l->errands != NULL)
         free_errand(c, l->errands);
     HASH_DELETE(hh, c->lanes, l);
@@ -440,15 +481,14 @@ park(bus_courier *c, lane *l, const char *reason)
 static void
 park_record(bus_courier *c, const bus_record *record, const bus_error *why)
 {
-    bus_park_write write = {.stream = record->stream,
-                            .partition = record->partition,
-                            .from_offset = record->offset,
-                            .reason = why->text};
+    parking *p = parking_of(c, record->stream);
 
     bus_log_error("courier.parked", BUS_KV("reader", c->reader), BUS_KV("home", c->home),
                   BUS_KV_ID("stream", record->stream), BUS_KV_ERR(why));
-    if (commit(c, &write) == BUS_OK)
-        remember_parking(c, record->stream, record->partition, record->offset);
+    if (p != NULL)
+        p->stuck = record->offset; /* tried again, it does not come past this */
+    else
+        remember_parking(c, record->stream, record->partition, record->offset, why->text);
 }
 
 static bus_code
@@ -466,8 +506,7 @@ take_record(bus_courier *c, const bus_record *record, bool parked)
 /* A stream that is parked is tried again from its first event. */
 typedef struct {
     bus_courier *c;
-    int64_t      from_offset;
-    bool         failed;
+    parking     *p;
 } unparking;
 
 static bus_code
@@ -476,55 +515,79 @@ unpark_record(void *context, const bus_record *record, bus_error *err)
     unparking *u = context;
 
     (void)err;
-    if (record->offset >= u->from_offset && !u->failed)
-        u->failed = take_record(u->c, record, true) != BUS_OK;
+    if (record->offset < u->p->from_offset || u->p->stuck != 0)
+        return BUS_OK;
+    if (take_record(u->c, record, true) == BUS_OK)
+        u->p->loaded = record->offset;
     return BUS_OK;
 }
 
 static void
 end_parking(bus_courier *c, parking *p)
 {
-    bus_park_write write = {.stream = p->stream,
-                            .partition = p->partition,
-                            .from_offset = p->from_offset,
-                            .reason = "",
-                            .remove = true};
+    const bus_park_write removal = {.stream = p->stream,
+                                    .partition = p->partition,
+                                    .from_offset = p->from_offset,
+                                    .reason = "",
+                                    .remove = true};
 
-    if (commit(c, &write) != BUS_OK)
+    if (commit(c, &removal) != BUS_OK)
         return;
     bus_log_info("courier.unparked", BUS_KV("reader", c->reader), BUS_KV_ID("stream", p->stream));
-    HASH_DELETE(hh, c->parkings, p);
-    free(p);
-    atomic_fetch_sub(&c->parked_count, 1);
+    forget_parking(c, p);
 }
 
+/* Takes the events of a parked stream in again; without errands the parking ends at once. */
+static void
+unpark(bus_courier *c, parking *p)
+{
+    unparking u = {.c = c, .p = p};
+    bus_error err = {0};
+    lane     *l;
+
+    p->loaded = 0;
+    p->stuck = 0;
+    if (c->options->store->load(c->log_store, c->domain, &p->stream, 1, unpark_record, &u, &err) !=
+        BUS_OK) {
+        store_trouble(c, "reading a parked stream", &err);
+        p->stuck = p->from_offset; /* what was taken in is not the whole */
+    }
+    HASH_FIND(hh, c->lanes, &p->stream, sizeof(p->stream), l);
+    if (l != NULL)
+        l->unparking = true;
+    else if (p->stuck == 0)
+        end_parking(c, p);
+}
+
+/* The errands of a parked stream are done. Events that came meanwhile were passed over. */
+static void
+parking_done(bus_courier *c, parking *p)
+{
+    if (p->stuck != 0)
+        return; /* tried again later, from where it was: repeats are harmless */
+    if (p->skipped > p->loaded) {
+        p->from_offset = p->loaded + 1;
+        unpark(c, p);
+    } else {
+        end_parking(c, p);
+    }
+}
+
+/* Each in its turn, so that those whose target stays down do not keep the others from theirs. */
 static void
 try_parked(bus_courier *c)
 {
-    parking *p, *next;
-
     c->unparked_us = now_us(c);
-    HASH_ITER(hh, c->parkings, p, next)
-    {
-        unparking u = {.c = c, .from_offset = p->from_offset};
-        bus_error err = {0};
-        lane     *l;
+    for (unsigned n = HASH_COUNT(c->parkings);
+         n > 0 && c->parked_events_count < PARKED_EVENTS_MAX && !c->lost; n--) {
+        parking *p = c->parkings;
+        lane    *l;
 
-        if (c->events_count >= EVENTS_MAX)
-            return;
+        HASH_DELETE(hh, c->parkings, p);
+        HASH_ADD(hh, c->parkings, stream, sizeof(p->stream), p);
         HASH_FIND(hh, c->lanes, &p->stream, sizeof(p->stream), l);
-        if (l != NULL)
-            continue; /* under way already */
-        if (c->options->store->load(c->log_store, c->domain, &p->stream, 1, unpark_record, &u,
-                                    &err) != BUS_OK) {
-            store_trouble(c, "reading a parked stream", &err);
-            return;
-        }
-        HASH_FIND(hh, c->lanes, &p->stream, sizeof(p->stream), l);
-        if (l != NULL)
-            l->unparking = true;
-        else if (!u.failed)
-            end_parking(c, p);
+        if (l == NULL) /* else it is under way already */
+            unpark(c, p);
     }
 }
 
@@ -611,7 +674,7 @@ finish(bus_courier *c, errand *e)
     HASH_DELETE(hh, c->lanes, l);
     free(l);
     if (p != NULL)
-        end_parking(c, p);
+        parking_done(c, p);
 }
 
 /* The answer goes back to the stream that asked, as a command of its own. */
@@ -702,12 +765,32 @@ pump(bus_courier *c)
 
 /* --- reading ---------------------------------------------------------------------------- */
 
+/* What is parked in partitions that were just taken. */
+static bus_code
+load_parkings(bus_courier *c, const bool fresh[BUS_PARTITIONS_MAX], bus_error *err)
+{
+    bus_parked *parked;
+    int         count;
+    bus_code    rc;
+
+    rc = c->options->store->parked(c->home_store, c->home, c->reader, &c->arena, &parked, &count,
+                                   err);
+    for (int i = 0; rc == BUS_OK && i < count; i++)
+        if (bus_str_is(parked[i].domain, c->domain) && parked[i].partition < c->partitions &&
+            fresh[parked[i].partition])
+            remember_parking(c, parked[i].stream, parked[i].partition, parked[i].from_offset, NULL);
+    return rc;
+}
+
+/* Takes what is free; what is held already is held on under a new epoch. */
 static void
 take_partitions(bus_courier *c)
 {
     bus_checkpoint mine[BUS_PARTITIONS_MAX];
+    bool           fresh[BUS_PARTITIONS_MAX] = {false};
     bus_error      err = {0};
-    int            held = 0;
+    bus_code       rc;
+    int            held = 0, fresh_count = 0;
 
     for (int p = 0; p < c->partitions; p++)
         mine[p] = (bus_checkpoint){.partition = (uint16_t)p};
@@ -717,33 +800,30 @@ take_partitions(bus_courier *c)
         store_trouble(c, "taking checkpoints", &err);
         return;
     }
-    atomic_store(&c->store_down, false);
     for (int p = 0; p < c->partitions; p++) {
         held += mine[p].held;
-        if (!mine[p].held)
+        fresh[p] = mine[p].held && !c->place[p].checkpoint.held;
+        fresh_count += fresh[p];
+        if (c->place[p].checkpoint.held && !mine[p].held) {
+            lose_all(c);
+            return;
+        }
+        if (mine[p].held)
+            c->place[p].checkpoint = mine[p];
+    }
+    if (fresh_count > 0 && (rc = load_parkings(c, fresh, &err)) != BUS_OK) {
+        store_trouble(c, "reading what is parked", &err);
+        lose_all(c); /* without it sends could leave out of order */
+        return;
+    }
+    atomic_store(&c->store_down, false);
+    for (int p = 0; p < c->partitions; p++) {
+        if (!fresh[p])
             continue;
-        c->place[p].checkpoint = mine[p];
         c->place[p].read = mine[p].offset;
         bus_follow_partition(c->follow, p, mine[p].offset);
     }
     atomic_store(&c->held, held);
-}
-
-static void
-load_parkings(bus_courier *c)
-{
-    bus_parked *parked;
-    bus_error   err = {0};
-    int         count;
-
-    if (c->options->store->parked(c->home_store, c->home, c->reader, &c->arena, &parked, &count,
-                                  &err) != BUS_OK) {
-        store_trouble(c, "reading what is parked", &err);
-        return;
-    }
-    for (int i = 0; i < count; i++)
-        if (bus_str_is(parked[i].domain, c->domain))
-            remember_parking(c, parked[i].stream, parked[i].partition, parked[i].from_offset);
 }
 
 static void
@@ -757,10 +837,6 @@ renew(bus_courier *c)
     for (int p = 0; p < c->partitions; p++)
         if (c->place[p].checkpoint.held)
             mine[count++] = c->place[p].checkpoint;
-    if (count == 0) {
-        take_partitions(c);
-        return;
-    }
     if (c->options->store->checkpoint_renew(c->home_store, c->home, c->reader, c->domain, mine,
                                             count, &err) != BUS_OK) {
         store_trouble(c, "renewing checkpoints", &err);
@@ -771,6 +847,8 @@ renew(bus_courier *c)
             lose_all(c);
             return;
         }
+    if (count < c->partitions) /* the leases of one that died run out one after another */
+        take_partitions(c);
 }
 
 /* True: there may be more at once. */
@@ -789,9 +867,13 @@ read_log(bus_courier *c)
     if (rc != BUS_OK)
         store_trouble(c, "reading the log", &err);
     for (int i = 0; i < count; i++) {
+        parking *p = parking_of(c, records[i].stream);
+
         c->place[records[i].partition].read = records[i].offset;
-        if (parking_of(c, records[i].stream) == NULL)
+        if (p == NULL)
             (void)take_record(c, &records[i], false);
+        else
+            p->skipped = records[i].offset;
     }
     atomic_store(&c->behind, bus_follow_behind(c->follow) + c->events_count);
     if (rc == BUS_OK && bus_follow_caught_up(c->follow))
@@ -812,18 +894,36 @@ take_replies(bus_courier *c)
     return count > 0;
 }
 
+static void
+forget_all(bus_courier *c)
+{
+    while (c->lanes != NULL) {
+        lane *l = c->lanes;
+
+        while (l->errands != NULL)
+            free_errand(c, l->errands);
+        HASH_DELETE(hh, c->lanes, l);
+        free(l);
+    }
+    while (c->parkings != NULL)
+        forget_parking(c, c->parkings);
+}
+
 static void *
 courier_main(void *context)
 {
     bus_courier *c = context;
 
-    load_parkings(c);
     take_partitions(c);
     c->renewed_us = c->unparked_us = now_us(c);
     while (!atomic_load(&c->stopping)) {
         bool more;
 
         bus_arena_reset(&c->arena);
+        if (c->lost) {
+            forget_all(c); /* taken anew at the next renewal, from the checkpoints */
+            c->lost = false;
+        }
         more = read_log(c);
         pump(c);
         more = take_replies(c) || more;
@@ -845,21 +945,7 @@ courier_main(void *context)
 static void
 free_courier(bus_courier *c)
 {
-    parking *p, *next_parking;
-
-    while (c->lanes != NULL) {
-        lane *l = c->lanes;
-
-        while (l->errands != NULL)
-            free_errand(c, l->errands);
-        HASH_DELETE(hh, c->lanes, l);
-        free(l);
-    }
-    HASH_ITER(hh, c->parkings, p, next_parking)
-    {
-        HASH_DELETE(hh, c->parkings, p);
-        free(p);
-    }
+    forget_all(c);
     bus_follow_close(c->follow);
     c->options->transport_ops->disconnect(c->client);
     bus_owners_destroy(c->owners);

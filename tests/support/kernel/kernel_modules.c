@@ -126,6 +126,17 @@ decide_place(const struct orders_place *cmd, bus_decision *out)
 }
 
 static bus_verdict
+decide_more(const struct orders_place_more *cmd, bus_decision *out)
+{
+    (void)orders_emit_placed(out, &(struct orders_placed){.count = cmd->items.count});
+    for (uint32_t i = 0; i < cmd->items.count; i++)
+        inventory_send_take(out, cmd->items.items[i],
+                            &(struct inventory_take){.quantity = cmd->quantity},
+                            &orders_item_answered_command);
+    return BUS_ACCEPTED;
+}
+
+static bus_verdict
 decide_answered(const bus_answer *answer, bus_decision *out)
 {
     if (!answer->accepted)
@@ -147,6 +158,7 @@ decide_order(const void *state, const void *command, const bus_meta *meta, bus_d
     (void)meta;
     switch (c->kind) {
     case ORDERS_PLACE: return decide_place(&c->place, out);
+    case ORDERS_PLACE_MORE: return decide_more(&c->place_more, out);
     case ORDERS_ITEM_ANSWERED: return decide_answered(&c->item_answered, out);
     case ORDERS_NOTE_DEPLETED:
         if (s->noted > 0)
