@@ -50,6 +50,7 @@ typedef struct skipped {
         int64_t table;
     } key;
     int64_t        from_offset;
+    bool           written; /* its parking is in the store */
     UT_hash_handle hh;
 } skipped;
 
@@ -95,7 +96,7 @@ skip_of(const bus_projector *p, int nth_table, bus_id stream)
 }
 
 static void
-add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset)
+add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset, bool written)
 {
     skipped *s;
 
@@ -107,8 +108,45 @@ add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset)
     s->key.stream = stream;
     s->key.table = nth_table;
     s->from_offset = from_offset;
+    s->written = written;
     HASH_ADD(hh, p->skip, key, sizeof(s->key), s);
     atomic_fetch_add(&p->parked, 1);
+}
+
+/* Of a turn that failed nothing is left: what it parked is found again. all: those that are in the
+ * store too, to be read from there again. */
+static void
+forget_skips(bus_projector *p, bool all)
+{
+    skipped *s, *next;
+
+    HASH_ITER(hh, p->skip, s, next)
+    {
+        if (s->written && !all)
+            continue;
+        HASH_DELETE(hh, p->skip, s);
+        free(s);
+        atomic_fetch_sub(&p->parked, 1);
+    }
+}
+
+/* What each view has parked, which another process may have changed. */
+static bus_code
+load_skips(bus_projector *p, bus_error *err)
+{
+    forget_skips(p, true);
+    for (int t = 0; t < p->tables_count; t++) {
+        bus_parked *parked;
+        int         count;
+        bus_code rc = p->options->store->parked(p->store, p->home, p->tables[t].reader, &p->arena,
+                                                &parked, &count, err);
+
+        if (rc != BUS_OK)
+            return rc;
+        for (int i = 0; i < count; i++)
+            add_skip(p, t, parked[i].stream, parked[i].from_offset, true);
+    }
+    return BUS_OK;
 }
 
 /* --- leases ------------------------------------------------------------------------ */
@@ -162,6 +200,10 @@ take_leases(bus_projector *p)
                 if (!at[part].held)
                     return false; /* another's: tried again later */
         }
+    if (load_skips(p, &err) != BUS_OK) {
+        store_trouble(p, "reading what is parked", &err);
+        return false;
+    }
     p->held = true;
     atomic_store(&p->trouble, false);
     place_sources(p);
@@ -318,7 +360,7 @@ park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bu
         .from_offset = record->offset,
         .reason = bus_arena_printf(&p->arena, "%s", why->text).at,
     };
-    add_skip(p, t, record->stream, record->offset);
+    add_skip(p, t, record->stream, record->offset, false);
 }
 
 /* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
@@ -489,6 +531,8 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         return rc;
     BUS_FAIL_POINT("projector.effected");
     advance(p);
+    for (skipped *s = p->skip; s != NULL; s = s->hh.next)
+        s->written = true;
     publish_progress(p, chain);
     BUS_FAIL_POINT("projector.published");
     bus_metric_add(&p->metrics[METRIC_EVENTS], h.count);
@@ -496,15 +540,20 @@ turn(bus_projector *p, bool *idle, bus_error *err)
     return BUS_OK;
 }
 
-/* A turn failed: nothing of it happened, so the logs are read from the checkpoints again. */
+/* A turn failed: nothing of it happened, so the logs are read from the checkpoints again. Where
+ * nobody knows whether it happened, the checkpoints are taken anew: the old connection cannot
+ * commit any more then, and the store tells how far it came. */
 static void
 step_back(bus_projector *p, bus_code rc, const bus_error *err)
 {
     store_trouble(p, "folding", err);
-    if (rc == BUS_FENCED)
+    forget_skips(p, false);
+    if (rc == BUS_FENCED || rc == BUS_UNKNOWN)
         p->held = false;
     else
         place_sources(p);
+    if (rc == BUS_UNKNOWN)
+        p->renewed_us = bus_mono_us(p->options->clock) - RENEW_US;
     bus_bell_wait(&p->bell, TROUBLE_MS);
 }
 
@@ -584,29 +633,19 @@ open_sources(bus_projector *p, bus_error *err)
     return BUS_OK;
 }
 
-/* The view's table, its inputs, and what it had parked before. */
+/* The view's table and its inputs. */
 static bus_code
 open_table(bus_projector *p, int t, const bus_view *view, bus_error *err)
 {
-    table      *tb = &p->tables[t];
-    bus_parked *parked;
-    char        name[BUS_VIEW_TABLE_BYTES];
-    int         count;
-    bus_code    rc;
+    table *tb = &p->tables[t];
+    char   name[BUS_VIEW_TABLE_BYTES];
 
     tb->view = view;
     bus_view_table_name(view->of, view->view_version, name);
     (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", name);
     for (int i = 0; i < view->of->follows_count; i++)
         tb->follows[source_of(p, view->of->follows[i]->aggregate->contract)] = true;
-    if ((rc = p->options->store->view_create(p->store, view->of, view->view_version, err)) !=
-            BUS_OK ||
-        (rc = p->options->store->parked(p->store, p->home, tb->reader, &p->arena, &parked, &count,
-                                        err)) != BUS_OK)
-        return rc;
-    for (int i = 0; i < count; i++)
-        add_skip(p, t, parked[i].stream, parked[i].from_offset);
-    return BUS_OK;
+    return p->options->store->view_create(p->store, view->of, view->view_version, err);
 }
 
 static void
@@ -636,14 +675,8 @@ init_metrics(bus_projector *p)
 static void
 free_projector(bus_projector *p)
 {
-    skipped *s, *next;
-
     bus_metrics_unregister(p->metrics);
-    HASH_ITER(hh, p->skip, s, next)
-    {
-        HASH_DELETE(hh, p->skip, s);
-        free(s);
-    }
+    forget_skips(p, true);
     for (int i = 0; i < p->sources_count; i++) {
         bus_follow_close(p->sources[i].follow);
         if (p->sources[i].store != NULL)
