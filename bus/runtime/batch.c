@@ -81,6 +81,18 @@ fail_open(batch *b, const bus_error *err)
                          bus_arena_printf(b->arena, "%s", bus_code_name(err->code)));
 }
 
+/* New streams that nobody made, and what a fault spoilt, are not kept. */
+static void
+drop_empty(batch *b)
+{
+    for (int i = 0; i < b->count; i++) {
+        bus_state *state = bus_states_find(b->w->states, b->items[i].cmd->stream);
+
+        if (state != NULL && (state->version == 0 || state->faulty))
+            bus_states_evict(b->w->states, state);
+    }
+}
+
 /* --- the rounds ---------------------------------------------------------------- */
 
 /* One try to append what is open. BUS_OK: it is committed, or there was nothing. */
@@ -161,6 +173,7 @@ overcome(batch *b, bus_code rc, int *conflicts, bus_error *err)
     case BUS_FENCED: batch_settle_fenced(b); return true;
     case BUS_UNKNOWN: return batch_settle_unknown(b, err) == BUS_OK;
     case BUS_CONFLICT:
+        b->load_new = true;
         if (++*conflicts >= CONFLICTS_MAX)
             narrow(b, err);
         return true;
@@ -194,9 +207,12 @@ append_all(batch *b)
         if (rc == BUS_OK) { /* the rest, what was quiet decided anew with it */
             b->limit = b->count;
             conflicts = 0;
+            drop_empty(b);
         } else if (!overcome(b, rc, &conflicts, &err)) {
             fail_open(b, &err);
             return;
+        } else {
+            drop_empty(b); /* the next round may have to look for them */
         }
     }
     (void)bus_fail(&err, BUS_CONFLICT, "the batch did not come to an end");
@@ -304,18 +320,6 @@ command_of_timer(batch *b, const bus_timer *timer)
     c->due_at_ms = timer->due_at_ms;
     c->data = BUS_STR("{}");
     return c;
-}
-
-/* New streams that nobody made, and what a fault spoilt, are not kept. */
-static void
-drop_empty(batch *b)
-{
-    for (int i = 0; i < b->count; i++) {
-        bus_state *state = bus_states_find(b->w->states, b->items[i].cmd->stream);
-
-        if (state != NULL && (state->version == 0 || state->faulty))
-            bus_states_evict(b->w->states, state);
-    }
 }
 
 void

@@ -63,8 +63,9 @@ typedef struct batch {
     bus_arena  *arena;
     item       *items;
     int         count;
-    item       *by_id; /* uthash: the first item of each command id */
-    int         limit; /* items decided in one round, at most */
+    item       *by_id;    /* uthash: the first item of each command id */
+    int         limit;    /* items decided in one round, at most */
+    bool        load_new; /* streams to be made are looked for as well: something was there */
 
     /* of this round */
     bus_state  **touched;

@@ -198,7 +198,7 @@ batch_load(batch *b, bus_error *err)
     for (int i = 0; i < b->count; i++) {
         const item *it = &b->items[i];
 
-        if (it->status == ITEM_OPEN && it->message->on != BUS_ON_NEW &&
+        if (it->status == ITEM_OPEN && (b->load_new || it->message->on != BUS_ON_NEW) &&
             bus_states_find(w->states, it->cmd->stream) == NULL)
             missing[count++] = it->cmd->stream;
     }

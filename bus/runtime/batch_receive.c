@@ -116,18 +116,19 @@ batch_receive(batch *b, item *it, int64_t now_ms)
     item *first;
 
     it->status = ITEM_OPEN;
+    it->digest = bus_derive_digest(c->type, c->stream, c->data);
+    if (c->expires_at_ms != 0 &&
+        c->expires_at_ms < now_ms) { /* nobody's twin: one may not be late */
+        batch_settle(it, BUS_ANSWER_EXPIRED, "EXPIRED", BUS_STR("the command came too late"));
+        return;
+    }
     HASH_FIND(hh, b->by_id, &c->command_id, sizeof(c->command_id), first);
     if (first != NULL) {
         it->twin = first;
-        it->digest = bus_derive_digest(c->type, c->stream, c->data);
         it->status = ITEM_TWIN;
         return;
     }
     HASH_ADD_KEYPTR(hh, b->by_id, &c->command_id, sizeof(c->command_id), it);
-    if (c->expires_at_ms != 0 && c->expires_at_ms < now_ms) {
-        batch_settle(it, BUS_ANSWER_EXPIRED, "EXPIRED", BUS_STR("the command came too late"));
-        return;
-    }
     if (c->partition >= w->partitions || !w->leases[c->partition].held ||
         bus_id_partition(c->stream, w->partitions) != c->partition) {
         batch_settle(it, BUS_ANSWER_NOT_OWNER, "NOT_OWNER",
@@ -140,7 +141,6 @@ batch_receive(batch *b, item *it, int64_t now_ms)
                      bus_arena_printf(b->arena, "no such command: %.*s", BUS_STR_ARG(c->type)));
         return;
     }
-    it->digest = bus_derive_digest(c->type, c->stream, c->data);
     if (!met_before(b, it))
         (void)decode_data(b, it);
 }

@@ -91,8 +91,8 @@ bus_writer_lease(bus_writer *w, bool again)
     for (int i = 0; i < count; i++) {
         bus_lease *lease = &w->leases[wanted[i].partition];
 
-        /* What another wrote meanwhile is not in our states. */
-        if (wanted[i].held && !lease->held)
+        /* What another wrote meanwhile is not in our states: one epoch more is our own taking. */
+        if (wanted[i].held && (!lease->held || wanted[i].epoch != lease->epoch + 1))
             bus_states_evict_all(w->states);
         if (wanted[i].at_ms < lease->at_ms)
             wanted[i].at_ms = lease->at_ms;
@@ -147,8 +147,10 @@ due_timers(bus_writer *w, bus_arena *arena, bus_timer **out)
     for (int p = 0; p < w->partitions; p++)
         if (w->leases[p].held)
             mine[mine_count++] = (uint16_t)p;
-    if (mine_count == 0)
+    if (mine_count == 0) {
+        w->next_timer_ms = now_ms + TIMERS_POLL_MS; /* idle, not spinning */
         return 0;
+    }
     if (w->options->store->timers_due(w->store, w->domain, mine, mine_count, now_ms, TIMERS_MAX,
                                       arena, out, &count, &next_ms, &err) != BUS_OK) {
         store_trouble(w, "writer.timers_failed", &err);
