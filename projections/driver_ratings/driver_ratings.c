@@ -5,6 +5,8 @@
 #include "contracts/drivers.h"
 #include "contracts/trips.h"
 
+#define OVER_NORM_MAX_BP INT64_C(1000000000000) /* as in the contract */
+
 static bus_id
 driver_of(const bus_event *event)
 {
@@ -14,13 +16,44 @@ driver_of(const bus_event *event)
         return ((const struct trips_trip_aborted *)event->data)->driver_id;
     if (event->type == &trips_driver_refused_event)
         return ((const struct trips_driver_refused *)event->data)->driver_id;
+    if (event->type == &trips_trip_settled_event)
+        return ((const struct trips_trip_settled *)event->data)->driver_id;
     return event->stream; /* hired */
 }
 
 static void
 keys(const bus_event *event, bus_projection *out)
 {
-    bus_row_key(out, driver_of(event));
+    bus_id driver = driver_of(event);
+
+    if (!bus_id_is_nil(driver)) /* a trip may be settled without one */
+        bus_row_key(out, driver);
+}
+
+static void
+count_stops(struct driver_ratings_row *row, int64_t arrived, int64_t on_time)
+{
+    row->stops_arrived += arrived;
+    row->stops_on_time += on_time;
+    row->has_on_time_bp = row->stops_arrived > 0;
+    if (row->has_on_time_bp)
+        row->on_time_bp = row->stops_on_time * 10000 / row->stops_arrived;
+}
+
+/* Only trips whose litres were counted say anything about the driver. */
+static void
+count_fuel(struct driver_ratings_row *row, const struct trips_trip_settled *e)
+{
+    if (!e->has_fuel_norm_ml)
+        return;
+    row->fuel_ml += e->fuel_ml;
+    row->fuel_norm_ml += e->fuel_norm_ml;
+    row->has_fuel_over_norm_bp = row->fuel_norm_ml > 0;
+    if (!row->has_fuel_over_norm_bp)
+        return;
+    row->fuel_over_norm_bp = (row->fuel_ml - row->fuel_norm_ml) * 10000 / row->fuel_norm_ml;
+    if (row->fuel_over_norm_bp > OVER_NORM_MAX_BP)
+        row->fuel_over_norm_bp = OVER_NORM_MAX_BP;
 }
 
 static void
@@ -36,16 +69,20 @@ project(void *state, const bus_event *event, bus_projection *out)
         row->completed++;
         row->driven_m += e->driven_m;
         row->on_trip_s += e->duration_s;
+        count_stops(row, e->stops_arrived, e->stops_on_time);
     } else if (event->type == &trips_trip_aborted_event) {
         const struct trips_trip_aborted *e = event->data;
 
         row->aborted++;
         row->driven_m += e->driven_m;
         row->on_trip_s += e->duration_s;
+        count_stops(row, e->stops_arrived, e->stops_on_time);
     } else if (event->type == &trips_driver_refused_event) {
         row->refused++;
+    } else if (event->type == &trips_trip_settled_event) {
+        count_fuel(row, event->data);
     }
 }
 
 const bus_view driver_ratings_projection = {
-    .of = &driver_ratings_view, .view_version = 1, .project = project, .keys = keys};
+    .of = &driver_ratings_view, .view_version = 2, .project = project, .keys = keys};

@@ -515,6 +515,8 @@ emit_settled(const struct trip *s, int64_t day_share_kop, const bus_meta *meta, 
     e.duration_s = m.duration_s;
     e.points = m.points;
     e.fuel_ml = m.fuel_ml;
+    e.has_fuel_norm_ml = s->has_fuel;
+    e.fuel_norm_ml = trip_norm_ml(s, m.distance_m);
     e.fuel_litre_kop = m.fuel_litre_kop;
     return trips_emit_trip_settled(out, &e);
 }

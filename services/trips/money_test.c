@@ -109,10 +109,25 @@ test_final(void **state)
                "'cost_kop':428792,'profit_kop':-208792,'margin_bp':-9490},"
                "'customers':[{'customer_id':'" CUSTOMER_A
                "','revenue_kop':150000,'cost_kop':292359},"
-               "{'customer_id':'" CUSTOMER_B "','revenue_kop':70000,'cost_kop':136433}]}");
+               "{'customer_id':'" CUSTOMER_B "','revenue_kop':70000,'cost_kop':136433}],"
+               "'fuel_ml':6240,'fuel_norm_ml':null}");
     when_answer_from(VEHICLE_DAY, "trips.day_frozen", "trips.freeze_day_share",
                      "trips.day_share_frozen.v1", "{'trip_id':'" STORY_STREAM "','share_kop':1}");
     then_nothing_more();
+}
+
+/* Litres that were counted stand beside those of the norm: 52 km at 12 l. */
+static void
+test_final_compares_counted_fuel(void **state)
+{
+    (void)state;
+    a_finished_trip();
+    when("trips.record_fuel_cost",
+         "{'consumed_ml':7000,'cost_kop':41000,'basis':'LEDGER','reference':'tank 4'}");
+    when("trips.settle", "{}");
+    when_answer_from(VEHICLE_DAY, "trips.day_frozen", "trips.freeze_day_share",
+                     "trips.day_share_frozen.v1", "{'trip_id':'" STORY_STREAM "','share_kop':1}");
+    then_event("trips.trip_settled.v1", "{'fuel_ml':7000,'fuel_norm_ml':6240}");
 }
 
 /* A day with no room for the trip: the others bear its cost, this one nothing. */
@@ -531,6 +546,7 @@ main(void)
         cmocka_unit_test(test_provisional),
         cmocka_unit_test(test_a_co_driver_is_paid),
         cmocka_unit_test(test_final),
+        cmocka_unit_test(test_final_compares_counted_fuel),
         cmocka_unit_test(test_final_without_a_share),
         cmocka_unit_test(test_revenue_lines),
         cmocka_unit_test(test_lines_are_bounded),

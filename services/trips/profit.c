@@ -81,6 +81,12 @@ expected_day_share(const struct trip *s, int64_t duration_s, int64_t work_day_s)
     return trip_mul_div(s->fixed_kop_day, duration_s, work_day_s);
 }
 
+int64_t
+trip_norm_ml(const struct trip *s, int64_t distance_m)
+{
+    return trip_mul_div(distance_m, s->norm_ml_100km, 100000);
+}
+
 void
 trip_measure(const struct trip *s, enum trips_stage stage, const struct trips_settings *settings,
              struct trip_measure *m)
@@ -99,7 +105,7 @@ trip_measure(const struct trip *s, enum trips_stage stage, const struct trips_se
         m->fuel_ml = s->fuel_ml;
         m->fuel_kop = s->fuel_kop;
     } else { /* litres are metres x norm / 100000 / 1000; money divides once, at the end */
-        m->fuel_ml = trip_mul_div(m->distance_m, s->norm_ml_100km, 100000);
+        m->fuel_ml = trip_norm_ml(s, m->distance_m);
         m->fuel_kop = round_div((wide)m->distance_m * s->norm_ml_100km * m->fuel_litre_kop,
                                 (wide)100000 * 1000);
     }

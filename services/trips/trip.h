@@ -85,6 +85,7 @@ struct trip {
     int64_t odometer_start_m, driven_m;
     int64_t departed_at, finished_at, last_business_at; /* 0: not yet */
     int32_t day;                                        /* local date of departure */
+    int32_t stops_arrived, stops_on_time;
 
     struct trip_revenue revenue[TRIP_LINES_MAX];
     int32_t             revenue_count;
@@ -240,8 +241,10 @@ struct trip_parts {
 
 void trip_measure(const struct trip *s, enum trips_stage stage,
                   const struct trips_settings *settings, struct trip_measure *m);
-void trip_profit(const struct trip *s, const struct trip_measure *m, struct trips_profit *p,
-                 struct trip_parts *parts);
+/* Fuel that the vehicle's norm allows for a distance. */
+int64_t trip_norm_ml(const struct trip *s, int64_t distance_m);
+void    trip_profit(const struct trip *s, const struct trip_measure *m, struct trips_profit *p,
+                    struct trip_parts *parts);
 /* Splits total by weights, each rounded toward zero, the remainder to the largest weight (the
  * first of equals). All weights zero: all to the first. The parts sum to total. */
 void trip_split(int64_t total, const int64_t *weights, int32_t count, int64_t *parts);

@@ -312,6 +312,8 @@ trip_apply(void *state, const void *event)
         break;
     case TRIPS_STOP_ARRIVED:
         set_stop(s, e->stop_arrived.seq, TRIPS_STOP_STATUS_ARRIVED, e->stop_arrived.arrived_at);
+        s->stops_arrived++;
+        s->stops_on_time += e->stop_arrived.late_s <= 0 ? 1 : 0;
         break;
     case TRIPS_STOP_COMPLETED:
         trip_apply_stop_completed(s, &e->stop_completed);
@@ -419,7 +421,7 @@ on_delivery_unplanned(const bus_event *event, bus_reaction_out *out)
 
 static const bus_aggregate aggregates[] = {
     {.of = &trips_trip,
-     .snapshot_version = 1,
+     .snapshot_version = 2,
      .state_size = sizeof(struct trip),
      .decide = decide,
      .apply = trip_apply,

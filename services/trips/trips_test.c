@@ -465,6 +465,20 @@ test_the_rest_may_be_reordered(void **state)
 }
 
 static void
+test_the_end_tells_how_punctual_it_was(void **state)
+{
+    (void)state;
+    a_trip_on_the_road();
+    when("trips.arrive_stop", "{'seq':1}");
+    when("trips.complete_stop", "{'seq':1}");
+    at_time(T0 + 600000 + 7200000);
+    when("trips.arrive_stop", "{'seq':2}"); /* late */
+    when("trips.complete_stop", "{'seq':2}");
+    when("trips.finish", "{'odometer_m':1052000}");
+    then_event("trips.trip_completed.v1", "{'stops_arrived':2,'stops_on_time':1}");
+}
+
+static void
 test_the_odometer_is_believed_within_reason(void **state)
 {
     (void)state;
@@ -481,7 +495,7 @@ test_the_odometer_is_believed_within_reason(void **state)
     then_event("trips.trip_completed.v1",
                "{'reservation_id':'" ASSIGNMENT "','vehicle_id':'" VEHICLE "','driver_id':'" DRIVER
                "','odometer_m':1055001,'driven_m':55001,'duration_s':7200,'day':'2026-11-23',"
-               "'gps_m':50000,'reason':'tunnel'}");
+               "'gps_m':50000,'stops_arrived':2,'stops_on_time':2,'reason':'tunnel'}");
     then_event("trips.profit_computed.v1", "{'stage':'PROVISIONAL'}");
     then_nothing_more();
     /* v5(VEHICLE, "day:2026-11-23") collects the seconds */
@@ -582,6 +596,7 @@ main(void)
         cmocka_unit_test(test_stops_are_driven_in_order),
         cmocka_unit_test(test_a_stop_may_fail),
         cmocka_unit_test(test_the_rest_may_be_reordered),
+        cmocka_unit_test(test_the_end_tells_how_punctual_it_was),
         cmocka_unit_test(test_the_odometer_is_believed_within_reason),
         cmocka_unit_test(test_late_messages_of_a_device),
         cmocka_unit_test(test_aborting_on_the_road),
