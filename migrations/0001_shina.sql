@@ -16,6 +16,15 @@ create table shina.domains (
     made_at    timestamptz not null default clock_timestamp()
 );
 
+-- The processes that are there, of all domains: each says so every second. What they hold is in
+-- partitions and checkpoints; this only tells how many share, and where their batches come from.
+create table shina.members (
+    process     text collate "C" primary key,
+    url         text not null,
+    parts       text[] not null,
+    lease_until timestamptz not null
+) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
 -- Makes a role without login if this user may; true: the role is there. Roles belong to the
 -- whole server, so another database may have made it, or be making it now.
 -- +migrate StatementBegin
@@ -306,6 +315,22 @@ end
 $renew$
 $sql$, domain_name);
 
+    execute format($sql$
+create or replace function %1$I.checkpoint_release(
+    reader_name text, of_domain text, parts smallint[], epochs bigint[]
+) returns void
+language plpgsql as $release$
+begin
+    for i in 1 .. cardinality(parts) loop
+        update %1$I.checkpoints c
+           set owner = null, lease_until = '-infinity'
+         where c.reader = reader_name and c.domain = of_domain
+           and c.partition = parts[i] and c.epoch = epochs[i];
+    end loop;
+end
+$release$
+$sql$, domain_name);
+
     -- Moves checkpoints under their epochs, renewing their leases, and writes parkings.
     execute format($sql$
 create or replace function %1$I.advance(
@@ -491,6 +516,7 @@ create table %1$I.parked (
         -- What a process of this domain alone needs to start and to fill its views.
         execute format('grant usage on schema shina to %I', role_name);
         execute format('grant select on shina.domains to %I', role_name);
+        execute format('grant select, insert, update, delete on shina.members to %I', role_name);
         execute format('grant usage, create on schema views to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',

@@ -14,6 +14,7 @@
 #include "bus/runtime/derive.h"
 #include "bus/runtime/fold.h"
 #include "bus/runtime/follow.h"
+#include "bus/runtime/members.h"
 #include "bus/runtime/owners.h"
 #include "bus/runtime/sends.h"
 
@@ -30,8 +31,9 @@
 #define REPLIES_MAX 256       /* taken at once */
 #define COMMIT_US 250000      /* checkpoints are written so often */
 #define RENEW_US 1500000      /* ... and renewed */
-#define REPLY_US 3000000      /* without a reply the command goes again */
-#define RETRY_FIRST_US 20000  /* pause after a failure, doubled up to */
+#define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
+#define REPLY_US 3000000     /* without a reply the command goes again */
+#define RETRY_FIRST_US 20000 /* pause after a failure, doubled up to */
 #define RETRY_LAST_US 2000000
 #define PARK_AFTER_US 30000000 /* of failing: the stream is parked */
 #define UNPARK_US 30000000     /* parked streams are tried again */
@@ -89,7 +91,7 @@ struct bus_courier {
     const bus_module          *module;
     const bus_runtime_options *options;
     const char *home, *domain; /* whose schema has the checkpoint; whose log is read */
-    char        reader[96];
+    char        reader[96], part[BUS_MEMBERS_PART_BYTES];
     bool        reactions;
 
     bus_store  *home_store, *log_store;
@@ -112,7 +114,7 @@ struct bus_courier {
     errand  *tickets; /* uthash */
     uint64_t last_ticket;
     parking *parkings; /* uthash */
-    int64_t  committed_us, renewed_us, unparked_us;
+    int64_t  committed_us, renewed_us, shared_us, unparked_us;
 
     pthread_t       thread;
     atomic_bool     stopping, store_down, caught_up;
@@ -782,15 +784,91 @@ load_parkings(bus_courier *c, const bool fresh[BUS_PARTITIONS_MAX], bus_error *e
     return rc;
 }
 
-/* Takes what is free; what is held already is held on under a new epoch. */
-static void
-take_partitions(bus_courier *c)
+static int
+held_partitions(const bus_courier *c)
 {
-    bus_checkpoint mine[BUS_PARTITIONS_MAX];
+    int held = 0;
+
+    for (int p = 0; p < c->partitions; p++)
+        held += c->place[p].checkpoint.held;
+    return held;
+}
+
+static void
+drop_lane(bus_courier *c, lane *l)
+{
+    while (l->errands != NULL)
+        free_errand(c, l->errands);
+    HASH_DELETE(hh, c->lanes, l);
+    free(l);
+}
+
+/* Nothing of the partition is read, under way or remembered any more. By the thread's loop only:
+ * others may hold some of it. */
+static void
+drop_partition(bus_courier *c, int partition)
+{
+    lane    *l, *next_lane;
+    parking *p, *next_parking;
+
+    c->place[partition].checkpoint.held = false;
+    bus_follow_drop(c->follow, partition);
+    HASH_ITER(hh, c->lanes, l, next_lane)
+    {
+        if (l->partition == partition)
+            drop_lane(c, l);
+    }
+    HASH_ITER(hh, c->parkings, p, next_parking)
+    {
+        if (p->partition == partition)
+            forget_parking(c, p);
+    }
+    BUS_INVARIANT(c->place[partition].events == NULL);
+}
+
+/* Gives back what is ours in the store, when all of it is dropped here. */
+static void
+release(bus_courier *c, const bus_checkpoint *surplus, int count)
+{
+    bus_error err = {0};
+
+    for (int i = 0; i < count; i++)
+        drop_partition(c, surplus[i].partition);
+    if (count > 0 &&
+        c->options->store->checkpoint_release(c->home_store, c->home, c->reader, c->domain, surplus,
+                                              count, &err) != BUS_OK)
+        store_trouble(c, "giving checkpoints back", &err); /* they run out */
+}
+
+/* Begins to read the partitions that were just taken. */
+static void
+begin_partitions(bus_courier *c, const bool fresh[BUS_PARTITIONS_MAX])
+{
+    bus_error err = {0};
+
+    if (load_parkings(c, fresh, &err) != BUS_OK) {
+        store_trouble(c, "reading what is parked", &err);
+        lose_all(c); /* without it sends could leave out of order */
+        return;
+    }
+    atomic_store(&c->store_down, false);
+    for (int p = 0; p < c->partitions; p++) {
+        if (!fresh[p])
+            continue;
+        c->place[p].read = c->place[p].checkpoint.offset;
+        bus_follow_partition(c->follow, p, c->place[p].read);
+    }
+}
+
+/* Takes what is free, up to the share; what is held already is held on under a new epoch, what
+ * came beyond the share goes back unread. */
+static void
+take_partitions(bus_courier *c, int share)
+{
+    bus_checkpoint mine[BUS_PARTITIONS_MAX], surplus[BUS_PARTITIONS_MAX];
     bool           fresh[BUS_PARTITIONS_MAX] = {false};
     bus_error      err = {0};
-    bus_code       rc;
-    int            held = 0, fresh_count = 0;
+    int            held = held_partitions(c), surplus_count = 0;
 
     for (int p = 0; p < c->partitions; p++)
         mine[p] = (bus_checkpoint){.partition = (uint16_t)p};
@@ -801,29 +879,42 @@ take_partitions(bus_courier *c)
         return;
     }
     for (int p = 0; p < c->partitions; p++) {
-        held += mine[p].held;
-        fresh[p] = mine[p].held && !c->place[p].checkpoint.held;
-        fresh_count += fresh[p];
         if (c->place[p].checkpoint.held && !mine[p].held) {
             lose_all(c);
             return;
         }
-        if (mine[p].held)
+        fresh[p] = mine[p].held && !c->place[p].checkpoint.held && held < share;
+        held += fresh[p];
+        if (fresh[p] || c->place[p].checkpoint.held)
             c->place[p].checkpoint = mine[p];
+        else if (mine[p].held)
+            surplus[surplus_count++] = mine[p];
     }
-    if (fresh_count > 0 && (rc = load_parkings(c, fresh, &err)) != BUS_OK) {
-        store_trouble(c, "reading what is parked", &err);
-        lose_all(c); /* without it sends could leave out of order */
-        return;
+    release(c, surplus, surplus_count);
+    begin_partitions(c, fresh);
+}
+
+/* Brings what we hold to our share: what is too much is committed, dropped and given back. */
+static void
+share_partitions(bus_courier *c)
+{
+    bus_checkpoint surplus[BUS_PARTITIONS_MAX];
+    int            share = bus_members_share(c->options->members, c->part, c->partitions);
+    int            count = 0, held = held_partitions(c);
+
+    c->shared_us = now_us(c);
+    if (held < share) {
+        take_partitions(c, share);
+    } else if (held > share && commit(c, NULL) == BUS_OK) {
+        for (int p = c->partitions - 1; p >= 0 && held - count > share; p--)
+            if (c->place[p].checkpoint.held)
+                surplus[count++] = c->place[p].checkpoint;
+        release(c, surplus, count);
     }
-    atomic_store(&c->store_down, false);
-    for (int p = 0; p < c->partitions; p++) {
-        if (!fresh[p])
-            continue;
-        c->place[p].read = mine[p].offset;
-        bus_follow_partition(c->follow, p, mine[p].offset);
-    }
-    atomic_store(&c->held, held);
+    held = held_partitions(c);
+    if (held != atomic_exchange(&c->held, held))
+        bus_log_info("courier.leases", BUS_KV("home", c->home), BUS_KV("reader", c->reader),
+                     BUS_KV("of", c->domain), BUS_KV_INT("held", held));
 }
 
 static void
@@ -844,11 +935,10 @@ renew(bus_courier *c)
     }
     for (int i = 0; i < count; i++)
         if (!mine[i].held) {
-            lose_all(c);
-            return;
+            bus_log_warn("courier.partition_lost", BUS_KV("reader", c->reader),
+                         BUS_KV("home", c->home), BUS_KV_INT("partition", mine[i].partition));
+            drop_partition(c, mine[i].partition);
         }
-    if (count < c->partitions) /* the leases of one that died run out one after another */
-        take_partitions(c);
 }
 
 /* True: there may be more at once. */
@@ -897,16 +987,25 @@ take_replies(bus_courier *c)
 static void
 forget_all(bus_courier *c)
 {
-    while (c->lanes != NULL) {
-        lane *l = c->lanes;
-
-        while (l->errands != NULL)
-            free_errand(c, l->errands);
-        HASH_DELETE(hh, c->lanes, l);
-        free(l);
-    }
+    while (c->lanes != NULL)
+        drop_lane(c, c->lanes);
     while (c->parkings != NULL)
         forget_parking(c, c->parkings);
+}
+
+/* A clean stop: another may go on at once. */
+static void
+give_all_back(bus_courier *c)
+{
+    bus_checkpoint mine[BUS_PARTITIONS_MAX];
+    int            count = 0;
+
+    if (commit(c, NULL) != BUS_OK)
+        return;
+    for (int p = 0; p < c->partitions; p++)
+        if (c->place[p].checkpoint.held)
+            mine[count++] = c->place[p].checkpoint;
+    release(c, mine, count);
 }
 
 static void *
@@ -914,14 +1013,14 @@ courier_main(void *context)
 {
     bus_courier *c = context;
 
-    take_partitions(c);
+    share_partitions(c);
     c->renewed_us = c->unparked_us = now_us(c);
     while (!atomic_load(&c->stopping)) {
         bool more;
 
         bus_arena_reset(&c->arena);
         if (c->lost) {
-            forget_all(c); /* taken anew at the next renewal, from the checkpoints */
+            forget_all(c); /* taken anew with the next look at our share, from the checkpoints */
             c->lost = false;
         }
         more = read_log(c);
@@ -929,14 +1028,16 @@ courier_main(void *context)
         more = take_replies(c) || more;
         if (now_us(c) - c->renewed_us >= RENEW_US)
             renew(c);
+        if (now_us(c) - c->shared_us >= SHARE_US && !c->lost)
+            share_partitions(c);
         if (now_us(c) - c->committed_us >= COMMIT_US)
             (void)commit(c, NULL);
         if (now_us(c) - c->unparked_us >= UNPARK_US)
             try_parked(c);
         if (!more)
-            bus_bell_wait(&c->bell, c->active != NULL ? 20 : 1000);
+            bus_bell_wait(&c->bell, c->active != NULL ? 20 : BUS_MEMBERS_SHARE_MS);
     }
-    (void)commit(c, NULL);
+    give_all_back(c);
     return NULL;
 }
 
@@ -1000,6 +1101,7 @@ new_courier(const bus_module *module, const bus_runtime_options *options)
     c->module = module;
     c->options = options;
     c->home = c->domain = module->contract->module;
+    (void)snprintf(c->part, sizeof(c->part), "service %.80s", c->home);
     return c;
 }
 

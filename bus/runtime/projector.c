@@ -76,7 +76,7 @@ struct bus_projector {
     bus_metric metrics[METRICS];
 
     pthread_t       thread;
-    atomic_bool     stopping, trouble, caught_up;
+    atomic_bool     stopping, trouble, caught_up, stands_by;
     atomic_int      parked;
     _Atomic int64_t behind;
 };
@@ -175,37 +175,74 @@ place_sources(bus_projector *p)
         }
 }
 
-/* All checkpoints of all tables, or none: one projector owns all inputs of its views. */
+/* Gives back what is ours: of all tables. */
+static void
+release_leases(bus_projector *p)
+{
+    p->held = false;
+    for (int t = 0; t < p->tables_count; t++)
+        for (int s = 0; s < p->sources_count; s++) {
+            bus_checkpoint mine[BUS_PARTITIONS_MAX];
+            bus_error      err = {0};
+            int            count = 0;
+
+            for (int part = 0; part < p->partitions; part++)
+                if (p->tables[t].at[s][part].held) {
+                    mine[count++] = p->tables[t].at[s][part];
+                    p->tables[t].at[s][part].held = false;
+                }
+            if (count > 0 && p->options->store->checkpoint_release(
+                                 p->store, p->home, p->tables[t].reader,
+                                 p->sources[s].contract->module, mine, count, &err) != BUS_OK)
+                store_trouble(p, "giving checkpoints back", &err); /* they run out */
+        }
+}
+
+static bool
+take_source(bus_projector *p, int t, int s)
+{
+    bus_checkpoint *at = p->tables[t].at[s];
+    bus_error       err = {0};
+
+    if (!p->tables[t].follows[s])
+        return true;
+    for (int part = 0; part < p->partitions; part++)
+        at[part] = (bus_checkpoint){.partition = (uint16_t)part};
+    if (p->options->store->checkpoint_take(p->store, p->home, p->tables[t].reader,
+                                           p->sources[s].contract->module, p->options->process,
+                                           p->options->sole, at, p->partitions, &err) != BUS_OK) {
+        store_trouble(p, "taking checkpoints", &err);
+        return false;
+    }
+    atomic_store(&p->trouble, false);
+    for (int part = 0; part < p->partitions; part++)
+        if (!at[part].held)
+            return false; /* another's: tried again later */
+    return true;
+}
+
+/* All checkpoints of all tables, or none: one projector owns all inputs of its views. A second
+ * one of a domain stands by. What was taken in vain goes back, or two could wait for each other. */
 static bool
 take_leases(bus_projector *p)
 {
     bus_error err = {0};
+    bool      all = true;
 
     p->held = false;
-    for (int t = 0; t < p->tables_count; t++)
-        for (int s = 0; s < p->sources_count; s++) {
-            bus_checkpoint *at = p->tables[t].at[s];
-
-            if (!p->tables[t].follows[s])
-                continue;
-            for (int part = 0; part < p->partitions; part++)
-                at[part] = (bus_checkpoint){.partition = (uint16_t)part};
-            if (p->options->store->checkpoint_take(
-                    p->store, p->home, p->tables[t].reader, p->sources[s].contract->module,
-                    p->options->process, p->options->sole, at, p->partitions, &err) != BUS_OK) {
-                store_trouble(p, "taking checkpoints", &err);
-                return false;
-            }
-            for (int part = 0; part < p->partitions; part++)
-                if (!at[part].held)
-                    return false; /* another's: tried again later */
-        }
-    if (load_skips(p, &err) != BUS_OK) {
+    for (int t = 0; t < p->tables_count && all; t++)
+        for (int s = 0; s < p->sources_count && all; s++)
+            all = take_source(p, t, s);
+    atomic_store(&p->stands_by, !all && !atomic_load(&p->trouble));
+    if (all && load_skips(p, &err) != BUS_OK) {
         store_trouble(p, "reading what is parked", &err);
+        all = false;
+    }
+    if (!all) {
+        release_leases(p);
         return false;
     }
     p->held = true;
-    atomic_store(&p->trouble, false);
     place_sources(p);
     return true;
 }
@@ -237,8 +274,10 @@ renew(bus_projector *p)
                 if (!mine[part].held)
                     p->held = false;
         }
-    if (!p->held)
-        bus_log_warn("projector.fenced", BUS_KV("domain", p->home));
+    if (p->held)
+        return;
+    bus_log_warn("projector.fenced", BUS_KV("domain", p->home));
+    release_leases(p);
 }
 
 /* --- one turn ------------------------------------------------------------------------ */
@@ -548,8 +587,10 @@ step_back(bus_projector *p, bus_code rc, const bus_error *err)
 {
     store_trouble(p, "folding", err);
     forget_skips(p, false);
-    if (rc == BUS_FENCED || rc == BUS_UNKNOWN)
-        p->held = false;
+    if (rc == BUS_FENCED)
+        release_leases(p);
+    else if (rc == BUS_UNKNOWN)
+        p->held = false; /* and taken again by our name */
     else
         place_sources(p);
     if (rc == BUS_UNKNOWN)
@@ -599,6 +640,7 @@ projector_main(void *context)
         if (idle)
             bus_bell_wait(&p->bell, IDLE_MS);
     }
+    release_leases(p); /* one that stands by may go on at once */
     return NULL;
 }
 
@@ -752,8 +794,13 @@ bus_projector_health(const bus_projector *p, bus_health *out)
                         .of = p->partitions,
                         .behind = atomic_load(&p->behind),
                         .parked = atomic_load(&p->parked)};
-    out->ready = atomic_load(&p->caught_up) && !atomic_load(&p->trouble);
-    if (atomic_load(&p->trouble))
+    out->ready =
+        !atomic_load(&p->trouble) && (atomic_load(&p->caught_up) || atomic_load(&p->stands_by));
+    if (atomic_load(&p->stands_by))
+        out->partitions = 0;
+    if (atomic_load(&p->stands_by) && out->ready)
+        (void)snprintf(out->detail, sizeof(out->detail), "stands by: another process fills them");
+    else if (atomic_load(&p->trouble))
         (void)snprintf(out->detail, sizeof(out->detail), "the store is out of reach");
     else if (!out->ready)
         (void)snprintf(out->detail, sizeof(out->detail), "catching up: %lld events behind",

@@ -16,6 +16,7 @@
 
 typedef struct bus_service   bus_service;
 typedef struct bus_projector bus_projector;
+typedef struct bus_members   bus_members; /* bus/runtime/members.h */
 
 /* What every part of a process shares. Borrowed until the last one is stopped. */
 typedef struct {
@@ -32,6 +33,7 @@ typedef struct {
     int                        partitions; /* of a domain, when its schema is made */
     const char                *process;    /* unique name of this process, in leases of readers */
     bool                       sole;       /* nobody else can run (flock): take leases at once */
+    const bus_members         *members;    /* how partitions are shared; NULL: all are ours */
     size_t                     states_bytes_max; /* bound of the LRU of states, per service */
     int                        batch_max;        /* commands per append, at most */
     int snapshot_events; /* a stream is snapshotted every so many events; 0: never, nor read */

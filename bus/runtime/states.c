@@ -112,6 +112,18 @@ bus_states_evict_all(bus_states *states)
 }
 
 void
+bus_states_evict_partition(bus_states *states, int partition, int partitions)
+{
+    bus_state *state, *next;
+
+    HASH_ITER(hh, states->by_stream, state, next)
+    {
+        if (bus_id_partition(state->stream, partitions) == partition)
+            bus_states_evict(states, state);
+    }
+}
+
+void
 bus_states_trim(bus_states *states)
 {
     while (states->bytes > states->bytes_max && states->oldest != NULL)

@@ -34,6 +34,8 @@ bus_state *bus_states_find(bus_states *states, bus_id stream);
 bus_state *bus_states_add(bus_states *states, bus_id stream, const bus_aggregate *aggregate);
 void       bus_states_evict(bus_states *states, bus_state *state);
 void       bus_states_evict_all(bus_states *states);
+/* Those of one of `partitions` partitions. */
+void bus_states_evict_partition(bus_states *states, int partition, int partitions);
 /* Down to the bound, oldest first. Between batches only. */
 void   bus_states_trim(bus_states *states);
 size_t bus_states_bytes(const bus_states *states);

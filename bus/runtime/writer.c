@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RENEW_US 1500000    /* leases are renewed so often, also when idle */
+#define RENEW_US 1500000 /* leases are renewed so often, also when idle */
+#define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
 #define TIMERS_POLL_MS 1000 /* timers are looked for at least so often */
 #define TIMERS_MAX 256      /* fired in one batch */
 #define RECENT_ANSWERS 16384
@@ -67,22 +68,18 @@ store_fine(bus_writer *w)
         bus_log_info("writer.store_back", BUS_KV("domain", w->domain));
 }
 
-bool
-bus_writer_lease(bus_writer *w, bool again)
+/* Takes those of `wanted` that may be taken. */
+static bool
+take_leases(bus_writer *w, bus_lease *wanted, int count)
 {
-    const bus_store_ops *store = w->options->store;
-    bus_lease            wanted[BUS_PARTITIONS_MAX];
-    bus_error            err = {0};
-    int                  count = 0;
+    bus_error err = {0};
 
-    for (int p = 0; p < w->partitions; p++)
-        if (again || !w->leases[p].held)
-            wanted[count++] = (bus_lease){.partition = (uint16_t)p};
     if (count == 0)
         return true;
     BUS_FAIL_POINT("lease.take");
-    if (store->lease_take(w->store, w->domain, w->options->transport_ops->address(w->server),
-                          w->options->sole, wanted, count, &err) != BUS_OK) {
+    if (w->options->store->lease_take(w->store, w->domain,
+                                      w->options->transport_ops->address(w->server),
+                                      w->options->sole, wanted, count, &err) != BUS_OK) {
         store_trouble(w, "writer.lease_failed", &err);
         return false;
     }
@@ -93,16 +90,103 @@ bus_writer_lease(bus_writer *w, bool again)
 
         /* What another wrote meanwhile is not in our states: one epoch more is our own taking. */
         if (wanted[i].held && (!lease->held || wanted[i].epoch != lease->epoch + 1))
-            bus_states_evict_all(w->states);
+            bus_states_evict_partition(w->states, wanted[i].partition, w->partitions);
         if (wanted[i].at_ms < lease->at_ms)
             wanted[i].at_ms = lease->at_ms;
         *lease = wanted[i];
     }
-    if (held_partitions(w) != atomic_load(&w->held))
-        bus_log_info("writer.leases", BUS_KV("domain", w->domain),
-                     BUS_KV_INT("held", held_partitions(w)), BUS_KV_INT("of", w->partitions));
-    atomic_store(&w->held, held_partitions(w));
     return true;
+}
+
+/* The partitions that nobody holds, or that are ours by name; at most max of those that we do
+ * not hold. -1: store out of reach. */
+static int
+find_free(bus_writer *w, bus_lease *wanted, int max)
+{
+    const char         *address = w->options->transport_ops->address(w->server);
+    bus_arena           arena = {0};
+    bus_partition_info *infos;
+    bus_error           err = {0};
+    int                 infos_count, count = 0;
+
+    if (w->options->store->partitions(w->store, w->domain, &arena, &infos, &infos_count, &err) !=
+        BUS_OK) {
+        store_trouble(w, "writer.partitions_failed", &err);
+        count = -1;
+    }
+    for (int i = 0; count >= 0 && i < infos_count && count < max; i++)
+        if (!w->leases[infos[i].partition].held &&
+            (!infos[i].live || w->options->sole || bus_str_is(infos[i].owner, address)))
+            wanted[count++] = (bus_lease){.partition = infos[i].partition};
+    bus_arena_fini(&arena);
+    return count;
+}
+
+static void
+note_held(bus_writer *w)
+{
+    int held = held_partitions(w);
+
+    if (held != atomic_load(&w->held))
+        bus_log_info("writer.leases", BUS_KV("domain", w->domain), BUS_KV_INT("held", held),
+                     BUS_KV_INT("of", w->partitions));
+    atomic_store(&w->held, held);
+}
+
+bool
+bus_writer_lease(bus_writer *w, bool again)
+{
+    bus_lease wanted[BUS_PARTITIONS_MAX];
+    int       count = 0, missing;
+
+    if (again) {
+        for (int p = 0; p < w->partitions; p++)
+            if (w->leases[p].held)
+                wanted[count++] = (bus_lease){.partition = (uint16_t)p};
+        if (!take_leases(w, wanted, count))
+            return false;
+    }
+    missing = bus_members_share(w->options->members, w->part, w->partitions) - held_partitions(w);
+    count = missing > 0 ? find_free(w, wanted, missing) : 0;
+    if (count < 0 || !take_leases(w, wanted, count))
+        return false;
+    note_held(w);
+    return true;
+}
+
+/* Gives back what we hold beyond our share, between two batches: the others wait for it. */
+static void
+give_back(bus_writer *w)
+{
+    bus_lease surplus[BUS_PARTITIONS_MAX];
+    bus_error err = {0};
+    int       share = bus_members_share(w->options->members, w->part, w->partitions);
+    int       count = 0, held = held_partitions(w);
+
+    for (int p = w->partitions - 1; p >= 0 && held - count > share; p--)
+        if (w->leases[p].held)
+            surplus[count++] = w->leases[p];
+    if (count == 0)
+        return;
+    /* Not ours from here on, whether or not the others hear of it now. */
+    for (int i = 0; i < count; i++) {
+        w->leases[surplus[i].partition].held = false;
+        bus_states_evict_partition(w->states, surplus[i].partition, w->partitions);
+    }
+    if (w->options->store->lease_release(w->store, w->domain, surplus, count, &err) != BUS_OK)
+        store_trouble(w, "writer.release_failed", &err); /* they run out */
+    note_held(w);
+}
+
+/* Brings what we hold to our share. */
+static void
+share_partitions(bus_writer *w)
+{
+    w->shared_us = bus_mono_us(w->options->clock);
+    if (held_partitions(w) > bus_members_share(w->options->members, w->part, w->partitions))
+        give_back(w);
+    else
+        (void)bus_writer_lease(w, false);
 }
 
 /* Renews what we hold; what has moved on is lost. */
@@ -128,7 +212,7 @@ renew(bus_writer *w)
     for (int i = 0; i < count; i++)
         if (!mine[i].held)
             w->leases[mine[i].partition].held = false;
-    (void)bus_writer_lease(w, false);
+    note_held(w);
 }
 
 /* --- timers -------------------------------------------------------------------- */
@@ -168,7 +252,7 @@ due_timers(bus_writer *w, bus_arena *arena, bus_timer **out)
 static int
 sleep_ms(const bus_writer *w)
 {
-    int64_t lease_ms = (w->renewed_us + RENEW_US - bus_mono_us(w->options->clock)) / 1000;
+    int64_t lease_ms = (w->shared_us + SHARE_US - bus_mono_us(w->options->clock)) / 1000;
     int64_t timer_ms = w->next_timer_ms - bus_now_ms(w->options->clock);
     int64_t ms = lease_ms < timer_ms ? lease_ms : timer_ms;
 
@@ -193,6 +277,8 @@ writer_main(void *context)
             w->renewed_us = bus_mono_us(w->options->clock);
             renew(w);
         }
+        if (bus_mono_us(w->options->clock) - w->shared_us >= SHARE_US)
+            share_partitions(w);
         bus_arena_reset(&arena);
         timers_count = due_timers(w, &arena, &timers);
         count = w->options->transport_ops->take(w->server, envs, (uint32_t)w->options->batch_max,
@@ -276,6 +362,7 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
     w->options = options;
     w->domain = module->contract->module;
     w->partitions = options->partitions;
+    (void)snprintf(w->part, sizeof(w->part), "service %.80s", w->domain);
     w->states = bus_states_create(options->states_bytes_max);
     w->recent = bus_recent_create(RECENT_ANSWERS);
     w->forms = calloc((size_t)module->aggregates_count + 1, sizeof(*w->forms));
@@ -294,7 +381,7 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
         (rc = options->transport_ops->serve(options->transport, w->domain, &w->server, err)) !=
             BUS_OK)
         goto failed;
-    w->renewed_us = bus_mono_us(options->clock);
+    w->renewed_us = w->shared_us = bus_mono_us(options->clock);
     (void)bus_writer_lease(w, false); /* what is not free yet is taken later */
     if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the writer of %s", w->domain);

@@ -7,6 +7,7 @@
 #define BUS_RUNTIME_WRITER_H
 
 #include "bus/metrics/metrics.h"
+#include "bus/runtime/members.h"
 #include "bus/runtime/recent.h"
 #include "bus/runtime/runtime.h"
 #include "bus/runtime/snapshot.h"
@@ -49,9 +50,10 @@ typedef struct bus_writer {
     void                      *default_settings; /* the contract's defaults, or NULL */
 
     int       partitions;
-    bus_lease leases[BUS_PARTITIONS_MAX]; /* by partition; .held: ours */
-    int64_t   renewed_us;                 /* monotonic */
-    int64_t   next_timer_ms;              /* when to look for due timers again, UTC */
+    bus_lease leases[BUS_PARTITIONS_MAX];   /* by partition; .held: ours */
+    int64_t   renewed_us, shared_us;        /* monotonic */
+    char      part[BUS_MEMBERS_PART_BYTES]; /* what is shared: "service vehicles" */
+    int64_t   next_timer_ms;                /* when to look for due timers again, UTC */
 
     bus_quarantined *quarantined; /* uthash */
     char             labels[96];
@@ -74,7 +76,8 @@ void                 bus_writer_health(const bus_writer *writer, bus_health *out
  * timers. Borrows timers. */
 void bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const bus_timer *timers,
                       int timers_count);
-/* Takes the leases that are missing (again: all, with new epochs). False: store out of reach. */
+/* Takes the leases that are missing up to our share (again: first all that are ours by name, with
+ * new epochs). False: store out of reach. */
 bool bus_writer_lease(bus_writer *w, bool again);
 
 #endif

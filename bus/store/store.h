@@ -177,6 +177,18 @@ typedef struct {
     bool     live;  /* its lease has not run out */
 } bus_partition_info;
 
+/* --- processes ----------------------------------------------------------- */
+
+#define BUS_MEMBER_PARTS_MAX 256
+
+typedef struct {
+    bus_str        process; /* its unique name, as in the leases of readers */
+    bus_str        url;     /* of its transport; empty: nobody reaches it */
+    const bus_str *parts;   /* "service vehicles", "projector vehicles", "edge" */
+    int            parts_count;
+    bool           live; /* out: it was heard of within BUS_LEASE_MS */
+} bus_member;
+
 /* Called for each record; the record and its strings live until the call returns. */
 typedef bus_code (*bus_record_visit)(void *context, const bus_record *record, bus_error *err);
 
@@ -267,6 +279,11 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*checkpoint_renew)(bus_store *st, const char *home, const char *reader,
                                              const char *domain, bus_checkpoint *checkpoints,
                                              int count, bus_error *err);
+    /* Gives them back at once. Those that moved on are passed over. */
+    BUS_CHECKED bus_code (*checkpoint_release)(bus_store *st, const char *home, const char *reader,
+                                               const char           *domain,
+                                               const bus_checkpoint *checkpoints, int count,
+                                               bus_error *err);
     /* Rows, parkings and checkpoints together. BUS_FENCED: nothing happened, step down. */
     BUS_CHECKED bus_code (*effect)(bus_store *st, const bus_effect *effect, bus_error *err);
     BUS_CHECKED bus_code (*parked)(bus_store *st, const char *home, const char *reader_or_null,
@@ -296,6 +313,14 @@ typedef struct bus_store_ops {
      * nothing where a store has no roles. BUS_NOT_FOUND: there is no such domain. */
     BUS_CHECKED bus_code (*follow_domain)(bus_store *st, const char *reader, const char *followed,
                                           bus_error *err);
+
+    /* Says that a process is there, for BUS_LEASE_MS by the store's clock, and gives all that are
+     * known, sorted by process. self NULL: only asks. Who was not heard of for a minute is
+     * forgotten. The members of all domains are in the default database. */
+    BUS_CHECKED bus_code (*member_beat)(bus_store *st, const bus_member *self, bus_arena *arena,
+                                        bus_member **out, int *count, bus_error *err);
+    /* Forgets a process at once: a clean stop. */
+    BUS_CHECKED bus_code (*member_leave)(bus_store *st, const char *process, bus_error *err);
 } bus_store_ops;
 
 extern const bus_store_ops bus_store_memory;

@@ -1021,6 +1021,56 @@ test_read_pages_through_a_partition(void **state)
 
 /* --- readers --------------------------------------------------------------- */
 
+static const bus_member *
+member_named(world *w, const bus_member *self, const char *process)
+{
+    bus_member *list;
+    int         count;
+
+    ok(w, subject->ops->member_beat(w->st, self, &w->arena, &list, &count, &w->err));
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            assert_true(strcmp(list[i - 1].process.at, list[i].process.at) < 0);
+        if (bus_str_is(list[i].process, process))
+            return &list[i];
+    }
+    return NULL;
+}
+
+static void
+test_members_come_stay_and_go(void **state)
+{
+    world            *w = *state;
+    const bus_str     parts[] = {BUS_STR("service a"), BUS_STR("projector b")};
+    const bus_member  one = {.process = BUS_STR("one"), .url = BUS_STR("ipc:///one")};
+    bus_member        two = {.process = BUS_STR("two"), .parts = parts, .parts_count = 2};
+    const bus_member *got;
+
+    assert_non_null(member_named(w, &one, "one"));
+    got = member_named(w, &two, "two");
+    assert_non_null(got);
+    assert_true(got->live);
+    assert_int_equal(got->parts_count, 2);
+    assert_str(got->parts[0], parts[0]);
+    assert_str(got->parts[1], parts[1]);
+    assert_int_equal(got->url.len, 0);
+    got = member_named(w, &two, "one");
+    assert_non_null(got);
+    assert_str(got->url, one.url);
+    assert_int_equal(got->parts_count, 0);
+    two.parts_count = 1; /* its parts are what it said last */
+    assert_int_equal(member_named(w, &two, "two")->parts_count, 1);
+    subject->expire(subject->context, w->domain);
+    got = member_named(w, &one, "two");
+    assert_non_null(got);
+    assert_false(got->live);
+    assert_true(member_named(w, NULL, "one")->live);
+    ok(w, subject->ops->member_leave(w->st, "two", &w->err));
+    ok(w, subject->ops->member_leave(w->st, "two", &w->err));
+    assert_null(member_named(w, NULL, "two"));
+    ok(w, subject->ops->member_leave(w->st, "one", &w->err));
+}
+
 static void
 take_checkpoints(world *w, const char *owner, bool steal, bus_checkpoint out[PARTITIONS])
 {
@@ -1069,6 +1119,29 @@ test_a_checkpoint_is_taken_moved_and_fenced(void **state)
     take_checkpoints(w, "third", false, mine);
     assert_true(mine[0].held);
     assert_int_equal(mine[0].offset, 7);
+}
+
+static void
+test_a_checkpoint_given_back_is_free_at_once(void **state)
+{
+    world         *w = *state;
+    bus_checkpoint mine[PARTITIONS], other[PARTITIONS], stale;
+    bus_effect     effect = effect_of(w, mine, 2);
+
+    take_checkpoints(w, "me", false, mine);
+    mine[0].offset = mine[1].offset = 3;
+    ok(w, subject->ops->effect(w->st, &effect, &w->err));
+    stale = mine[1];
+    stale.epoch--;
+    ok(w,
+       subject->ops->checkpoint_release(w->st, w->domain, "reader", w->domain, mine, 1, &w->err));
+    ok(w,
+       subject->ops->checkpoint_release(w->st, w->domain, "reader", w->domain, &stale, 1, &w->err));
+    take_checkpoints(w, "other", false, other);
+    assert_true(other[0].held);
+    assert_int_equal(other[0].offset, 3);
+    assert_false(other[1].held); /* another's epoch gives nothing back */
+    fails(w, BUS_FENCED, subject->ops->effect(w->st, &effect, &w->err));
 }
 
 static void
@@ -1590,7 +1663,9 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_snapshots_are_scanned_in_order),
         STORE_TEST(test_read_pages_through_a_partition),
         STORE_TEST(test_a_checkpoint_is_taken_moved_and_fenced),
+        STORE_TEST(test_a_checkpoint_given_back_is_free_at_once),
         STORE_TEST(test_checkpoints_are_listed),
+        STORE_TEST(test_members_come_stay_and_go),
         STORE_TEST(test_parking_commits_with_its_checkpoint),
         STORE_TEST(test_rows_are_written_read_and_removed),
         STORE_TEST(test_an_effect_fails_whole),

@@ -18,7 +18,8 @@ expire(void *context, const char *domain)
 
     (void)snprintf(sql, sizeof(sql),
                    "update %s.partitions set lease_until = '-infinity';"
-                   "update %s.checkpoints set lease_until = '-infinity'",
+                   "update %s.checkpoints set lease_until = '-infinity';"
+                   "update shina.members set lease_until = clock_timestamp()",
                    domain, domain);
     res = PQexec(conn, sql);
     if (PQresultStatus(res) != PGRES_COMMAND_OK) {

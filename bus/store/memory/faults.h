@@ -9,7 +9,7 @@
 typedef enum {
     BUS_FAULT_APPEND,   /* append */
     BUS_FAULT_EFFECT,   /* effect */
-    BUS_FAULT_LEASE,    /* lease_take, lease_renew, checkpoint_take, checkpoint_renew */
+    BUS_FAULT_LEASE,    /* lease_take, lease_renew, the same of checkpoints, member_beat */
     BUS_FAULT_SNAPSHOT, /* snapshots_write */
     BUS_FAULT_READ      /* find, load, read, heads, timers_due, view_rows */
 } bus_store_fault_place;
@@ -21,7 +21,7 @@ typedef enum {
 void bus_store_memory_fail(const char *name, bus_store_fault_place place, bus_code code,
                            bool before, int times);
 
-/* Lets every lease of the store, of partitions and checkpoints, run out now. */
+/* Lets every lease of the store, of partitions, checkpoints and members, run out now. */
 void bus_store_memory_expire(const char *name);
 
 /* Forgets the store of this name and all it holds. Nobody may have it open. A store without a

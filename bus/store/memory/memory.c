@@ -128,6 +128,7 @@ free_shared(mem_shared *shared)
         free(v->table);
         free(v);
     }
+    remove_all(&shared->members);
     (void)pthread_mutex_destroy(&shared->lock);
     free(shared->name);
     free(shared);
@@ -253,6 +254,8 @@ bus_store_memory_expire(const char *name)
         for (mem_row *c = d->checkpoints; c != NULL; c = c->hh.next)
             c->lease_until_ms = INT64_MIN;
     }
+    for (mem_row *m = shared->members; m != NULL; m = m->hh.next)
+        m->lease_until_ms = INT64_MIN;
     (void)pthread_mutex_unlock(&shared->lock);
     (void)pthread_mutex_unlock(&named_lock);
 }
@@ -278,6 +281,7 @@ const bus_store_ops bus_store_memory = {
     .timers_due = mem_timers_due,
     .checkpoint_take = mem_checkpoint_take,
     .checkpoint_renew = mem_checkpoint_renew,
+    .checkpoint_release = mem_checkpoint_release,
     .effect = mem_effect,
     .parked = mem_parked,
     .view_create = mem_view_create,
@@ -285,4 +289,6 @@ const bus_store_ops bus_store_memory = {
     .view_scan = mem_view_scan,
     .checkpoints = mem_checkpoints,
     .follow_domain = mem_follow_domain,
+    .member_beat = mem_member_beat,
+    .member_leave = mem_member_leave,
 };

@@ -79,6 +79,7 @@ typedef struct mem_shared {
     int                open_count;
     mem_domain        *domains;
     mem_view          *views;
+    mem_row           *members; /* by process: reader is the url, text the parts, one a line */
     mem_fault          faults[FAULT_PLACES];
     struct mem_shared *next;
 } mem_shared;
@@ -138,6 +139,11 @@ bus_code mem_snapshots_read(bus_store *st, const char *domain, const bus_id *str
 bus_code mem_snapshots_scan(bus_store *st, const char *domain, bus_id after, int limit,
                             bus_snapshot_visit visit, void *context, bus_error *err);
 
+/* members.c */
+bus_code mem_member_beat(bus_store *st, const bus_member *self, bus_arena *arena, bus_member **out,
+                         int *count, bus_error *err);
+bus_code mem_member_leave(bus_store *st, const char *process, bus_error *err);
+
 /* readers.c */
 bus_code mem_checkpoint_take(bus_store *st, const char *home, const char *reader,
                              const char *domain, const char *owner, bool steal,
@@ -145,6 +151,9 @@ bus_code mem_checkpoint_take(bus_store *st, const char *home, const char *reader
 bus_code mem_checkpoint_renew(bus_store *st, const char *home, const char *reader,
                               const char *domain, bus_checkpoint *checkpoints, int count,
                               bus_error *err);
+bus_code mem_checkpoint_release(bus_store *st, const char *home, const char *reader,
+                                const char *domain, const bus_checkpoint *checkpoints, int count,
+                                bus_error *err);
 bus_code mem_checkpoints(bus_store *st, const char *home, bus_arena *arena,
                          bus_checkpoint_info **out, int *count, bus_error *err);
 bus_code mem_effect(bus_store *st, const bus_effect *effect, bus_error *err);

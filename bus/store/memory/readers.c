@@ -108,6 +108,33 @@ done:
     return rc;
 }
 
+bus_code
+mem_checkpoint_release(bus_store *st, const char *home, const char *reader, const char *domain,
+                       const bus_checkpoint *checkpoints, int count, bus_error *err)
+{
+    bus_buf     buf = {0};
+    mem_domain *d;
+    bus_code    rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL)
+        rc = mem_no_domain(home, err);
+    for (int i = 0; rc == BUS_OK && i < count; i++) {
+        bus_str  key = checkpoint_key(&buf, reader, domain, checkpoints[i].partition);
+        mem_row *row = mem_row_get(d->checkpoints, key.at, key.len);
+
+        if (row == NULL || row->epoch != checkpoints[i].epoch)
+            continue;
+        free(row->text);
+        row->text = NULL;
+        row->lease_until_ms = INT64_MIN;
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
 static int
 compare_checkpoints(const void *a, const void *b)
 {

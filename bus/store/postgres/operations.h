@@ -1,5 +1,5 @@
 /* operations.h - the members of the postgres store's ops struct, by file: append.c, lease.c,
- * log.c, snapshot.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
+ * log.c, members.c, snapshot.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_STORE_POSTGRES_OPERATIONS_H
 #define BUS_STORE_POSTGRES_OPERATIONS_H
@@ -47,11 +47,18 @@ bus_code pg_checkpoint_take(bus_store *st, const char *home, const char *reader,
 bus_code pg_checkpoint_renew(bus_store *st, const char *home, const char *reader,
                              const char *domain, bus_checkpoint *checkpoints, int count,
                              bus_error *err);
+bus_code pg_checkpoint_release(bus_store *st, const char *home, const char *reader,
+                               const char *domain, const bus_checkpoint *checkpoints, int count,
+                               bus_error *err);
 bus_code pg_checkpoints(bus_store *st, const char *home, bus_arena *arena,
                         bus_checkpoint_info **out, int *count, bus_error *err);
 bus_code pg_effect(bus_store *st, const bus_effect *effect, bus_error *err);
 bus_code pg_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
                    bus_parked **out, int *count, bus_error *err);
+
+bus_code pg_member_beat(bus_store *st, const bus_member *self, bus_arena *arena, bus_member **out,
+                        int *count, bus_error *err);
+bus_code pg_member_leave(bus_store *st, const char *process, bus_error *err);
 
 bus_code pg_view_create(bus_store *st, const bus_view_contract *view, int view_version,
                         bus_error *err);

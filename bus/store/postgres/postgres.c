@@ -66,6 +66,7 @@ const bus_store_ops bus_store_postgres = {
     .timers_due = pg_timers_due,
     .checkpoint_take = pg_checkpoint_take,
     .checkpoint_renew = pg_checkpoint_renew,
+    .checkpoint_release = pg_checkpoint_release,
     .effect = pg_effect,
     .parked = pg_parked,
     .view_create = pg_view_create,
@@ -73,4 +74,6 @@ const bus_store_ops bus_store_postgres = {
     .view_scan = pg_view_scan,
     .checkpoints = pg_checkpoints,
     .follow_domain = pg_follow,
+    .member_beat = pg_member_beat,
+    .member_leave = pg_member_leave,
 };

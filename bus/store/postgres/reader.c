@@ -86,6 +86,27 @@ pg_checkpoint_renew(bus_store *st, const char *home, const char *reader, const c
 }
 
 bus_code
+pg_checkpoint_release(bus_store *st, const char *home, const char *reader, const char *domain,
+                      const bus_checkpoint *checkpoints, int count, bus_error *err)
+{
+    pg_params *params = &st->params;
+    PGresult  *res = NULL;
+    bus_code   rc;
+
+    if (count == 0)
+        return BUS_OK;
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(params);
+    pg_add_text(params, bus_str_of(reader));
+    pg_add_text(params, bus_str_of(domain));
+    add_places(params, checkpoints, count);
+    rc = pg_run(st, "select {d}.checkpoint_release($1, $2, $3, $4)", home, PG_HARMLESS, &res, err);
+    PQclear(res);
+    return rc;
+}
+
+bus_code
 pg_checkpoints(bus_store *st, const char *home, bus_arena *arena, bus_checkpoint_info **out,
                int *count, bus_error *err)
 {
