@@ -10,6 +10,29 @@ create schema shina;
 create schema views;
 create schema keys;
 
+-- Keys of personal data, wrapped by the master keys of the configuration. They are not the log:
+-- without its row here what was encrypted for a subject is unreadable for ever.
+create table keys.masters (
+    kid     text collate "C" primary key,
+    wrapped bytea not null,              -- a known value: proves that the key is the right one
+    made_at timestamptz not null default clock_timestamp()
+);
+create table keys.subjects (
+    tenant  uuid,
+    subject uuid,
+    kid     text collate "C" not null,   -- the master key that wrapped it
+    wrapped bytea not null,
+    made_at timestamptz not null default clock_timestamp(),
+    primary key (tenant, subject)
+);
+-- For claims on personal values. Never changed: claims are compared by what it makes of them.
+create table keys.tenants (
+    tenant  uuid primary key,
+    kid     text collate "C" not null,
+    wrapped bytea not null,
+    made_at timestamptz not null default clock_timestamp()
+);
+
 create table shina.domains (
     name       text primary key,
     partitions int not null,
@@ -518,6 +541,8 @@ create table %1$I.parked (
         execute format('grant select on shina.domains to %I', role_name);
         execute format('grant select, insert, update, delete on shina.members to %I', role_name);
         execute format('grant usage, create on schema views to %I', role_name);
+        execute format('grant usage on schema keys to %I', role_name);
+        execute format('grant select, insert on all tables in schema keys to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',
                        domain_name, role_name);

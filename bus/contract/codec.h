@@ -42,6 +42,30 @@ BUS_CHECKED bus_code bus_decode(const bus_shape *shape, bus_str text, bus_arena 
 BUS_CHECKED bus_code bus_decode_json(const bus_shape *shape, const json_t *value, bus_arena *arena,
                                      void *out, bus_problems *problems);
 
+/* In which form personal members (x-personal) stand in a document. The tombstone of a forgotten
+ * value is the empty string, in JSON and in C alike; pattern, length and format do not hold for it.
+ *   CLEAR   from outside: what the contract says and nothing else. What bus_decode does.
+ *   OPENED  within: as the contract says, or a tombstone.
+ *   SEALED  as in the log: "enc:1:..." (bus/personal/personal.h), taken as it is, or a tombstone;
+ *           a value in clear is a problem. */
+typedef enum { BUS_PERSONAL_CLEAR, BUS_PERSONAL_OPENED, BUS_PERSONAL_SEALED } bus_personal_form;
+#define BUS_SEALED_PREFIX "enc:1:"
+
+BUS_CHECKED bus_code bus_decode_as(bus_personal_form form, const bus_shape *shape, bus_str text,
+                                   bus_arena *arena, void *out, bus_problems *problems);
+BUS_CHECKED bus_code bus_decode_json_as(bus_personal_form form, const bus_shape *shape,
+                                        const json_t *value, bus_arena *arena, void *out,
+                                        bus_problems *problems);
+
+/* Calls visit for each personal string that is there, at any depth, in the contract's order; visit
+ * may put another in its place. subject: the id in the document that x-personal points to, or NULL:
+ * the stream, also where that id is absent. Ends with the first code that is not BUS_OK. Costs
+ * nothing for shapes without personal members. */
+typedef bus_code (*bus_personal_visit)(void *context, const bus_field *field, const bus_id *subject,
+                                       bus_str *text, bus_error *err);
+BUS_CHECKED bus_code bus_personal_each(const bus_shape *shape, void *value,
+                                       bus_personal_visit visit, void *context, bus_error *err);
+
 /* Canonical form: members in the contract's order, no white space; two equal values give
  * equal bytes. An absent optional is left out, an absent required nullable is null, and so is an
  * absent nullable with a default. BUS_INVARIANT: enums are of the contract, numbers finite, days

@@ -24,9 +24,10 @@ typedef struct place {
 } place;
 
 typedef struct {
-    bus_arena    *arena;
-    bus_problems *problems;
-    bool          failed; /* also when problems had no room left to say so */
+    bus_arena        *arena;
+    bus_problems     *problems;
+    bus_personal_form form;
+    bool              failed; /* also when problems had no room left to say so */
 } walk;
 
 /* Writes the pointer of at, or of the innermost place around it that there is room for. */
@@ -252,6 +253,26 @@ tell_unknown(walk *w, const place *at, const char *name)
         PROBLEM(w, at, "has a member that is not known here: %.*s...", NAME_SHOWN, name);
 }
 
+/* A personal member in the form that it has within. True: it is taken, or a problem was told. */
+static bool
+decode_personal(walk *w, const place *at, const bus_field *field, const json_t *value, void *out)
+{
+    bus_str s = text_of(value);
+
+    if (w->form == BUS_PERSONAL_CLEAR || !json_is_string(value))
+        return false;
+    if (s.len > 0 && w->form == BUS_PERSONAL_OPENED)
+        return false;
+    BUS_INVARIANT(field->shape->kind == BUS_KIND_STRING);
+    if (s.len > 0 && (s.len < sizeof(BUS_SEALED_PREFIX) ||
+                      memcmp(s.at, BUS_SEALED_PREFIX, sizeof(BUS_SEALED_PREFIX) - 1) != 0)) {
+        PROBLEM(w, at, "is personal and must be encrypted");
+        return true;
+    }
+    *(bus_str *)out = bus_arena_copy(w->arena, s.at, s.len);
+    return true;
+}
+
 /* tag: member that belongs to the union around this object, or NULL. */
 static void
 decode_object(walk *w, const place *at, const bus_shape *shape, const json_t *value, char *out,
@@ -285,7 +306,9 @@ decode_object(walk *w, const place *at, const bus_shape *shape, const json_t *va
         seen[field - shape->fields] = true;
         if (json_is_null(member) && field->nullable)
             continue;
-        decode(w, &here, field->shape, member, out + field->offset);
+        if (field->personal == NULL ||
+            !decode_personal(w, &here, field, member, out + field->offset))
+            decode(w, &here, field->shape, member, out + field->offset);
         set_has(field, out);
     }
     for (uint32_t f = 0; f < shape->fields_count; f++) {
@@ -405,10 +428,10 @@ decode(walk *w, const place *at, const bus_shape *shape, const json_t *value, vo
 }
 
 bus_code
-bus_decode_json(const bus_shape *shape, const json_t *value, bus_arena *arena, void *out,
-                bus_problems *problems)
+bus_decode_json_as(bus_personal_form form, const bus_shape *shape, const json_t *value,
+                   bus_arena *arena, void *out, bus_problems *problems)
 {
-    walk w = {.arena = arena, .problems = problems};
+    walk w = {.arena = arena, .problems = problems, .form = form};
 
     memset(out, 0, shape->size);
     decode(&w, NULL, shape, value, out);
@@ -416,15 +439,29 @@ bus_decode_json(const bus_shape *shape, const json_t *value, bus_arena *arena, v
 }
 
 bus_code
-bus_decode(const bus_shape *shape, bus_str text, bus_arena *arena, void *out,
-           bus_problems *problems)
+bus_decode_as(bus_personal_form form, const bus_shape *shape, bus_str text, bus_arena *arena,
+              void *out, bus_problems *problems)
 {
     json_t  *value = bus_json_parse(text, problems);
     bus_code rc;
 
     if (value == NULL)
         return BUS_INVALID;
-    rc = bus_decode_json(shape, value, arena, out, problems);
+    rc = bus_decode_json_as(form, shape, value, arena, out, problems);
     json_decref(value);
     return rc;
+}
+
+bus_code
+bus_decode_json(const bus_shape *shape, const json_t *value, bus_arena *arena, void *out,
+                bus_problems *problems)
+{
+    return bus_decode_json_as(BUS_PERSONAL_CLEAR, shape, value, arena, out, problems);
+}
+
+bus_code
+bus_decode(const bus_shape *shape, bus_str text, bus_arena *arena, void *out,
+           bus_problems *problems)
+{
+    return bus_decode_as(BUS_PERSONAL_CLEAR, shape, text, arena, out, problems);
 }

@@ -70,6 +70,8 @@ struct bus_shape {
     const char        *tag;      /* UNION: name of the discriminating member */
     const bus_variant *variants; /* UNION: by value of the C enum */
     uint32_t           variants_count, variants_offset; /* offset of the C union */
+
+    bool personal; /* some member of it, at any depth, is personal */
 };
 
 struct bus_variant {
@@ -85,7 +87,7 @@ struct bus_field {
     bool             required, nullable;
     const char      *default_json; /* used when absent; NULL is none */
     const char *personal;   /* x-personal: JSON pointer of the subject, "" is the stream, NULL: not
-                               personal */
+                               personal. Its shape is a STRING */
     const char *masked_for; /* x-masked: space separated roles that see null instead; NULL: none */
 };
 

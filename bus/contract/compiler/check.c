@@ -288,10 +288,29 @@ check_personal(const type *document, const type *t)
     for (int i = 0; i < t->members_count; i++) {
         const member *m = &t->members[i];
 
+        if (m->personal != NULL && m->type->kind != BUS_KIND_STRING)
+            die(t->file, text("%s/x-personal", m->pointer),
+                "only a string can be personal (no enum, id, date or number)");
+        if (m->personal != NULL && m->default_json != NULL)
+            die(t->file, text("%s/default", m->pointer), "a personal member has no default");
         if (m->personal != NULL && *m->personal != '\0' && !leads_to_id(document, m->personal))
             die(t->file, text("%s/x-personal/subject", m->pointer), "%s leads to no uuid",
                 m->personal);
         check_personal(document, m->type);
+    }
+}
+
+/* Params of refusals are kept in the log in clear, and logged. */
+static void
+check_refusals(const contract *c)
+{
+    for (int r = 0; r < c->refusals_count; r++) {
+        const type *params = c->refusals[r].params;
+
+        for (int i = 0; params != NULL && i < params->members_count; i++)
+            if (params->members[i].personal != NULL)
+                die(c->file, text("%s/x-personal", params->members[i].pointer),
+                    "a param of a refusal is never encrypted and cannot be personal");
     }
 }
 
@@ -550,6 +569,7 @@ check_all(contract *const *all, int count)
         }
         if (c->settings != NULL)
             check_document(c, c->settings);
+        check_refusals(c);
         check_messages(all, count, c);
     }
 }

@@ -170,6 +170,8 @@ void        build_member(const where *at, const char *name, const json_t *schema
 void          build_definitions(contract *in, contract *common);
 type         *empty_object(const contract *c, const char *pointer, const char *c_name);
 const member *member_named(const type *t, const char *name);
+/* Is some member of it, at any depth, personal? */
+bool is_personal(const type *t);
 /* A schema with every $ref replaced by what it names; the caller owns the reference. */
 json_t *resolved(const contract *c, const json_t *schema);
 

@@ -204,6 +204,8 @@ write_shape(type *t, bus_buf *out)
         ADD("    .minimum = %s, .maximum = %s, .multiple_of = %s,\n", integer(t->minimum),
             integer(t->maximum), integer(t->multiple_of));
     write_details(t, number, out);
+    if (is_personal(t))
+        ADD("    .personal = true,\n");
     ADD("};\n");
     t->shape = number;
     t->shape_in = current;

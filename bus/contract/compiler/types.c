@@ -99,6 +99,20 @@ member_named(const type *t, const char *name)
     return NULL;
 }
 
+bool
+is_personal(const type *t)
+{
+    if (t->item != NULL && is_personal(t->item))
+        return true;
+    for (int i = 0; i < t->variants_count; i++)
+        if (is_personal(t->variants[i]))
+            return true;
+    for (int i = 0; i < t->members_count; i++)
+        if (t->members[i].personal != NULL || is_personal(t->members[i].type))
+            return true;
+    return false;
+}
+
 static where
 inside(const where *at, const char *pointer, const char *c_name)
 {
@@ -337,6 +351,9 @@ build_string(const where *at, const json_t *schema, type *t)
         check_pattern(at, t->pattern);
 }
 
+static type *build_any(const where *at, const json_t *schema);
+static void  refuse_personal(const where *at, const json_t *schema);
+
 /* --- arrays, objects, unions --------------------------------------------------------------------
  */
 
@@ -404,6 +421,14 @@ masked_roles(const where *at, const json_t *list)
     return out;
 }
 
+/* A member of an object is personal; a definition is where it is used, an array never is. */
+static void
+refuse_personal(const where *at, const json_t *schema)
+{
+    if (json_object_get(schema, "x-personal") != NULL)
+        die_at(at, "x-personal", "stands on members of objects, beside $ref too, and nowhere else");
+}
+
 /* true, or {"subject": pointer}; whether the pointer leads to an id is checked when the whole
  * document is known. */
 static const char *
@@ -438,7 +463,7 @@ build_member(const where *at, const char *name, const json_t *schema, bool requi
     m->c_name = c_member(name);
     m->pointer = here.pointer;
     m->json = schema;
-    m->type = build_type(&here, schema);
+    m->type = build_any(&here, schema);
     check_unit(&here, name, m->type);
     m->required = required;
     m->nullable = m->type->nullable;
@@ -555,6 +580,7 @@ build_variant(const where *at, const type *t, size_t i, const json_t *branch)
     type         *variant = new_type(&here, branch);
 
     check_keywords(at->in->file, here.pointer, branch, shape_keywords);
+    refuse_personal(&here, branch);
     if (value == NULL || *value == '\0')
         die_at(&here, text("properties/%s", t->tag),
                "must be a const string: it tells the branches apart");
@@ -763,8 +789,8 @@ build_by_type(const where *at, const json_t *schema, type *t)
         die_at(at, "type", "type %s is not supported", name);
 }
 
-type *
-build_type(const where *at, const json_t *schema)
+static type *
+build_any(const where *at, const json_t *schema)
 {
     type *t = new_type(at, schema);
 
@@ -784,4 +810,11 @@ build_type(const where *at, const json_t *schema)
     else
         build_by_type(at, schema, t);
     return t;
+}
+
+type *
+build_type(const where *at, const json_t *schema)
+{
+    refuse_personal(at, schema);
+    return build_any(at, schema);
 }

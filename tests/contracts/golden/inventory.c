@@ -325,6 +325,7 @@ static const bus_shape shape_5 = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_register),
     .fields = fields_5, .fields_count = 18,
     .additional_properties = false,
+    .personal = true,
 };
 const bus_message inventory_register_command = {
     .type = "inventory.register",
@@ -449,6 +450,7 @@ static const bus_shape shape_39 = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_registered),
     .fields = fields_39, .fields_count = 4,
     .additional_properties = false,
+    .personal = true,
 };
 const bus_message inventory_registered_event = {
     .type = "inventory.registered.v1",

@@ -1,0 +1,18 @@
+/* master_internal.h - wrapping. Private to bus/personal.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_PERSONAL_MASTER_INTERNAL_H
+#define BUS_PERSONAL_MASTER_INTERNAL_H
+
+#include "bus/base/clock.h"
+#include "bus/personal/cipher.h"
+#include "bus/personal/master.h"
+
+/* Fills kid and wrapped of the row, which names tenant and subject. */
+void master_wrap(const bus_master_keys *masters, cipher *c, const bus_clock *clock,
+                 const uint8_t key[CIPHER_KEY_BYTES], bus_key_row *row);
+/* BUS_DENIED: its kid is not among the masters. BUS_FAULT: wrapped by something else. */
+BUS_CHECKED bus_code master_unwrap(const bus_master_keys *masters, cipher *c,
+                                   const bus_key_row *row, uint8_t key[CIPHER_KEY_BYTES],
+                                   bus_error *err);
+
+#endif
