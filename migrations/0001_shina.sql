@@ -224,18 +224,21 @@ create or replace function %1$I.lease_take(
 ) returns table (partition smallint, epoch bigint, head bigint, at timestamptz)
 language plpgsql as $take$
 #variable_conflict use_column
+declare
+    free smallint[];
 begin
+    select array_agg(f.partition) into free
+      from (select p.partition from %1$I.partitions p
+             where p.partition = any (wanted)
+               and (steal or p.owner is null or p.owner = taker
+                    or p.lease_until <= clock_timestamp())
+             order by p.partition for update) f;
+    -- A statement of its own, so that it sees the events of a commit that the lock waited for.
     return query
-    with free as materialized (
-        select p.partition from %1$I.partitions p
-         where p.partition = any (wanted)
-           and (steal or p.owner is null or p.owner = taker
-                or p.lease_until <= clock_timestamp())
-         order by p.partition for update)
     update %1$I.partitions p
        set epoch = p.epoch + 1, owner = taker,
            lease_until = clock_timestamp() + lease_ms * interval '1 ms'
-      from free f where p.partition = f.partition
+     where p.partition = any (free)
     returning p.partition, p.epoch, p.head,
         (select e.at from %1$I.events e where e.partition = p.partition and e."offset" = p.head);
 end

@@ -253,6 +253,54 @@ break_while_waiting(const char *domain, int count, bus_code expected)
     OPS.close(a.st);
 }
 
+typedef struct {
+    bus_store *st;
+    bus_lease  lease;
+    bus_code   rc;
+} waiting_take;
+
+static void *
+run_take(void *context)
+{
+    waiting_take *t = context;
+    bus_error     unused;
+
+    t->rc = OPS.lease_take(t->st, "taken_late", "next", true, &t->lease, 1, &unused);
+    return NULL;
+}
+
+/* Who waits for a commit in flight gets what it wrote: the head, and the time of its event. */
+static void
+test_a_lease_knows_the_commit_it_waited_for(void **state)
+{
+    waiting_take t = {.st = open_url(tests_postgres_url(server))};
+    PGconn      *writer = PQconnectdb(tests_postgres_url(server));
+    PGresult    *res;
+    pthread_t    thread;
+
+    (void)state;
+    (void)take(t.st, "taken_late");
+    res = PQexec(writer,
+                 "begin; update taken_late.partitions set head = 1; insert into taken_late.events"
+                 " values (0, 1, 1, gen_random_uuid(), 'a', 1, gen_random_uuid(), 't',"
+                 " gen_random_uuid(), 0, 0, gen_random_uuid(), null, '{}',"
+                 " '2030-01-01T00:00:00Z', null, null, '{}')");
+    assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+    PQclear(res);
+    assert_int_equal(pthread_create(&thread, NULL, run_take, &t), 0);
+    while (sql_number("select count(*) from pg_stat_activity where application_name = 'victim'"
+                      " and wait_event_type = 'Lock'") == 0)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    PQclear(PQexec(writer, "commit"));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    PQfinish(writer);
+    assert_int_equal(t.rc, BUS_OK);
+    assert_true(t.lease.held);
+    assert_int_equal(t.lease.head, 1);
+    assert_int_equal(t.lease.at_ms, 1893456000000);
+    OPS.close(t.st);
+}
+
 static void
 test_a_break_during_a_call_is_unknown(void **state)
 {
@@ -659,6 +707,7 @@ main(void)
         cmocka_unit_test(test_a_server_that_is_not_there),
         cmocka_unit_test(test_a_connection_that_died_while_idle_is_made_anew),
         cmocka_unit_test(test_a_crashed_server_is_unavailable_until_it_is_back),
+        cmocka_unit_test(test_a_lease_knows_the_commit_it_waited_for),
         cmocka_unit_test(test_a_break_during_a_call_is_unknown),
         cmocka_unit_test(test_a_break_before_the_commit_was_sent_is_unavailable),
         cmocka_unit_test(test_a_commit_whose_answer_is_lost_is_found_later),
