@@ -19,7 +19,7 @@ static void
 end_round(batch *b, bool committed)
 {
     for (int i = 0; i < b->touched_count; i++) {
-        b->touched[i]->touched = false;
+        b->touched[i]->touched = b->touched[i]->waits = false;
         if (!committed || b->touched[i]->faulty)
             bus_states_evict(b->w->states, b->touched[i]);
     }
@@ -141,23 +141,27 @@ some_wait(const batch *b)
     return false;
 }
 
-/* A constraint failed without a name: the next round takes half, down to the one command that
- * is to blame, which fails alone. */
-static void
+/* A constraint failed without a name, or the store cannot take what it was given: the next round
+ * takes half, down to the one command that is to blame, which fails alone. False: nothing was
+ * decided, so it was none of the commands. */
+static bool
 narrow(batch *b, const bus_error *err)
 {
     int decided = 0;
 
     for (int i = 0; i < b->count; i++)
         decided += b->items[i].status == ITEM_APPENDS || b->items[i].status == ITEM_QUIET;
+    if (decided == 0)
+        return false;
     if (decided > 1) {
         b->limit = (decided + 1) / 2;
-        return;
+        return true;
     }
     bus_log_error("writer.command_conflicts", BUS_KV("domain", b->w->domain), BUS_KV_ERR(err));
     for (int i = 0; i < b->count; i++)
         if (b->items[i].status == ITEM_APPENDS || b->items[i].status == ITEM_QUIET)
             batch_settle(&b->items[i], BUS_ANSWER_FAILED, "CONFLICT", (bus_str){NULL, 0});
+    return true;
 }
 
 /* What a failed append means. False: the rest of the batch is given up. */
@@ -172,13 +176,9 @@ overcome(batch *b, bus_code rc, int *conflicts, bus_error *err)
         return rc == BUS_OK || rc == BUS_FENCED;
     case BUS_FENCED: batch_settle_fenced(b); return true;
     case BUS_UNKNOWN: return batch_settle_unknown(b, err) == BUS_OK;
-    case BUS_CONFLICT:
-        b->load_new = true;
-        if (++*conflicts >= CONFLICTS_MAX)
-            narrow(b, err);
-        return true;
+    case BUS_CONFLICT: b->load_new = true; return ++*conflicts < CONFLICTS_MAX || narrow(b, err);
     case BUS_OK: return true;
-    case BUS_INVALID:
+    case BUS_INVALID: return narrow(b, err);
     case BUS_NOT_FOUND:
     case BUS_NOT_OWNER:
     case BUS_UNAVAILABLE:

@@ -13,7 +13,8 @@ typedef enum {
     ITEM_OPEN,    /* to be decided in this round */
     ITEM_APPENDS, /* decided: events, or a fired timer, are in the batch */
     ITEM_QUIET,   /* decided: nothing to append; the epoch is to be confirmed */
-    ITEM_LATER,   /* left for a later round while a conflict is being narrowed down */
+    ITEM_LATER,   /* left for a later round: a conflict is being narrowed down, or it lets go
+                   * what its stream takes in this one */
     ITEM_TWIN,    /* the same command once more in this batch: gets its first self's reply */
     ITEM_SETTLED  /* reply is final */
 } batch_item_status;

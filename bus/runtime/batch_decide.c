@@ -63,6 +63,24 @@ contested(batch *b, const item *it, const bus_decision *decision)
     return NULL;
 }
 
+/* Does the decision let go what its stream takes in this very batch? The two would cancel out
+ * before the store had a look whether another holds it, so it waits for the next append. */
+static bool
+lets_go_of_taken(batch *b, const item *it, const bus_decision *decision)
+{
+    for (int i = 0; i < decision->claims_count; i++) {
+        const bus_decided_claim *c = &decision->claims[i];
+        const batch_claim       *entry;
+
+        if (c->taken != NULL)
+            continue;
+        entry = batch_find_claim(b, batch_claim_key(b, it->cmd->tenant, c->kind, c->value));
+        if (entry != NULL && entry->taken && bus_id_equal(entry->holder, it->cmd->stream))
+            return true;
+    }
+    return false;
+}
+
 static void
 add_claims(batch *b, const item *it, const bus_decision *decision)
 {
@@ -339,6 +357,10 @@ batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms)
         fault(it);
         return;
     }
+    if (it->state->waits) { /* in order: behind one that waits */
+        it->status = ITEM_LATER;
+        return;
+    }
     if (it->lost != NULL) {
         refused(b, it, it->lost, it->lost_params, meta.at_ms);
         return;
@@ -369,6 +391,11 @@ batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms)
     }
     if ((lost = contested(b, it, decision)) != NULL) {
         refused(b, it, lost->taken, params, meta.at_ms);
+        return;
+    }
+    if (lets_go_of_taken(b, it, decision)) {
+        it->state->waits = true;
+        it->status = ITEM_LATER;
         return;
     }
     if (!remember(b, it, decision, meta.at_ms)) {

@@ -578,6 +578,35 @@ test_a_name_is_given_once(void **state)
                    "ITEM_NAME_TAKEN");
 }
 
+/* Taken and given back in one batch: that another holds it counts all the same. */
+static void
+test_a_name_of_another_is_not_even_passed_through(void **state)
+{
+    enum { PAIRS = 200 };
+    bus_id item = add_item(1), holder = new_id();
+    char   data[PAIRS][64];
+
+    (void)state;
+    assert_int_equal(
+        ask("inventory.add", holder, of_new(holder), "{\"name\":\"held\",\"quantity\":1}").status,
+        BUS_ANSWER_DONE);
+    for (int n = 0; n < PAIRS; n++) {
+        bus_command c = command("inventory.rename", new_id(), item, "{\"name\":\"held\"}");
+
+        post(&w, &c, (uint64_t)n * 2);
+        (void)snprintf(data[n], sizeof(data[n]), "{\"name\":\"free %d\"}", n);
+        c = command("inventory.rename", new_id(), item, data[n]);
+        post(&w, &c, (uint64_t)n * 2 + 1);
+    }
+    for (int n = 0; n < 2 * PAIRS; n++) {
+        bus_envelope *env = reply(&w);
+
+        assert_int_equal(env->reply.status,
+                         env->ticket % 2 == 0 ? BUS_ANSWER_REFUSED : BUS_ANSWER_DONE);
+        bus_envelope_release(env);
+    }
+}
+
 static void
 test_one_of_many_gets_the_name(void **state)
 {
@@ -668,6 +697,33 @@ test_a_store_that_fails_fails_the_command_alone(void **state)
     assert_int_equal(take(new_id(), 1).status, BUS_ANSWER_FAILED); /* not: there is none */
     bus_store_memory_fail(url, BUS_FAULT_READ, BUS_OK, true, 0);
     assert_refused(take(new_id(), 1), "NOT_FOUND");
+}
+
+/* What the store cannot take is the fault of one command, not of its neighbours. */
+static void
+test_an_invalid_append_is_narrowed_down(void **state)
+{
+    enum { COMMANDS = 400 };
+    bus_id item = add_item(COMMANDS);
+    int    failed = 0;
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        return;
+    for (int n = 0; n < COMMANDS; n++) {
+        bus_command c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+
+        if (n == COMMANDS / 2)
+            bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_INVALID, true, 1);
+        post(&w, &c, (uint64_t)n);
+    }
+    for (int n = 0; n < COMMANDS; n++) {
+        bus_envelope *env = reply(&w);
+
+        failed += env->reply.status != BUS_ANSWER_DONE;
+        bus_envelope_release(env);
+    }
+    assert_in_range(failed, 0, 1); /* 1: it was alone in its batch */
 }
 
 static void
@@ -1170,10 +1226,12 @@ run_all(const char *name)
         STORY(test_refusals_leave_nothing),
         STORY(test_states_do_not_depend_on_memory),
         STORY(test_a_name_is_given_once),
+        STORY(test_a_name_of_another_is_not_even_passed_through),
         STORY(test_one_of_many_gets_the_name),
         STORY(test_a_broken_invariant_stays_with_its_stream),
         STORY(test_an_unknown_outcome_is_found_out),
         STORY(test_a_store_that_fails_fails_the_command_alone),
+        STORY(test_an_invalid_append_is_narrowed_down),
         STORY(test_a_stale_owner_answers_nothing),
         STORY(test_sends_go_in_order_and_their_answers_come_back),
         STORY(test_sends_survive_a_restart),

@@ -19,6 +19,7 @@ typedef struct bus_state {
     int32_t              kept;      /* version of its snapshot; 0: none */
     bool                 faulty;    /* an invariant broke: not to be used */
     bool                 touched;   /* in the batch being decided */
+    bool                 waits;     /* a command on it was left for the next round */
     void                *data;      /* the module's state; owned */
 
     struct bus_state *newer, *older; /* private to states.c */

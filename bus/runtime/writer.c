@@ -16,6 +16,7 @@
 #define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
 #define TIMERS_POLL_MS 1000 /* timers are looked for at least so often */
 #define TIMERS_MAX 256      /* fired in one batch */
+#define TIMERS_MORE_MS 10   /* ... and when there are more, the next so soon */
 #define RECENT_ANSWERS 16384
 
 static const struct {
@@ -244,6 +245,8 @@ due_timers(bus_writer *w, bus_arena *arena, bus_timer **out)
     w->next_timer_ms = now_ms + TIMERS_POLL_MS;
     if (next_ms > now_ms && next_ms < w->next_timer_ms)
         w->next_timer_ms = next_ms;
+    if (count == TIMERS_MAX) /* after an outage: soon, but not as fast as a fault could loop */
+        w->next_timer_ms = now_ms + TIMERS_MORE_MS;
     return count;
 }
 
