@@ -752,6 +752,38 @@ test_a_stale_owner_answers_nothing(void **state)
     assert_int_equal(look_at("inventory", item).count, 1);
 }
 
+/* A second process over the same store waits until the first is gone, and takes over then. */
+static void
+test_a_second_process_stands_by(void **state)
+{
+    bus_id    item = add_item(10);
+    world     second;
+    bus_error err = {0};
+
+    (void)state;
+    open_world(&second, "second", 1 << 20);
+    second.options.sole = false;
+    assert_int_equal(bus_service_start(&second.inventory, &inventory_module, &second.options, &err),
+                     BUS_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+        (void)usleep(20000);
+    }
+    bus_service_stop(w.inventory);
+    w.inventory = NULL;
+    ahead_us += 2000000; /* to its next look at the leases */
+    for (int i = 0; i < PATIENCE_MS / 20 &&
+                    owner(&second, "inventory", bus_id_partition(item, PARTITIONS))[0] == '\0';
+         i++)
+        (void)usleep(20000);
+    {
+        bus_command c = command("inventory.take", new_id(), item, "{\"quantity\":1}");
+
+        assert_int_equal(ask_command(&second, &c).status, BUS_ANSWER_DONE);
+    }
+    close_world(&second);
+}
+
 /* --- sends, answers, reactions, wakes
  * ---------------------------------------------------------------- */
 
@@ -1233,6 +1265,7 @@ run_all(const char *name)
         STORY(test_a_store_that_fails_fails_the_command_alone),
         STORY(test_an_invalid_append_is_narrowed_down),
         STORY(test_a_stale_owner_answers_nothing),
+        STORY(test_a_second_process_stands_by),
         STORY(test_sends_go_in_order_and_their_answers_come_back),
         STORY(test_sends_survive_a_restart),
         STORY(test_a_stop_with_sends_under_way),

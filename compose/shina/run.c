@@ -93,8 +93,11 @@ open_bus(system_parts *s, bus_error *err)
         .queue_max = (uint32_t)bus_config_int(s->config, "SHINA_QUEUE"),
         .batches_max = BATCHES_MAX,
     };
+    unsigned unique;
 
-    (void)snprintf(s->process, sizeof(s->process), "run:%ld", (long)getpid());
+    /* A process id alone is not unique where several machines share a database. */
+    bus_clock_system()->random(bus_clock_system()->context, &unique, sizeof(unique));
+    (void)snprintf(s->process, sizeof(s->process), "run:%ld:%08x", (long)getpid(), unique);
     s->options = (bus_runtime_options){
         .store = &bus_store_postgres,
         .store_options = {.url = s->servers.database_url,

@@ -4,6 +4,7 @@
  * lock of its own, always taken after it. on_ready is called under both, so that nobody can be
  * told after it has left.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/clock.h"
 #include "bus/transport/transport.h"
 
 #include <pthread.h>
@@ -55,6 +56,7 @@ struct bus_transport {
     bus_client           *clients;
     bus_subscriber       *subscribers;
     uint64_t              last_number;
+    uint64_t              process; /* drawn at random: addresses stand in a store others share */
 };
 
 /* --- the queue ----------------------------------------------------------- */
@@ -162,6 +164,7 @@ inproc_open(bus_transport **out, const bus_transport_options *options, bus_error
     if (t == NULL)
         abort();
     t->options = *options;
+    bus_clock_system()->random(bus_clock_system()->context, &t->process, sizeof(t->process));
     BUS_INVARIANT(pthread_rwlock_init(&t->lock, NULL) == 0);
     *out = t;
     return BUS_OK;
@@ -197,7 +200,7 @@ inproc_serve(bus_transport *t, const char *domain, bus_server **out, bus_error *
 {
     bus_server *server;
 
-    if (strlen(domain) + 32 > NAME_BYTES)
+    if (strlen(domain) > 48)
         return bus_fail(err, BUS_INVALID, "inproc: the domain name %s is too long", domain);
     server = calloc(1, sizeof(*server));
     if (server == NULL)
@@ -206,8 +209,8 @@ inproc_serve(bus_transport *t, const char *domain, bus_server **out, bus_error *
     queue_init(&server->inbox, t->options.queue_max, NULL, NULL);
     (void)snprintf(server->domain, sizeof(server->domain), "%s", domain);
     (void)pthread_rwlock_wrlock(&t->lock);
-    (void)snprintf(server->address, sizeof(server->address), "inproc://%.64s/%llu", domain,
-                   (unsigned long long)++t->last_number);
+    (void)snprintf(server->address, sizeof(server->address), "inproc://%.48s/%016llx/%llu", domain,
+                   (unsigned long long)t->process, (unsigned long long)++t->last_number);
     server->next = t->servers;
     t->servers = server;
     (void)pthread_rwlock_unlock(&t->lock);
