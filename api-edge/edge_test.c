@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 #include <curl/curl.h>
+#include <errno.h>
 #include <jansson.h>
 #include <libpq-fe.h>
 #include <netinet/in.h>
@@ -488,6 +489,7 @@ raw(const char *bytes, size_t len, char *out, size_t room)
         got += n > 0 ? (size_t)n : 0;
     } while (n > 0 && got < room - 1);
     out[got] = '\0';
+    n = n < 0 && errno == ECONNRESET ? 0 : n;
     (void)close(fd);
     return n == 0;
 }
@@ -863,6 +865,63 @@ test_no_owner(void **state)
     t.e = own;
 }
 
+static int
+connect_idle(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)edge_port(t.e))};
+    int                fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+/* Idle connections over the bound: the next ones are told so, those after them closed at once. */
+static void
+test_connections(void **state)
+{
+    enum { IDLE = 100 };
+
+    static const char request[] =
+        "POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+    edge        *own = t.e, *narrow = NULL;
+    edge_options options = {.transport_ops = &bus_transport_inproc,
+                            .transport = t.transport,
+                            .store = &fake_store,
+                            .clock = bus_clock_system(),
+                            .contracts = all_contracts,
+                            .contracts_count = 1,
+                            .database_url = tests_postgres_url(t.pg),
+                            .listen = "127.0.0.1:0",
+                            .jwt_keys = KEYS,
+                            .loops = 1,
+                            .connections_max = 4};
+    char         answer[2048];
+    int          idle[IDLE];
+    bus_error    err;
+
+    (void)state;
+    assert_int_equal(edge_start(&narrow, &options, &err), BUS_OK);
+    t.e = narrow;
+    for (int i = 0; i < 4; i++)
+        idle[i] = connect_idle();
+    assert_true(raw(request, sizeof(request) - 1, answer, sizeof(answer)));
+    assert_memory_equal(answer, "HTTP/1.1 503 ", 13);
+    assert_non_null(strstr(answer, "Retry-After: "));
+    for (int i = 4; i < IDLE; i++)
+        idle[i] = connect_idle();
+    (void)nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    assert_true(raw(request, sizeof(request) - 1, answer, sizeof(answer)));
+    assert_string_equal(answer, "");
+    for (int i = 0; i < IDLE; i++)
+        (void)close(idle[i]);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    check(ask_as(NULL, "POST", "/api/v1/vehicles", "{}", NULL), 401, "UNAUTHENTICATED");
+    edge_stop(narrow);
+    t.e = own;
+}
+
 static void *
 stop_soon(void *e)
 {
@@ -1126,6 +1185,7 @@ main(void)
         cmocka_unit_test(test_after),
         cmocka_unit_test(test_open_routes),
         cmocka_unit_test(test_no_owner),
+        cmocka_unit_test(test_connections),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_database_restart),
     };

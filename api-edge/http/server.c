@@ -19,7 +19,7 @@
 #define FREE_REQUESTS_MAX 512
 #define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
 #define DISCARD_FACTOR 4 /* so many times the allowed body is read and dropped, for a clean 413 */
-#define CONNECTIONS_SPARE 64 /* over the bound, answered 503 */
+#define CONNECTIONS_SPARE 64 /* over the bound, answered 503; those after them are closed */
 
 void
 edge_loop_random(edge_loop *loop, void *out, int count)
@@ -341,6 +341,7 @@ begin_request(edge_request *r, const char *path, const char *method)
         return false;
     if (!r->route->open) {
         if (loop->stopping || loop->connections > loop->e->options.connections_max) {
+            r->ends_connection = true; /* makes room */
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
         }
@@ -482,6 +483,19 @@ on_completed(void *context, struct MHD_Connection *connection, void **slot,
         MHD_destroy_response(r->held);
     free_request(r);
     *slot = NULL;
+}
+
+/* Over the bound and the spare ones a new connection is closed at once: libmicrohttpd's own limit
+ * would leave it waiting, accepted by nobody. */
+static enum MHD_Result
+on_accept(void *context, const struct sockaddr *address, socklen_t address_bytes)
+{
+    const edge_loop *loop = context;
+
+    (void)address;
+    (void)address_bytes;
+    return loop->connections < loop->e->options.connections_max + CONNECTIONS_SPARE ? MHD_YES
+                                                                                    : MHD_NO;
 }
 
 static void
@@ -657,13 +671,12 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
     const union MHD_DaemonInfo *info;
 
     loop->daemon = MHD_start_daemon(
-        /* Not MHD_USE_TURBO: a connection whose request cannot be parsed would stay open then,
-         * without an answer, until there is other traffic. */
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
-        loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop, MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(o->connections_max + CONNECTIONS_SPARE), MHD_OPTION_CONNECTION_TIMEOUT,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, on_accept,
+        loop, on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
+        MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, loop, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)(o->connections_max + CONNECTIONS_SPARE + 1), MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     info =
