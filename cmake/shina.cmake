@@ -52,7 +52,9 @@ endfunction()
 
 # bus_contract(vehicles): schemas/vehicles.json -> <build>/contracts/vehicles.{h,c} and the
 # library contract_vehicles. Contracts name each other's messages, so all headers come first
-# (target contract_headers) and the libraries may depend on each other in circles.
+# (target contract_headers) and the libraries may depend on each other in circles. The upcasters of
+# superseded events, services/vehicles/upcast.c, are part of the contract: who links it can read
+# its whole log.
 add_custom_target(contract_headers)
 function(bus_contract domain)
   cmake_parse_arguments(C "" "" "USES" ${ARGN})
@@ -70,6 +72,14 @@ function(bus_contract domain)
   set(contracts ${C_USES})
   list(TRANSFORM contracts PREPEND contract_)
   target_link_libraries(contract_${domain} PUBLIC shina_options bus_module ${contracts})
+  set(upcast ${CMAKE_SOURCE_DIR}/services/${domain}/upcast.c)
+  if(EXISTS ${upcast})
+    add_library(upcast_${domain} STATIC ${upcast})
+    add_dependencies(upcast_${domain} contract_headers)
+    set_property(GLOBAL APPEND PROPERTY SHINA_UPCASTS upcast_${domain})
+    target_link_libraries(upcast_${domain} PUBLIC shina_options bus_module)
+    target_link_libraries(contract_${domain} PUBLIC upcast_${domain})
+  endif()
 endfunction()
 
 # bus_module(trips USES vehicles drivers): the library module_trips of this folder's .c files;
@@ -79,7 +89,7 @@ function(bus_module domain)
   cmake_parse_arguments(M "" "" "USES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.c)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.c$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/upcast)\\.c$")
   list(FILTER tests INCLUDE REGEX "_test\\.c$")
   add_library(module_${domain} STATIC ${sources})
   add_dependencies(module_${domain} contract_headers)

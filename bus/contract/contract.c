@@ -76,16 +76,38 @@ bus_contract_command(const bus_contract *contract, bus_str type)
     return NULL;
 }
 
+static const bus_message *
+find_event(const bus_message *const *events, int count, bus_str type)
+{
+    for (int i = 0; i < count; i++)
+        if (bus_str_is(type, events[i]->type))
+            return events[i];
+    return NULL;
+}
+
 const bus_message *
 bus_contract_event(const bus_contract *contract, bus_str type)
 {
+    const bus_message *found = NULL;
+
     if (!of_module(contract, type))
         return NULL;
-    for (int a = 0; a < contract->aggregates_count; a++)
-        for (int m = 0; m < contract->aggregates[a]->events_count; m++)
-            if (bus_str_is(type, contract->aggregates[a]->events[m]->type))
-                return contract->aggregates[a]->events[m];
-    return NULL;
+    for (int a = 0; found == NULL && a < contract->aggregates_count; a++) {
+        const bus_aggregate_contract *of = contract->aggregates[a];
+
+        found = find_event(of->events, of->events_count, type);
+        if (found == NULL)
+            found = find_event(of->superseded, of->superseded_count, type);
+    }
+    return found;
+}
+
+const bus_message *
+bus_message_newest(const bus_message *event)
+{
+    while (event != NULL && event->upcast_to != NULL)
+        event = event->upcast_to;
+    return event;
 }
 
 const bus_refusal *

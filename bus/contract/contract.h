@@ -41,6 +41,9 @@ typedef enum {
     BUS_BY_ANSWER   /* "answer": the answer to a sent command; its struct is bus_answer */
 } bus_by;
 
+/* Within an upcaster: room for its arrays and texts. */
+typedef struct bus_upcasting bus_upcasting;
+
 /* A command or an event. */
 struct bus_message {
     const char                   *type; /* "vehicles.record_odometer", "vehicles.retired.v1" */
@@ -55,6 +58,9 @@ struct bus_message {
     const char *http_method, *http_path; /* "POST", "/vehicles/{id}/odometer"; NULL: no route */
     uint32_t    roles;                   /* who may, whatever the row */
     uint32_t    roles_own;               /* who may on rows of their own */
+    /* Events of an older version only, which nobody emits any more: what they are read as. */
+    const bus_message *upcast_to; /* NULL: it is the newest */
+    void (*upcast)(const void *from, void *to, bus_upcasting *out);
 };
 
 /* The C tagged unions of an aggregate: struct { enum kind; union { ... }; } */
@@ -62,8 +68,10 @@ struct bus_aggregate_contract {
     const char               *name; /* "vehicle" */
     const bus_contract       *contract;
     const bus_message *const *commands; /* by kind */
-    const bus_message *const *events;   /* by kind */
+    const bus_message *const *events;   /* by kind; of each event the newest version */
     int                       commands_count, events_count;
+    const bus_message *const *superseded; /* older versions of events; their kind is -1 */
+    int                       superseded_count;
     uint32_t                  command_size, command_data_offset;
     uint32_t                  event_size, event_data_offset;
 };
@@ -136,9 +144,17 @@ extern const bus_refusal BUS_KEY_REUSED_REFUSAL;   /* IDEMPOTENCY_KEY_REUSED 422
 extern const bus_refusal BUS_EXISTS_REFUSAL;       /* ALREADY_EXISTS 409 */
 extern const bus_refusal BUS_STREAM_FAULT_REFUSAL; /* STREAM_FAULT 500 */
 
+/* For upcasters (services/<domain>/upcast.c): zeroed room that lives as long as the event; and a
+ * formatted string. Strings and arrays of the older event may be borrowed. */
+void   *bus_upcast_room(bus_upcasting *out, uint32_t count, size_t item_bytes);
+bus_str bus_upcast_printf(bus_upcasting *out, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Finds by full type ("vehicles.register", "vehicles.registered.v1"); NULL: not there. */
 const bus_message *bus_contract_command(const bus_contract *contract, bus_str type);
 const bus_message *bus_contract_event(const bus_contract *contract, bus_str type);
+/* What an event is read as: itself, unless its contract has a newer version. */
+const bus_message *bus_message_newest(const bus_message *event);
 /* Among its own refusals and the kernel's. */
 const bus_refusal       *bus_contract_refusal(const bus_contract *contract, bus_str code);
 const bus_view_contract *bus_contract_view(const bus_contract *contract, bus_str name);

@@ -94,8 +94,8 @@ typedef struct bus_answer {
 /* One aggregate. State: flat, bounded, no pointers, zero when new. */
 typedef struct bus_aggregate {
     const bus_aggregate_contract *of;
-    int                           snapshot_version; /* raise when the state's shape changes */
-    size_t                        state_size;
+    int    snapshot_version; /* raise when the state's shape or apply changes */
+    size_t state_size;
     bus_verdict (*decide)(const void *state, const void *command, const bus_meta *meta,
                           bus_decision *out);
     void (*apply)(void *state, const void *event);

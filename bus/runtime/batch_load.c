@@ -1,6 +1,6 @@
 /* batch_load.c - states out of the log, for streams that are not in memory.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bus/contract/codec.h"
+#include "bus/contract/upcast.h"
 #include "bus/log/log.h"
 #include "bus/runtime/batch.h"
 
@@ -61,17 +61,32 @@ batch_is_quarantined(const bus_writer *w, bus_id stream)
     return q != NULL;
 }
 
+/* The event and what it does to the state. The state has no pointers: nothing of it stays. */
+static bus_code
+fold_record(bus_writer *w, bus_state *state, const bus_record *record, bus_error *err)
+{
+    const bus_message *type = bus_contract_event(w->module->contract, record->type);
+    batch_applying     a = {.aggregate = state->aggregate, .state = state->data};
+    void              *data;
+    bus_code           rc;
+
+    if (type == NULL || type->aggregate != state->aggregate->of)
+        return bus_fail(err, BUS_FAULT, "unknown event %.*s in the log", BUS_STR_ARG(record->type));
+    bus_arena_reset(&w->scratch);
+    rc = bus_event_decode(&type, record->data, &w->scratch, &data, err);
+    if (rc != BUS_OK)
+        return rc;
+    a.tagged = bus_tagged(&w->scratch, type, data);
+    return bus_guarded(batch_apply, &a, err);
+}
+
 /* Folds one record into its stream's state; what cannot be folded makes the state faulty. */
 static bus_code
 load_record(void *context, const bus_record *record, bus_error *err)
 {
-    batch             *b = context;
-    bus_writer        *w = b->w;
-    bus_state         *state = bus_states_find(w->states, record->stream);
-    const bus_message *type = bus_contract_event(w->module->contract, record->type);
-    bus_problems       problems = {0};
-    void              *data;
-    batch_applying     a;
+    bus_writer *w = ((batch *)context)->w;
+    bus_state  *state = bus_states_find(w->states, record->stream);
+    bus_error   fault;
 
     (void)err;
     if (state == NULL)
@@ -81,35 +96,9 @@ load_record(void *context, const bus_record *record, bus_error *err)
     state->version = record->version;
     if (state->faulty || state->aggregate == NULL)
         return BUS_OK; /* a durable refusal's stream, or one of a newer contract */
-    if (type == NULL || type->aggregate != state->aggregate->of) {
-        bus_error unknown;
-
-        (void)bus_fail(&unknown, BUS_FAULT, "unknown event %.*s in the log",
-                       BUS_STR_ARG(record->type));
-        batch_quarantine(w, record->stream, &unknown);
+    if (fold_record(w, state, record, &fault) != BUS_OK) {
+        batch_quarantine(w, record->stream, &fault);
         state->faulty = true;
-        return BUS_OK;
-    }
-    data = bus_arena_alloc(b->arena, type->shape->size);
-    a = (batch_applying){.aggregate = state->aggregate, .state = state->data};
-    if (bus_decode(type->shape, record->data, b->arena, data, &problems) != BUS_OK) {
-        bus_error broken;
-
-        (void)bus_fail(&broken, BUS_FAULT, "event %.*s in the log: %s: %s",
-                       BUS_STR_ARG(record->type), problems.items[0].pointer,
-                       problems.items[0].message);
-        batch_quarantine(w, record->stream, &broken);
-        state->faulty = true;
-        return BUS_OK;
-    }
-    a.tagged = bus_tagged(b->arena, type, data);
-    {
-        bus_error fault;
-
-        if (bus_guarded(batch_apply, &a, &fault) != BUS_OK) {
-            batch_quarantine(w, record->stream, &fault);
-            state->faulty = true;
-        }
     }
     return BUS_OK;
 }

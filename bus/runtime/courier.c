@@ -300,13 +300,15 @@ static bus_code
 take_reactions(bus_courier *c, const bus_record *record, bool parked, bus_error *err)
 {
     const bus_reaction *reaction = NULL;
-    bus_event           seen;
-    reacting            r;
-    event              *ev;
-    bus_code            rc;
+    const bus_message  *type = bus_message_newest(
+         bus_find_event(c->options->contracts, c->options->contracts_count, record->type));
+    bus_event seen;
+    reacting  r;
+    event    *ev;
+    bus_code  rc;
 
     for (int i = 0; i < c->module->reactions_count; i++)
-        if (bus_str_is(record->type, c->module->reactions[i].on->type))
+        if (type == c->module->reactions[i].on)
             reaction = &c->module->reactions[i];
     if (reaction == NULL)
         return BUS_OK;

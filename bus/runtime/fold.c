@@ -1,7 +1,7 @@
 /* fold.c - events into rows.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/fold.h"
-#include "bus/contract/codec.h"
+#include "bus/contract/upcast.h"
 #include "bus/module/decision.h"
 #include "bus/runtime/sends.h"
 
@@ -13,16 +13,13 @@ bus_event_of_record(const bus_contract *const *contracts, int count, const bus_r
                     bus_arena *arena, bus_event *out, bus_error *err)
 {
     const bus_message *type = bus_find_event(contracts, count, record->type);
-    bus_problems       problems = {0};
     bus_actor          actor;
     void              *data;
 
     if (type == NULL)
         return bus_fail(err, BUS_NOT_FOUND, "unknown event %.*s", BUS_STR_ARG(record->type));
-    data = bus_arena_alloc(arena, type->shape->size);
-    if (bus_decode(type->shape, record->data, arena, data, &problems) != BUS_OK)
-        return bus_fail(err, BUS_FAULT, "%s: %s: %s", type->type, problems.items[0].pointer,
-                        problems.items[0].message);
+    if (bus_event_decode(&type, record->data, arena, &data, err) != BUS_OK)
+        return err->code;
     if (bus_actor_decode(record->actor, &actor, err) != BUS_OK)
         return bus_fail(err, BUS_FAULT, "%s: its actor cannot be read", type->type);
     *out = (bus_event){.type = type,

@@ -13,8 +13,8 @@
 
 #include <uthash.h>
 
-/* A record as an event. BUS_NOT_FOUND: no contract here knows its type (a durable refusal, or
- * newer than we are). BUS_FAULT: its data breaks its contract. */
+/* A record as an event, in its newest version. BUS_NOT_FOUND: no contract here knows its type (a
+ * durable refusal, or newer than we are). BUS_FAULT: its data breaks its contract. */
 BUS_CHECKED bus_code bus_event_of_record(const bus_contract *const *contracts, int count,
                                          const bus_record *record, bus_arena *arena, bus_event *out,
                                          bus_error *err);

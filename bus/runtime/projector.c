@@ -331,8 +331,9 @@ decode(bus_projector *p, harvest *h)
 {
     for (int i = 0; i < h->count; i++) {
         const bus_contract *contract = p->sources[h->source[i]].contract;
-        const bus_message  *type = bus_contract_event(contract, h->records[i].type);
-        bus_error           err = {0};
+        const bus_message  *type =
+            bus_message_newest(bus_contract_event(contract, h->records[i].type));
+        bus_error err = {0};
 
         if (type == NULL || !followed(p, type))
             continue;

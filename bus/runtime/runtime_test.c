@@ -5,6 +5,7 @@
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
 #include "bus/runtime/runtime.h"
+#include "bus/runtime/sends.h"
 #include "bus/runtime/snapshot.h"
 #include "bus/store/memory/faults.h"
 #include "tests/support/kernel/kernel_modules.h"
@@ -366,7 +367,7 @@ test_a_command_is_answered_when_it_is_in_the_log(void **state)
     assert_int_equal(r.version, 2);
     assert_true(r.offset > 0);
     assert_int_equal(seen.count, 2);
-    assert_string_equal(seen.types[0], "inventory.added.v1");
+    assert_string_equal(seen.types[0], "inventory.added.v3");
     assert_string_equal(seen.types[1], "inventory.taken.v1");
 }
 
@@ -1242,6 +1243,140 @@ test_snapshots_that_fail_harm_nobody(void **state)
     (void)wait_for_snapshot(item, 2 * SNAPSHOT_EVENTS); /* the next time it is there */
 }
 
+/* --- events of older versions -------------------------------------------------------- */
+
+/* Appends an event as an older binary did, while nobody writes. */
+static void
+append_old(bus_id stream, int32_t version, const char *type, const char *data)
+{
+    int                  p = bus_id_partition(stream, PARTITIONS);
+    bus_lease            lease = {.partition = (uint16_t)p};
+    bus_append_partition part = {.partition = (uint16_t)p};
+    bus_actor            actor = {.id = tenant, .roles = BUS_ROLE_ADMIN};
+    bus_buf              who = {0};
+    bus_command_id       id = {.id = new_id()};
+    bus_record           event = {.partition = (uint16_t)p,
+                                  .stream = stream,
+                                  .aggregate = BUS_STR("item"),
+                                  .version = version,
+                                  .tenant = tenant,
+                                  .type = bus_str_of(type),
+                                  .command_id = id.id,
+                                  .correlation_id = id.id,
+                                  .at_ms = bus_now_ms(bus_clock_system()),
+                                  .data = bus_str_of(data)};
+    bus_append           batch = {.partitions = &part,
+                                  .partitions_count = 1,
+                                  .events = &event,
+                                  .events_count = 1,
+                                  .commands = &id,
+                                  .commands_count = 1};
+    bus_error            err = {0};
+
+    bus_actor_encode(&actor, &who);
+    event.actor = bus_buf_str(&who);
+    assert_int_equal(ops->lease_take(w.store, "inventory", "old", true, &lease, 1, &err), BUS_OK);
+    part.epoch = lease.epoch;
+    assert_int_equal(ops->append(w.store, "inventory", &batch, &err), BUS_OK);
+    assert_int_equal(ops->lease_release(w.store, "inventory", &lease, 1, &err), BUS_OK);
+    bus_buf_fini(&who);
+}
+
+static void
+start_inventory(void)
+{
+    bus_error err = {0};
+
+    assert_int_equal(bus_service_start(&w.inventory, &inventory_module, &w.options, &err), BUS_OK);
+}
+
+static void
+stop_inventory(void)
+{
+    bus_service_stop(w.inventory);
+    w.inventory = NULL;
+}
+
+/* A log that knows version 1 only: states, views and reactions see the newest. */
+static void
+test_old_events_are_read_as_the_newest(void **state)
+{
+    bus_id      item = new_id(), stock = bus_id_v5_text(tenant, "stock");
+    stream_seen seen;
+
+    (void)state;
+    stop_inventory();
+    append_old(item, 1, "inventory.added.v1", "{\"name\":\"old bolt\",\"quantity\":12}");
+    append_old(item, 2, "inventory.taken.v1", "{\"quantity\":2,\"left\":10}");
+    append_old(item, 3, "inventory.depleted.v1", "{}");
+    start_inventory();
+    start_projector(&w);
+    assert_int_equal(left_of(item), 10);
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    wait_for_row(&items_projection, item, "\"name\":\"old bolt\",\"quantity\":9,\"takes\":[2,1]");
+    wait_for_row(&stock_projection, stock, "\"added\":12,\"taken\":3");
+    (void)wait_for_events("orders", kernel_depletion_stream(item), 1);
+    seen = look_at("inventory", item); /* in the log they stay what they were */
+    assert_string_equal(seen.types[0], "inventory.added.v1");
+    assert_string_equal(seen.types[2], "inventory.depleted.v1");
+}
+
+/* An event between the versions goes the rest of the way. */
+static void
+test_an_event_of_the_middle_version_too(void **state)
+{
+    bus_id item = new_id();
+
+    (void)state;
+    stop_inventory();
+    append_old(item, 1, "inventory.added.v2",
+               "{\"name\":\"nut\",\"quantity\":5,\"origin\":\"BOUGHT\"}");
+    start_inventory();
+    start_projector(&w);
+    assert_int_equal(left_of(item), 5);
+    wait_for_row(&items_projection, item, "\"name\":\"nut\",\"quantity\":5");
+}
+
+/* Its stream is set aside, for commands and for views; its neighbours go on. */
+static void
+test_an_upcaster_that_breaks_sets_one_stream_aside(void **state)
+{
+    bus_id item = new_id(), other;
+
+    (void)state;
+    stop_inventory();
+    append_old(item, 1, "inventory.added.v1", "{\"name\":\"unreadable\",\"quantity\":1}");
+    start_inventory();
+    start_projector(&w);
+    other = add_item(3);
+    assert_refused(take(item, 1), "STREAM_FAULT");
+    assert_int_equal(take(other, 1).status, BUS_ANSWER_DONE);
+    wait_for_row(&items_projection, other, "\"quantity\":2");
+    assert_null(row_of(&items_projection, item).at);
+}
+
+/* What is answered out of an old log: the asker sees the newest too. */
+static void
+test_answers_carry_the_newest(void **state)
+{
+    static const char text[] =
+        "{\"command\":\"inventory.add\",\"stream\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
+        "\"accepted\":true,\"version\":1,\"events\":[{\"type\":\"inventory.added.v1\","
+        "\"data\":{\"name\":\"bolt\",\"quantity\":4}}]}";
+    const struct inventory_added_v3 *added;
+    bus_answer                       answer;
+    bus_error                        err = {0};
+
+    (void)state;
+    assert_int_equal(bus_answer_decode(BUS_STR(text), contracts, 2, &w.arena, &answer, &err),
+                     BUS_OK);
+    assert_int_equal(answer.events_count, 1);
+    assert_ptr_equal(answer.events[0].type, &inventory_added_v3_event);
+    added = answer.events[0].data;
+    assert_int_equal(added->lots.count, 1);
+    assert_int_equal(added->lots.items[0].quantity, 4);
+}
+
 #define STORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 static int
@@ -1281,6 +1416,10 @@ run_all(const char *name)
         STORY(test_a_long_stream_begins_at_its_snapshot),
         STORY(test_a_snapshot_that_does_not_fit_is_passed_over_and_replaced),
         STORY(test_snapshots_that_fail_harm_nobody),
+        STORY(test_old_events_are_read_as_the_newest),
+        STORY(test_an_event_of_the_middle_version_too),
+        STORY(test_an_upcaster_that_breaks_sets_one_stream_aside),
+        STORY(test_answers_carry_the_newest),
     };
 
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);

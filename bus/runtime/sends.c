@@ -1,7 +1,7 @@
 /* sends.c - what the kernel writes into the log, and reads back.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/sends.h"
-#include "bus/contract/codec.h"
+#include "bus/contract/upcast.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -201,16 +201,14 @@ decode_events(const json_t *list, const bus_contract *const *contracts, int cont
     {
         const bus_message *type =
             bus_find_event(contracts, contracts_count, text_of(item, "type", arena));
-        bus_problems problems = {0};
-        void        *data;
+        bus_error problem;
+        void     *data;
 
         if (type == NULL)
             continue;
-        data = bus_arena_alloc(arena, type->shape->size);
-        if (bus_decode_json(type->shape, json_object_get(item, "data"), arena, data, &problems) !=
+        if (bus_event_decode_json(&type, json_object_get(item, "data"), arena, &data, &problem) !=
             BUS_OK)
-            return bus_fail(err, BUS_INVALID, "event %s of an answer: %s: %s", type->type,
-                            problems.items[0].pointer, problems.items[0].message);
+            return bus_fail(err, BUS_INVALID, "an answer's event %s", problem.text);
         events[out->events_count++] = (bus_answer_event){.type = type, .data = data};
     }
     return BUS_OK;

@@ -221,7 +221,7 @@ check_content(walk *w, const bus_record *record)
 {
     verify             *v = w->v;
     const bus_contract *contract = v->logs[w->log].contract;
-    const bus_message  *type = bus_contract_event(contract, record->type);
+    const bus_message  *type = bus_message_newest(bus_contract_event(contract, record->type));
     bool                fold = type != NULL && verify_views_want(v, w->log, record, type);
     bus_error           err = {0};
     bus_event           event;

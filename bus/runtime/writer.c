@@ -346,6 +346,7 @@ free_writer(bus_writer *w)
     bus_recent_destroy(w->recent);
     free(w->forms);
     bus_arena_fini(&w->arena);
+    bus_arena_fini(&w->scratch);
     bus_arena_fini(&w->settings_arena);
     free(w);
 }

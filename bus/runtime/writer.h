@@ -44,8 +44,9 @@ typedef struct bus_writer {
     bus_server                *server;
     bus_states                *states;
     bus_recent                *recent;
-    bus_snapshot_form         *forms; /* of the module's aggregates, in their order */
-    bus_arena                  arena; /* of the batch being carried out */
+    bus_snapshot_form         *forms;   /* of the module's aggregates, in their order */
+    bus_arena                  arena;   /* of the batch being carried out */
+    bus_arena                  scratch; /* of one event being read */
     bus_arena                  settings_arena;
     void                      *default_settings; /* the contract's defaults, or NULL */
 

@@ -31,6 +31,11 @@ event_message(const contract *c, const message *e)
     put_text(m, "name", e->type);
     put_text(m, "title", e->type);
     put_text(m, "summary", description_of(e->json));
+    if (e->upcast_to != NULL)
+        put_text(m, "description",
+                 text("Superseded by %s: events of this version are in the log, new ones are not "
+                      "made.",
+                      e->upcast_to->type));
     put_text(m, "contentType", "application/json");
     put_text(ref, "$ref", "#/components/schemas/headers");
     put(m, "headers", ref);

@@ -73,7 +73,9 @@ claim_message(const contract *c, const message *m)
     claim_once(text("%s_%s", upper(c->module), upper(m->c_name)), c->file, m->pointer);
     if (m->data != NULL)
         claim_type(m->data);
-    if (m->version > 0) {
+    if (m->upcast_to != NULL) {
+        claim_once(upcast_symbol(c->module, m), c->file, m->pointer);
+    } else if (m->version > 0) {
         claim_once(text("%s_emit_%s", c->module, m->c_name), c->file, m->pointer);
     } else {
         claim_once(text("%s_send_%s", c->module, m->c_name), c->file, m->pointer);
@@ -170,6 +172,20 @@ find_message(contract *const *all, int count, const char *full_type, bool event)
     return NULL;
 }
 
+/* Readers know the newest version of an event only. */
+static void
+check_followed(contract *const *all, int count, const contract *c, const char *at,
+               const char *full_type)
+{
+    const message *m = find_message(all, count, full_type, true);
+
+    if (m == NULL)
+        die(c->file, at, "there is no event %s", full_type);
+    if (m->upcast_to != NULL)
+        die(c->file, at, "%s is superseded: follow %s, which it is read as", full_type,
+            m->upcast_to->type);
+}
+
 static const view *
 find_view(contract *const *all, int count, const char *name)
 {
@@ -215,8 +231,7 @@ check_view(contract *const *all, int count, const contract *c, const view *v)
     for (int f = 0; f < v->follows_count; f++) {
         const char *at = text("%s/follows/%d", v->pointer, f);
 
-        if (find_message(all, count, v->follows[f], true) == NULL)
-            die(c->file, at, "there is no event %s", v->follows[f]);
+        check_followed(all, count, c, at, v->follows[f]);
         if (strcmp(domain_of(v->follows[f]), c->module) != 0 &&
             !is_listed(v->follows[f], c->follows, c->follows_count))
             die(c->file, at, "an event of another domain must be in /follows too");
@@ -560,8 +575,7 @@ check_all(contract *const *all, int count)
 
         claim_contract(c);
         for (int i = 0; i < c->follows_count; i++)
-            if (find_message(all, count, c->follows[i], true) == NULL)
-                die(c->file, text("/follows/%d", i), "there is no event %s", c->follows[i]);
+            check_followed(all, count, c, text("/follows/%d", i), c->follows[i]);
         check_sends(all, count, c);
         for (int i = 0; i < c->views_count; i++) {
             check_view(all, count, c, &c->views[i]);

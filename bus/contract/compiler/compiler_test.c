@@ -705,6 +705,43 @@ test_between_contracts(void **state)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* An older version of an event: what it needs, and who may still name it. */
+static void
+test_superseded_events(void **state)
+{
+    static const char v2[] = "{'schema':{'type':'object','properties':{'n':{'type':'integer'}}}}";
+    static const char one[] = "{'valid':[{'quantity':1}]}";
+    static const char to_v2[] = "'received.v2'";
+    static const struct {
+        const char *to, *examples, *follows, *expected;
+    } cases[] = {
+        {NULL, one, NULL, EVENT ": is superseded by received.v2: needs upcast_to"},
+        {"7", one, NULL, EVENT "/upcast_to: must be"},
+        {"'received.v3'", one, NULL, EVENT "/upcast_to: there is no event received.v3 of item"},
+        {"'received.v1'", one, NULL, EVENT "/upcast_to: must be a newer version of received"},
+        {to_v2, NULL, NULL, EVENT ": is superseded: needs valid examples"},
+        {to_v2, one, NULL, "/follows/0: stock.received.v1 is superseded: follow stock.received.v2"},
+        {to_v2, one, "['stock.received.v2']",
+         "/views/places/follows/0: stock.received.v1 is superseded"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        json_t *json = base_with("/aggregates/item/events/received.v2", v2);
+
+        if (cases[i].to != NULL)
+            change(json, EVENT "/upcast_to", parse(cases[i].to));
+        if (cases[i].examples != NULL)
+            change(json, EVENT "/examples", parse(cases[i].examples));
+        if (cases[i].follows != NULL)
+            change(json, "/follows", parse(cases[i].follows));
+        write_contract("stock.json", json);
+        json_decref(json);
+        assert_int_equal(generate(), 1);
+        must_say(cases[i].expected);
+    }
+}
+
 static void
 test_broken_files(void **state)
 {
@@ -1043,6 +1080,7 @@ main(void)
         cmocka_unit_test(test_each_error_names_its_place),
         cmocka_unit_test(test_each_keyword),
         cmocka_unit_test(test_between_contracts),
+        cmocka_unit_test(test_superseded_events),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_common_is_checked),
         cmocka_unit_test(test_the_command_line),

@@ -124,6 +124,8 @@ add_schema(json_t *files, const contract *c, const message *m)
     put_text(schema, "title", m->type);
     if (json_object_get(schema, "description") == NULL)
         put_text(schema, "description", description_of(m->json));
+    if (m->upcast_to != NULL)
+        put(schema, "deprecated", json_true());
     if (json_array_size(valid) > 0)
         put(schema, "examples", json_deep_copy(valid));
     put(files, text("%s.json", m->type), schema);

@@ -143,14 +143,20 @@ declare_tagged(const contract *c, const aggregate *a, const message *list, int c
                const char *what, bus_buf *out)
 {
     const char *name = text("%s_%s_%s", c->module, a->name, what);
+    bool        comma = false;
 
-    ADD("enum %s_kind {\n", name);
+    ADD("enum %s_kind {", name);
+    for (int i = 0; i < count; i++) {
+        if (list[i].upcast_to != NULL)
+            continue; /* nobody meets it */
+        ADD("%s\n    %s_%s", comma ? "," : "", upper(c->module), upper(list[i].c_name));
+        comma = true;
+    }
+    ADD("\n};\nstruct %s {\n    enum %s_kind kind;\n    union {\n", name, name);
     for (int i = 0; i < count; i++)
-        ADD("    %s_%s%s\n", upper(c->module), upper(list[i].c_name), i + 1 < count ? "," : "");
-    ADD("};\nstruct %s {\n    enum %s_kind kind;\n    union {\n", name, name);
-    for (int i = 0; i < count; i++)
-        ADD("        %s %s;\n", list[i].data == NULL ? "bus_answer" : c_type(list[i].data),
-            c_member(list[i].c_name));
+        if (list[i].upcast_to == NULL)
+            ADD("        %s %s;\n", list[i].data == NULL ? "bus_answer" : c_type(list[i].data),
+                c_member(list[i].c_name));
     ADD("    };\n};\n\n");
 }
 
@@ -161,6 +167,13 @@ declare_functions(const contract *c, const aggregate *a, bus_buf *out)
         const message *e = &a->events[i];
 
         declare_words(e->json, "", out);
+        if (e->upcast_to != NULL) {
+            ADD("/* Superseded; defined in the upcast.c of %s. to is zeroed before. */\n"
+                "void %s(const struct %s *from,\n    struct %s *to, bus_upcasting *out);\n\n",
+                c->module, upcast_symbol(c->module, e), e->data->c_name,
+                e->upcast_to->data->c_name);
+            continue;
+        }
         ADD("extern const bus_message %s;\n", event_symbol(e->type));
         ADD("static inline bus_verdict\n%s_emit_%s(bus_decision *out, const struct %s *data)\n"
             "{\n    return bus_emit(out, &%s, data);\n}\n\n",

@@ -222,7 +222,7 @@ load_command(contract *c, const char *pointer, const char *name, const json_t *j
 static void
 load_event(contract *c, const char *pointer, const char *name, const json_t *json, message *m)
 {
-    static const char *const known[] = {"description", "schema", "examples", NULL};
+    static const char *const known[] = {"description", "schema", "examples", "upcast_to", NULL};
     const char              *dot = strrchr(name, '.');
     char                    *end = NULL;
     long version = dot == NULL || dot[1] != 'v' || !isdigit((unsigned char)dot[2]) || dot[2] == '0'
@@ -242,6 +242,47 @@ load_event(contract *c, const char *pointer, const char *name, const json_t *jso
     m->type = text("%s.%s", c->module, name);
     m->json = json;
     m->data = build_data(c, pointer, text("%s_%s", c->module, m->c_name), json);
+}
+
+/* The event `name` of the aggregate, as "registered.v2". */
+static const message *
+event_named(const contract *c, const aggregate *a, const char *name)
+{
+    const char *full_type = text("%s.%s", c->module, name);
+
+    for (int i = 0; i < a->events_count; i++)
+        if (strcmp(a->events[i].type, full_type) == 0)
+            return &a->events[i];
+    return NULL;
+}
+
+/* Every version but the newest says what it is read as, and shows what it looked like: its
+ * upcaster is tried with that. */
+static void
+load_upcasts(const contract *c, aggregate *a)
+{
+    for (int i = 0; i < a->events_count; i++) {
+        message    *m = &a->events[i];
+        const char *at = text("%s/upcast_to", m->pointer);
+        const char *to = string_member(c->file, m->pointer, m->json, "upcast_to", false);
+        int         newest = m->version;
+
+        for (int other = 0; other < a->events_count; other++)
+            if (strcmp(a->events[other].name, m->name) == 0 && a->events[other].version > newest)
+                newest = a->events[other].version;
+        if (to == NULL && newest > m->version)
+            die(c->file, m->pointer, "is superseded by %s.v%d: needs upcast_to", m->name, newest);
+        if (to == NULL)
+            continue;
+        m->upcast_to = event_named(c, a, to);
+        if (m->upcast_to == NULL)
+            die(c->file, at, "there is no event %s of %s", to, a->name);
+        if (strcmp(m->upcast_to->name, m->name) != 0 || m->upcast_to->version <= m->version)
+            die(c->file, at, "must be a newer version of %s", m->name);
+        if (json_array_size(json_object_get(json_object_get(m->json, "examples"), "valid")) == 0)
+            die(c->file, m->pointer,
+                "is superseded: needs valid examples to try its upcaster with");
+    }
 }
 
 static void
@@ -268,6 +309,7 @@ load_aggregate(contract *c, const char *name, const json_t *json, aggregate *a)
     json_object_foreach(events, message_name, m)
         load_event(c, text("%s/events/%s", pointer, message_name), message_name, m,
                    &a->events[a->events_count++]);
+    load_upcasts(c, a);
 }
 
 static void
@@ -524,7 +566,8 @@ load_view_follows(contract *c, view *v)
         if (c->aggregates[a].events_count > LIST_MAX)
             die(c->file, v->pointer, "follows more than %d events", LIST_MAX);
         for (int e = 0; e < c->aggregates[a].events_count; e++)
-            v->follows[v->follows_count++] = c->aggregates[a].events[e].type;
+            if (c->aggregates[a].events[e].upcast_to == NULL)
+                v->follows[v->follows_count++] = c->aggregates[a].events[e].type;
     }
     if (v->follows_count == 0)
         die(c->file, v->pointer, "needs follows");

@@ -68,17 +68,18 @@ struct type {
     const json_t *schema;
 };
 
-typedef struct {
-    const char   *type, *name; /* "vehicles.register", "register"; events: without version */
-    const char   *c_name;      /* "register", "registered_v2" */
-    const char   *pointer;
-    int           version; /* 0: a command */
-    type         *data;    /* NULL: an answer */
-    bus_on        on;
-    bus_by        by;
-    const char   *method, *path;
-    uint32_t      roles, roles_own;
-    const json_t *json;
+typedef struct message {
+    const char *type, *name; /* "vehicles.register", "register"; events: without version */
+    const char *c_name;      /* "register", "registered_v2" */
+    const char *pointer;
+    int         version; /* 0: a command */
+    type       *data;    /* NULL: an answer */
+    bus_on      on;
+    bus_by      by;
+    const char *method, *path;
+    uint32_t    roles, roles_own;
+    const struct message *upcast_to; /* a newer version of the same event; NULL: none */
+    const json_t         *json;
 } message;
 
 typedef struct {
@@ -145,6 +146,8 @@ bool        is_identifier(const char *name); /* [a-z][a-z0-9_]*, shorter than 64
 const char *event_symbol(const char *full_type);
 const char *command_symbol(const char *full_type);
 const char *domain_of(const char *full_type);
+/* "vehicles_upcast_registered": what the module's upcast.c defines. */
+const char *upcast_symbol(const char *module, const message *event);
 /* JSON without white space, members sorted, as text. */
 const char *canonical(const json_t *json);
 

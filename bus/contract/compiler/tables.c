@@ -237,13 +237,17 @@ write_message(const contract *c, const aggregate *a, const message *m, const cha
     static const char *const bys[] = {"BUS_BY_CLIENT", "BUS_BY_SERVICE", "BUS_BY_WAKE",
                                       "BUS_BY_ANSWER"};
 
-    ADD("const bus_message %s = {\n", symbol);
+    ADD("%sconst bus_message %s = {\n", m->upcast_to != NULL ? "static " : "", symbol);
     field("type", m->type, out);
     field("name", m->name, out);
     ADD("    .aggregate = &%s_%s,\n", c->module, a->name);
     if (m->data != NULL)
         ADD("    .shape = &shape_%d,\n", m->data->shape);
-    ADD("    .kind = %s_%s, .version = %d,\n", upper(c->module), upper(m->c_name), m->version);
+    if (m->upcast_to != NULL)
+        ADD("    .kind = -1, .version = %d,\n    .upcast_to = &%s,\n    .upcast = upcast_%s,\n",
+            m->version, event_symbol(m->upcast_to->type), m->c_name);
+    else
+        ADD("    .kind = %s_%s, .version = %d,\n", upper(c->module), upper(m->c_name), m->version);
     if (m->version == 0) {
         ADD("    .on = %s, .by = %s,\n", ons[m->on], bys[m->by]);
         field("http_method", m->method, out);
@@ -254,36 +258,95 @@ write_message(const contract *c, const aggregate *a, const message *m, const cha
     ADD("};\n");
 }
 
+/* An older version of an event, behind the newer ones that it points to. */
+static void
+write_superseded(const contract *c, const aggregate *a, const message *m, bus_buf *out)
+{
+    write_shape(m->data, out);
+    ADD("static void\nupcast_%s(const void *from, void *to, bus_upcasting *out)\n{\n"
+        "    %s(from, to, out);\n}\n",
+        m->c_name, upcast_symbol(c->module, m));
+    write_message(c, a, m, event_symbol(m->type), out);
+}
+
+/* Writes the names of the newest versions, or of the others; returns how many. */
+static int
+list_events(const aggregate *a, const char *name, bool superseded, bus_buf *out)
+{
+    int count = 0;
+
+    for (int i = 0; i < a->events_count; i++)
+        count += (a->events[i].upcast_to != NULL) == superseded;
+    if (count == 0)
+        return 0;
+    ADD("static const bus_message *const %s_%s[] = {\n", name,
+        superseded ? "superseded" : "events");
+    for (int i = 0; i < a->events_count; i++)
+        if ((a->events[i].upcast_to != NULL) == superseded)
+            ADD("    &%s,\n", event_symbol(a->events[i].type));
+    ADD("};\n");
+    return count;
+}
+
+static void
+write_events(const contract *c, const aggregate *a, bus_buf *out)
+{
+    int highest = 0;
+
+    for (int i = 0; i < a->events_count; i++) {
+        if (a->events[i].version > highest)
+            highest = a->events[i].version;
+        if (a->events[i].upcast_to != NULL)
+            continue;
+        write_shape(a->events[i].data, out);
+        write_message(c, a, &a->events[i], event_symbol(a->events[i].type), out);
+    }
+    for (int version = highest; version > 0; version--)
+        for (int i = 0; i < a->events_count; i++)
+            if (a->events[i].upcast_to != NULL && a->events[i].version == version)
+                write_superseded(c, a, &a->events[i], out);
+}
+
+static const message *
+newest_event(const aggregate *a)
+{
+    int i = 0;
+
+    while (a->events[i].upcast_to != NULL)
+        i++;
+    return &a->events[i];
+}
+
 static void
 write_aggregate(const contract *c, const aggregate *a, bus_buf *out)
 {
     const char *name = text("%s_%s", c->module, a->name);
+    int         events, superseded;
 
     for (int i = 0; i < a->commands_count; i++) {
         if (a->commands[i].data != NULL)
             write_shape(a->commands[i].data, out);
         write_message(c, a, &a->commands[i], command_symbol(a->commands[i].type), out);
     }
-    for (int i = 0; i < a->events_count; i++) {
-        write_shape(a->events[i].data, out);
-        write_message(c, a, &a->events[i], event_symbol(a->events[i].type), out);
-    }
+    write_events(c, a, out);
     ADD("static const bus_message *const %s_commands[] = {\n", name);
     for (int i = 0; i < a->commands_count; i++)
         ADD("    &%s,\n", command_symbol(a->commands[i].type));
-    ADD("};\nstatic const bus_message *const %s_events[] = {\n", name);
-    for (int i = 0; i < a->events_count; i++)
-        ADD("    &%s,\n", event_symbol(a->events[i].type));
-    ADD("};\nconst bus_aggregate_contract %s = {\n    .name = \"%s\",\n"
+    ADD("};\n");
+    events = list_events(a, name, false, out);
+    superseded = list_events(a, name, true, out);
+    ADD("const bus_aggregate_contract %s = {\n    .name = \"%s\",\n"
         "    .contract = &%s_contract,\n    .commands = %s_commands, .events = %s_events,\n"
         "    .commands_count = %d, .events_count = %d,\n",
-        name, a->name, c->module, name, name, a->commands_count, a->events_count);
+        name, a->name, c->module, name, name, a->commands_count, events);
+    if (superseded > 0)
+        ADD("    .superseded = %s_superseded, .superseded_count = %d,\n", name, superseded);
     ADD("    .command_size = sizeof(struct %s_command),\n"
         "    .command_data_offset = offsetof(struct %s_command, %s),\n",
         name, name, c_member(a->commands[0].c_name));
     ADD("    .event_size = sizeof(struct %s_event),\n"
         "    .event_data_offset = offsetof(struct %s_event, %s),\n};\n\n",
-        name, name, c_member(a->events[0].c_name));
+        name, name, c_member(newest_event(a)->c_name));
 }
 
 /* --- refusals, views, the contract ------------------------------------------------------------ */

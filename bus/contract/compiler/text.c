@@ -97,6 +97,12 @@ c_member(const char *name)
 }
 
 const char *
+upcast_symbol(const char *module, const message *event)
+{
+    return text("%s_upcast_%s", module, event->c_name);
+}
+
+const char *
 domain_of(const char *full_type)
 {
     const char *dot = strchr(full_type, '.');

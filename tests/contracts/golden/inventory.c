@@ -461,25 +461,6 @@ const bus_message inventory_registered_event = {
 };
 static const bus_field fields_42[] = {
     { .name = "quantity", .shape = &shape_32,
-      .offset = offsetof(struct inventory_received, quantity),
-      .has_offset = BUS_NO_OFFSET,
-      .required = true, .nullable = false,
-      .default_json = NULL, .personal = NULL, .masked_for = NULL },
-};
-static const bus_shape shape_42 = {
-    .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_received),
-    .fields = fields_42, .fields_count = 1,
-    .additional_properties = false,
-};
-const bus_message inventory_received_event = {
-    .type = "inventory.received.v1",
-    .name = "received",
-    .aggregate = &inventory_item,
-    .shape = &shape_42,
-    .kind = INVENTORY_RECEIVED, .version = 1,
-};
-static const bus_field fields_43[] = {
-    { .name = "quantity", .shape = &shape_32,
       .offset = offsetof(struct inventory_received_v2, quantity),
       .has_offset = BUS_NO_OFFSET,
       .required = true, .nullable = false,
@@ -490,19 +471,19 @@ static const bus_field fields_43[] = {
       .required = true, .nullable = false,
       .default_json = NULL, .personal = NULL, .masked_for = NULL },
 };
-static const bus_shape shape_43 = {
+static const bus_shape shape_42 = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_received_v2),
-    .fields = fields_43, .fields_count = 2,
+    .fields = fields_42, .fields_count = 2,
     .additional_properties = false,
 };
 const bus_message inventory_received_v2_event = {
     .type = "inventory.received.v2",
     .name = "received",
     .aggregate = &inventory_item,
-    .shape = &shape_43,
+    .shape = &shape_42,
     .kind = INVENTORY_RECEIVED_V2, .version = 2,
 };
-static const bus_field fields_44[] = {
+static const bus_field fields_43[] = {
     { .name = "order", .shape = &shape_10,
       .offset = offsetof(struct inventory_reserved, order),
       .has_offset = BUS_NO_OFFSET,
@@ -514,19 +495,19 @@ static const bus_field fields_44[] = {
       .required = true, .nullable = false,
       .default_json = NULL, .personal = NULL, .masked_for = NULL },
 };
-static const bus_shape shape_44 = {
+static const bus_shape shape_43 = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_reserved),
-    .fields = fields_44, .fields_count = 2,
+    .fields = fields_43, .fields_count = 2,
     .additional_properties = false,
 };
 const bus_message inventory_reserved_event = {
     .type = "inventory.reserved.v1",
     .name = "reserved",
     .aggregate = &inventory_item,
-    .shape = &shape_44,
+    .shape = &shape_43,
     .kind = INVENTORY_RESERVED, .version = 1,
 };
-static const bus_shape shape_45 = {
+static const bus_shape shape_44 = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_counted),
     .additional_properties = false,
 };
@@ -534,8 +515,34 @@ const bus_message inventory_counted_event = {
     .type = "inventory.counted.v1",
     .name = "counted",
     .aggregate = &inventory_item,
-    .shape = &shape_45,
+    .shape = &shape_44,
     .kind = INVENTORY_COUNTED, .version = 1,
+};
+static const bus_field fields_45[] = {
+    { .name = "quantity", .shape = &shape_32,
+      .offset = offsetof(struct inventory_received, quantity),
+      .has_offset = BUS_NO_OFFSET,
+      .required = true, .nullable = false,
+      .default_json = NULL, .personal = NULL, .masked_for = NULL },
+};
+static const bus_shape shape_45 = {
+    .kind = BUS_KIND_OBJECT, .size = sizeof(struct inventory_received),
+    .fields = fields_45, .fields_count = 1,
+    .additional_properties = false,
+};
+static void
+upcast_received(const void *from, void *to, bus_upcasting *out)
+{
+    inventory_upcast_received(from, to, out);
+}
+static const bus_message inventory_received_event = {
+    .type = "inventory.received.v1",
+    .name = "received",
+    .aggregate = &inventory_item,
+    .shape = &shape_45,
+    .kind = -1, .version = 1,
+    .upcast_to = &inventory_received_v2_event,
+    .upcast = upcast_received,
 };
 static const bus_message *const inventory_item_commands[] = {
     &inventory_register_command,
@@ -546,16 +553,19 @@ static const bus_message *const inventory_item_commands[] = {
 };
 static const bus_message *const inventory_item_events[] = {
     &inventory_registered_event,
-    &inventory_received_event,
     &inventory_received_v2_event,
     &inventory_reserved_event,
     &inventory_counted_event,
+};
+static const bus_message *const inventory_item_superseded[] = {
+    &inventory_received_event,
 };
 const bus_aggregate_contract inventory_item = {
     .name = "item",
     .contract = &inventory_contract,
     .commands = inventory_item_commands, .events = inventory_item_events,
-    .commands_count = 5, .events_count = 5,
+    .commands_count = 5, .events_count = 4,
+    .superseded = inventory_item_superseded, .superseded_count = 1,
     .command_size = sizeof(struct inventory_item_command),
     .command_data_offset = offsetof(struct inventory_item_command, register_),
     .event_size = sizeof(struct inventory_item_event),
@@ -744,7 +754,6 @@ static const bus_join items_joins[] = {
 };
 static const bus_message *const items_follows[] = {
     &inventory_registered_event,
-    &inventory_received_event,
     &inventory_received_v2_event,
     &inventory_reserved_event,
     &inventory_counted_event,
@@ -763,8 +772,8 @@ const bus_view_contract items_view = {
     .columns = items_columns, .columns_count = 7,
     .joins = items_joins, .joins_count = 1,
     .default_sort = "-registered_at",
-    .follows = items_follows, .follows_count = 5,
-    .hash = UINT64_C(0xa964e47fa0c3b948),
+    .follows = items_follows, .follows_count = 4,
+    .hash = UINT64_C(0xa3f1c12510ee432c),
 };
 
 static const bus_shape shape_62 = {
@@ -871,30 +880,30 @@ const bus_contract inventory_contract = {
     "/shelf\"}}},\"examples\":{\"valid\":[{\"sku\":\"A-1\",\"supplier\":\"0190a5c0-0000-7000-8000-000000000"
     "001\"}],\"invalid\":[{\"sku\":\"A-1\"}]}},\"received.v1\":{\"schema\":{\"type\":\"object\",\"additionalPro"
     "perties\":false,\"required\":[\"quantity\"],\"properties\":{\"quantity\":{\"$ref\":\"#/$defs/quantity\""
-    "}}}},\"received.v2\":{\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"qu"
-    "antity\",\"shelf\"],\"properties\":{\"quantity\":{\"$ref\":\"#/$defs/quantity\"},\"shelf\":{\"$ref\":\"#/$"
-    "defs/shelf\"}}}},\"reserved.v1\":{\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"req"
-    "uired\":[\"order\",\"quantity\"],\"properties\":{\"order\":{\"$ref\":\"common.json#/$defs/id\"},\"quanti"
-    "ty\":{\"$ref\":\"#/$defs/quantity\"}}}},\"counted.v1\":{\"schema\":{\"type\":\"object\",\"additionalProp"
-    "erties\":false,\"properties\":{}}}}},\"stocktake\":{\"commands\":{\"begin\":{\"http\":\"PUT /stocktake"
-    "s/{id}\",\"on\":\"any\",\"roles\":[\"DISPATCHER\"],\"schema\":{\"type\":\"object\",\"additionalProperties\""
-    ":false,\"properties\":{}}}},\"events\":{\"begun.v1\":{\"schema\":{\"type\":\"object\",\"additionalPrope"
-    "rties\":false,\"properties\":{}}}}}},\"views\":{\"items\":{\"description\":\"What is held.\",\"of\":\"it"
-    "em\",\"http\":{\"list\":\"GET /items\",\"item\":\"GET /items/{id}\"},\"roles\":[\"ADMIN\",\"DISPATCHER\",\"V"
-    "IEWER+finance.read\",\"DRIVER:own\"],\"own\":{\"field\":\"keeper_id\",\"from\":\"kept_from_at\",\"until\""
-    ":\"kept_until_at\"},\"filters\":[\"kind\",\"sku\",\"keeper_id\"],\"sorts\":[\"registered_at\",\"sku\"],\"de"
-    "fault_sort\":\"-registered_at\",\"joins\":[{\"view\":\"order_totals\",\"by\":\"order_id\",\"take\":\"total"
-    "_kop\",\"as\":\"order_total_kop\"}],\"schema\":{\"type\":\"object\",\"required\":[\"sku\",\"registered_at\""
-    "],\"properties\":{\"sku\":{\"type\":\"string\",\"maxLength\":12},\"kind\":{\"type\":\"string\",\"enum\":[\"PI"
-    "ECE\",\"BULK-GOOD\"]},\"registered_at\":{\"type\":\"integer\"},\"keeper_id\":{\"type\":[\"string\",\"null\""
-    "],\"format\":\"uuid\"},\"kept_from_at\":{\"type\":[\"integer\",\"null\"]},\"kept_until_at\":{\"type\":[\"in"
-    "teger\",\"null\"]},\"order_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"cost_kop\":{\"type\":\""
-    "integer\",\"x-masked\":[\"DRIVER\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"items\":{\"$ref\":\"#"
-    "/$defs/shelf\"}}}}},\"suppliers\":{\"key\":true,\"follows\":[\"inventory.registered.v1\",\"orders.pl"
-    "aced.v1\"],\"schema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"in"
-    "teger\"}}}}},\"refusals\":{\"INVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"free\":{\"type\":\"i"
-    "nteger\"},\"sku\":{\"type\":\"string\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} are free.\",\"ru"
-    "\":\"Свободно только {free}, артикул {sku}.\"},\"INVENTORY_CLOSED\":{\"stat"
-    "us\":422,\"en\":\"Closed\077\",\"ru\":\"Закрыто\077\"}},\"follows\":[\"orders.placed.v1\"],\"sends\":[\"o"
-    "rders.confirm\",\"inventory.reserve\"]}",
+    "}}},\"upcast_to\":\"received.v2\",\"examples\":{\"valid\":[{\"quantity\":7}]}},\"received.v2\":{\"schem"
+    "a\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"quantity\",\"shelf\"],\"properti"
+    "es\":{\"quantity\":{\"$ref\":\"#/$defs/quantity\"},\"shelf\":{\"$ref\":\"#/$defs/shelf\"}}}},\"reserved."
+    "v1\":{\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"order\",\"quantity\""
+    "],\"properties\":{\"order\":{\"$ref\":\"common.json#/$defs/id\"},\"quantity\":{\"$ref\":\"#/$defs/quant"
+    "ity\"}}}},\"counted.v1\":{\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\""
+    ":{}}}}},\"stocktake\":{\"commands\":{\"begin\":{\"http\":\"PUT /stocktakes/{id}\",\"on\":\"any\",\"roles\""
+    ":[\"DISPATCHER\"],\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{}}}},"
+    "\"events\":{\"begun.v1\":{\"schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":"
+    "{}}}}}},\"views\":{\"items\":{\"description\":\"What is held.\",\"of\":\"item\",\"http\":{\"list\":\"GET /i"
+    "tems\",\"item\":\"GET /items/{id}\"},\"roles\":[\"ADMIN\",\"DISPATCHER\",\"VIEWER+finance.read\",\"DRIVE"
+    "R:own\"],\"own\":{\"field\":\"keeper_id\",\"from\":\"kept_from_at\",\"until\":\"kept_until_at\"},\"filters"
+    "\":[\"kind\",\"sku\",\"keeper_id\"],\"sorts\":[\"registered_at\",\"sku\"],\"default_sort\":\"-registered_a"
+    "t\",\"joins\":[{\"view\":\"order_totals\",\"by\":\"order_id\",\"take\":\"total_kop\",\"as\":\"order_total_ko"
+    "p\"}],\"schema\":{\"type\":\"object\",\"required\":[\"sku\",\"registered_at\"],\"properties\":{\"sku\":{\"ty"
+    "pe\":\"string\",\"maxLength\":12},\"kind\":{\"type\":\"string\",\"enum\":[\"PIECE\",\"BULK-GOOD\"]},\"regist"
+    "ered_at\":{\"type\":\"integer\"},\"keeper_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"kept_f"
+    "rom_at\":{\"type\":[\"integer\",\"null\"]},\"kept_until_at\":{\"type\":[\"integer\",\"null\"]},\"order_id\""
+    ":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"cost_kop\":{\"type\":\"integer\",\"x-masked\":[\"DRIV"
+    "ER\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"items\":{\"$ref\":\"#/$defs/shelf\"}}}}},\"suppli"
+    "ers\":{\"key\":true,\"follows\":[\"inventory.registered.v1\",\"orders.placed.v1\"],\"schema\":{\"type\""
+    ":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"integer\"}}}}},\"refusals\":{\"I"
+    "NVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"free\":{\"type\":\"integer\"},\"sku\":{\"type\":\"st"
+    "ring\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} are free.\",\"ru\":\"Свободно только "
+    "{free}, артикул {sku}.\"},\"INVENTORY_CLOSED\":{\"status\":422,\"en\":\"Closed\077\",\"ru\":\"Закрыто\077"
+    "\"}},\"follows\":[\"orders.placed.v1\"],\"sends\":[\"orders.confirm\",\"inventory.reserve\"]}",
 };

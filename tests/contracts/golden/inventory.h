@@ -159,7 +159,6 @@ struct inventory_item_command {
 
 enum inventory_item_event_kind {
     INVENTORY_REGISTERED,
-    INVENTORY_RECEIVED,
     INVENTORY_RECEIVED_V2,
     INVENTORY_RESERVED,
     INVENTORY_COUNTED
@@ -168,7 +167,6 @@ struct inventory_item_event {
     enum inventory_item_event_kind kind;
     union {
         struct inventory_registered registered;
-        struct inventory_received received;
         struct inventory_received_v2 received_v2;
         struct inventory_reserved reserved;
         struct inventory_counted counted;
@@ -183,12 +181,9 @@ inventory_emit_registered(bus_decision *out, const struct inventory_registered *
     return bus_emit(out, &inventory_registered_event, data);
 }
 
-extern const bus_message inventory_received_event;
-static inline bus_verdict
-inventory_emit_received(bus_decision *out, const struct inventory_received *data)
-{
-    return bus_emit(out, &inventory_received_event, data);
-}
+/* Superseded; defined in the upcast.c of inventory. to is zeroed before. */
+void inventory_upcast_received(const struct inventory_received *from,
+    struct inventory_received_v2 *to, bus_upcasting *out);
 
 extern const bus_message inventory_received_v2_event;
 static inline bus_verdict

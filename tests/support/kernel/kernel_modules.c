@@ -11,6 +11,27 @@ struct item {
 };
 
 static bus_verdict
+decide_add(const struct inventory_add *cmd, bus_decision *out)
+{
+    struct inventory_added_v3_lots_item lot = {
+        .quantity = cmd->quantity, .origin = INVENTORY_ADDED_V3_LOTS_ITEM_ORIGIN_BOUGHT};
+
+    return inventory_emit_added_v3(
+        out, &(struct inventory_added_v3){.label = cmd->name, .lots = {&lot, 1, 1}});
+}
+
+/* How many an item began with. */
+static int64_t
+total_of(const struct inventory_added_v3 *e)
+{
+    int64_t total = 0;
+
+    for (uint32_t i = 0; i < e->lots.count; i++)
+        total += e->lots.items[i].quantity;
+    return total;
+}
+
+static bus_verdict
 decide_take(const struct item *s, int64_t quantity, bus_decision *out)
 {
     if (quantity > s->quantity)
@@ -18,7 +39,10 @@ decide_take(const struct item *s, int64_t quantity, bus_decision *out)
     (void)inventory_emit_taken(
         out, &(struct inventory_taken){.quantity = quantity, .left = s->quantity - quantity});
     if (quantity == s->quantity)
-        return inventory_emit_depleted(out, &(struct inventory_depleted){0});
+        return inventory_emit_depleted_v2(out, &(struct inventory_depleted_v2){
+                                                   .has_last_quantity = true,
+                                                   .last_quantity = quantity,
+                                               });
     return BUS_ACCEPTED;
 }
 
@@ -52,8 +76,7 @@ decide_item(const void *state, const void *command, const bus_meta *meta, bus_de
     switch (c->kind) {
     case INVENTORY_ADD:
         bus_claim(out, "item_name", c->add.name, ITEM_NAME_TAKEN);
-        return inventory_emit_added(
-            out, &(struct inventory_added){.name = c->add.name, .quantity = c->add.quantity});
+        return decide_add(&c->add, out);
     case INVENTORY_RENAME:
         if (bus_str_is(c->rename.name, s->name))
             return bus_accept(out);
@@ -83,13 +106,13 @@ apply_item(void *state, const void *event)
     const struct inventory_item_event *e = event;
 
     switch (e->kind) {
-    case INVENTORY_ADDED:
-        bus_str_store(s->name, sizeof(s->name), e->added.name);
-        s->quantity = e->added.quantity;
+    case INVENTORY_ADDED_V3:
+        bus_str_store(s->name, sizeof(s->name), e->added_v3.label);
+        s->quantity = total_of(&e->added_v3);
         break;
     case INVENTORY_RENAMED: bus_str_store(s->name, sizeof(s->name), e->renamed.name); break;
     case INVENTORY_TAKEN: s->quantity -= e->taken.quantity; break;
-    case INVENTORY_DEPLETED: break;
+    case INVENTORY_DEPLETED_V2: break;
     case INVENTORY_PROMISED: s->promised = true; break;
     case INVENTORY_PROMISE_FORGOTTEN: s->promised = false; break;
     case INVENTORY_PROMISE_ENDED: s->promised = false; break;
@@ -192,7 +215,7 @@ on_depleted(const bus_event *event, bus_reaction_out *out)
 }
 
 static const bus_reaction reactions[] = {
-    {.on = &inventory_depleted_event, .react = on_depleted},
+    {.on = &inventory_depleted_v2_event, .react = on_depleted},
 };
 
 static const bus_aggregate orders[] = {
@@ -214,9 +237,9 @@ project_items(void *state, const bus_event *event, bus_projection *out)
     const struct inventory_item_event *e = event->tagged;
 
     switch (e->kind) {
-    case INVENTORY_ADDED:
-        row->name = e->added.name;
-        row->quantity = e->added.quantity;
+    case INVENTORY_ADDED_V3:
+        row->name = e->added_v3.label;
+        row->quantity = total_of(&e->added_v3);
         break;
     case INVENTORY_RENAMED: row->name = e->renamed.name; break;
     case INVENTORY_TAKEN: {
@@ -227,7 +250,7 @@ project_items(void *state, const bus_event *event, bus_projection *out)
         break;
     }
     case INVENTORY_BROKEN: BUS_INVARIANT(e->broken.where != INVENTORY_BROKEN_WHERE_VIEW); break;
-    case INVENTORY_DEPLETED:
+    case INVENTORY_DEPLETED_V2:
     case INVENTORY_PROMISED:
     case INVENTORY_PROMISE_FORGOTTEN:
     case INVENTORY_PROMISE_ENDED: break;
@@ -250,8 +273,8 @@ project_stock(void *state, const bus_event *event, bus_projection *out)
     const struct inventory_item_event *e = event->tagged;
 
     (void)out;
-    if (e->kind == INVENTORY_ADDED)
-        row->added += e->added.quantity;
+    if (e->kind == INVENTORY_ADDED_V3)
+        row->added += total_of(&e->added_v3);
     if (e->kind == INVENTORY_TAKEN)
         row->taken += e->taken.quantity;
 }

@@ -1,0 +1,87 @@
+/* upcast.c - decode, then one step after another.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/contract/upcast.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct bus_upcasting {
+    bus_arena *arena;
+};
+
+void *
+bus_upcast_room(bus_upcasting *out, uint32_t count, size_t item_bytes)
+{
+    return bus_arena_alloc(out->arena, count * item_bytes);
+}
+
+bus_str
+bus_upcast_printf(bus_upcasting *out, const char *fmt, ...)
+{
+    char    text[512];
+    va_list args;
+    int     len;
+
+    va_start(args, fmt);
+    len = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    BUS_INVARIANT(len >= 0 && (size_t)len < sizeof(text));
+    return bus_arena_copy(out->arena, text, (size_t)len);
+}
+
+typedef struct {
+    const bus_message *type;
+    const void        *from;
+    void              *to;
+    bus_upcasting      out;
+} step;
+
+static void
+upcast_guarded(void *context)
+{
+    step *s = context;
+
+    s->type->upcast(s->from, s->to, &s->out);
+}
+
+static bus_code
+finish(bus_code rc, const bus_problems *problems, const bus_message **type, bus_arena *arena,
+       void **data, bus_error *err)
+{
+    if (rc != BUS_OK)
+        return bus_fail(err, BUS_FAULT, "%s: %s: %s", (*type)->type, problems->items[0].pointer,
+                        problems->items[0].message);
+    while (rc == BUS_OK && (*type)->upcast_to != NULL) {
+        step s = {.type = *type, .from = *data, .out = {arena}};
+
+        s.to = bus_arena_alloc(arena, (*type)->upcast_to->shape->size);
+        rc = bus_guarded(upcast_guarded, &s, err);
+        *data = s.to;
+        *type = (*type)->upcast_to;
+    }
+    return rc;
+}
+
+bus_code
+bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena, void **data,
+                 bus_error *err)
+{
+    bus_problems problems = {.count = 0};
+    bus_code     rc;
+
+    *data = bus_arena_alloc(arena, (*type)->shape->size);
+    rc = bus_decode((*type)->shape, json, arena, *data, &problems);
+    return finish(rc, &problems, type, arena, data, err);
+}
+
+bus_code
+bus_event_decode_json(const bus_message **type, const json_t *value, bus_arena *arena, void **data,
+                      bus_error *err)
+{
+    bus_problems problems = {.count = 0};
+    bus_code     rc;
+
+    *data = bus_arena_alloc(arena, (*type)->shape->size);
+    rc = bus_decode_json((*type)->shape, value, arena, *data, &problems);
+    return finish(rc, &problems, type, arena, data, err);
+}
