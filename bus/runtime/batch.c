@@ -295,10 +295,8 @@ answer_all(batch *b)
             settle_twin(b, it);
         BUS_INVARIANT(it->status == ITEM_SETTLED);
         keep_recent(w, it);
-        if (it->env == NULL)
-            continue;
-        w->options->transport_ops->reply(w->server, it->env, bus_envelope_of_reply(&it->reply));
-        bus_envelope_release(it->env);
+        if (it->env != NULL)
+            w->options->transport_ops->reply(w->server, it->env, bus_envelope_of_reply(&it->reply));
     }
 }
 
@@ -354,5 +352,7 @@ bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const bus_t
     HASH_CLEAR(hh, b.claims);
     HASH_CLEAR(hh, b.timers);
     HASH_CLEAR(hh, b.by_id);
+    for (int i = 0; i < envs_count; i++) /* the commands lie in them */
+        bus_envelope_release(envs[i]);
     bus_states_trim(w->states);
 }
