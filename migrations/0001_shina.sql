@@ -48,6 +48,20 @@ create table shina.members (
     lease_until timestamptz not null
 ) with (fillfactor = 20, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
+-- Every table of a view: who may read it is in its policy, who fills it holds its checkpoints.
+-- A table that no process has used for a while is dropped (bus/runtime/rebuild.h).
+create table views.registry (
+    table_name    text collate "C" primary key,
+    view          text not null,
+    domain        text not null,
+    live          boolean not null default false,  -- the table can be read
+    used_at       timestamptz not null default clock_timestamp(),
+    builder       text,                            -- who builds it (anew), if anybody
+    builder_until timestamptz not null default '-infinity',
+    events_done   bigint not null default 0,
+    events_total  bigint not null default 0
+);
+
 -- Makes a role without login if this user may; true: the role is there. Roles belong to the
 -- whole server, so another database may have made it, or be making it now.
 -- +migrate StatementBegin
@@ -83,6 +97,7 @@ do $edge$
 begin
     if shina.make_role('shina_edge') then
         grant usage on schema views to shina_edge;
+        grant select on views.registry to shina_edge;
     end if;
 end
 $edge$;
@@ -546,6 +561,7 @@ create table %1$I.parked (
         execute format('grant usage, create on schema views to %I', role_name);
         execute format('grant usage on schema keys to %I', role_name);
         execute format('grant select, insert on all tables in schema keys to %I', role_name);
+        execute format('grant select, insert, update, delete on views.registry to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',
                        domain_name, role_name);

@@ -86,6 +86,20 @@ keys_of(bus_fold *fold, const bus_event *event, projecting *p, bus_error *err)
     return BUS_OK;
 }
 
+uint64_t
+bus_row_hash(bus_id id)
+{
+    return bus_fnv1a64(id.bytes, sizeof(id.bytes)) >> 32;
+}
+
+bool
+bus_fold_takes(const bus_fold *fold, bus_id id)
+{
+    uint64_t hash = fold->hash_to == 0 ? 0 : bus_row_hash(id);
+
+    return fold->hash_to == 0 || (hash >= fold->hash_from && hash < fold->hash_to);
+}
+
 static bus_row *
 find_row(bus_fold *fold, bus_id tenant, bus_id id)
 {
@@ -107,13 +121,13 @@ bus_fold_touch(bus_fold *fold, const bus_event *event, bus_error *err)
     for (int i = 0; rc == BUS_OK && i < p.out.keys_count; i++) {
         bus_row *row = find_row(fold, event->tenant, p.out.keys[i]);
 
-        if (row != NULL)
+        if (row != NULL || !bus_fold_takes(fold, p.out.keys[i]))
             continue;
         row = BUS_ARENA_NEW(fold->arena, bus_row);
         row->key.tenant = event->tenant;
         row->key.id = p.out.keys[i];
         row->row = bus_arena_alloc(fold->arena, fold->view->of->row->size);
-        row->loaded = fold->view->keys == NULL && event->version == 1;
+        row->loaded = fold->fresh || (fold->view->keys == NULL && event->version == 1);
         HASH_ADD(hh, fold->rows, key, sizeof(row->key), row);
     }
     return rc;
@@ -185,6 +199,8 @@ bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
         bus_row   *row = find_row(fold, event->tenant, keys.out.keys[i]);
         projecting p = {.view = fold->view, .event = event};
 
+        if (row == NULL && !bus_fold_takes(fold, keys.out.keys[i]))
+            continue;
         BUS_INVARIANT(row != NULL && row->loaded);
         p.row = row->row;
         p.out.arena = fold->arena;
@@ -198,6 +214,34 @@ bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
         if (p.out.removed)
             memset(row->row, 0, shape->size);
     }
+    return rc;
+}
+
+bus_code
+bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error *err)
+{
+    bus_fold now = *fold;
+    bus_code rc = BUS_OK;
+
+    now.arena = into;
+    now.rows = NULL;
+    for (const bus_row *row = fold->rows; rc == BUS_OK && row != NULL; row = row->hh.next) {
+        bus_row *moved;
+
+        if (!bus_fold_takes(fold, row->key.id))
+            continue;
+        moved = BUS_ARENA_NEW(into, bus_row);
+        moved->key = row->key;
+        moved->row = bus_arena_alloc(into, fold->view->of->row->size);
+        moved->version = row->version;
+        HASH_ADD(hh, now.rows, key, sizeof(moved->key), moved);
+        rc = bus_fold_load(&now, moved, row->there ? bus_row_body(fold, row) : (bus_str){0},
+                           row->version, err);
+        moved->version = row->version;
+        moved->changed = row->changed;
+    }
+    HASH_CLEAR(hh, fold->rows);
+    *fold = now;
     return rc;
 }
 

@@ -36,8 +36,16 @@ typedef struct bus_row {
 typedef struct {
     const bus_view *view;
     bus_arena      *arena;
-    bus_row        *rows; /* uthash */
+    bool            fresh; /* the log is folded from its beginning: no row has to be loaded */
+    /* Rows with a bus_row_hash from hash_from to below hash_to are folded, the others passed
+     * over; hash_to 0: all. */
+    uint64_t hash_from, hash_to;
+    bus_row *rows; /* uthash */
 } bus_fold;
+
+/* 0 to 2^32 - 1, of a row's id; not of the bits that choose the partition of a stream. */
+uint64_t bus_row_hash(bus_id id);
+bool     bus_fold_takes(const bus_fold *fold, bus_id id);
 
 void bus_fold_fini(bus_fold *fold);
 
@@ -54,6 +62,10 @@ BUS_CHECKED bus_code bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, i
 /* Folds the event into each row it touches. BUS_FAULT: project() broke an invariant; the rows
  * are spoilt, and what was folded so far has to be folded anew without this event. */
 BUS_CHECKED bus_code bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err);
+
+/* Moves the rows into another arena, as if they had been stored and loaded, and so leaves behind
+ * what dead strings and events hold; rows that the fold does not take (any more) are dropped. */
+BUS_CHECKED bus_code bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error *err);
 
 /* {"id","version",...} of a row that is there, in the arena. */
 bus_str bus_row_body(const bus_fold *fold, const bus_row *row);

@@ -1,9 +1,10 @@
 /* projector.c - fills the views of one domain.
  *
- * Each view's table has checkpoints of its own, so that a new table starts from the beginning
- * beside old ones. One turn: take records of every log that a view follows, fold them for all
- * views in memory, write each changed row once together with the checkpoints. An event that a
- * view cannot handle parks its stream for that view; the rest goes on.
+ * Each view's table has checkpoints of its own. One that is not there yet is built beside the
+ * work on the others, by a thread of its own (bus/runtime/rebuild.h). One turn: take records of
+ * every log that a view follows, fold them for all views in memory, write each changed row once
+ * together with the checkpoints. An event that a view cannot handle parks its stream for that
+ * view; the rest goes on.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
 #include "bus/log/log.h"
@@ -12,6 +13,7 @@
 #include "bus/runtime/fold.h"
 #include "bus/runtime/follow.h"
 #include "bus/runtime/owners.h"
+#include "bus/runtime/rebuild.h"
 #include "bus/store/view_table.h"
 
 #include <pthread.h>
@@ -19,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VIEWS_MAX 32     /* of one domain */
 #define SOURCES_MAX 8    /* logs that they follow */
@@ -26,6 +29,9 @@
 #define RENEW_US 1500000
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */
+#define BUILD_AGAIN_MS 1000
+#define TIDY_US 60000000 /* tables are said to be in use, and unused ones dropped, so often */
+#define VIEW_GRACE_MS BUS_DAY_MS
 
 /* One log that views follow. */
 typedef struct {
@@ -38,7 +44,8 @@ typedef struct {
 /* One view, and how far its table has come in each log. */
 typedef struct {
     const bus_view *view;
-    char            reader[16 + BUS_VIEW_TABLE_BYTES];
+    char            name[BUS_VIEW_TABLE_BYTES], reader[16 + BUS_VIEW_TABLE_BYTES];
+    bool            live; /* it is there; else it is being built */
     bool            follows[SOURCES_MAX];
     bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
 } table;
@@ -70,14 +77,16 @@ struct bus_projector {
     bus_arena                  arena;
     int                        partitions;
     bool                       held;
-    int64_t                    renewed_us;
+    bool    was_held; /* once: from then on nobody's checkpoints are ours to steal */
+    int64_t renewed_us, tidied_us;
 
     char       part[96], labels[96];
     bus_metric metrics[METRICS];
 
-    pthread_t       thread;
-    atomic_bool     stopping, trouble, caught_up, stands_by;
-    atomic_int      parked;
+    pthread_t       thread, builder;
+    bool            builds; /* the builder's thread was started */
+    atomic_bool     stopping, trouble, caught_up, stands_by, building, built;
+    atomic_int      parked, build_percent;
     _Atomic int64_t behind;
 };
 
@@ -168,8 +177,13 @@ place_sources(bus_projector *p)
             int64_t least = INT64_MAX;
 
             for (int t = 0; t < p->tables_count; t++)
-                if (p->tables[t].follows[s] && p->tables[t].at[s][part].offset < least)
+                if (p->tables[t].live && p->tables[t].follows[s] &&
+                    p->tables[t].at[s][part].offset < least)
                     least = p->tables[t].at[s][part].offset;
+            if (least == INT64_MAX) {
+                bus_follow_drop(p->sources[s].follow, part); /* what follows it is not there yet */
+                continue;
+            }
             p->sources[s].at[part] = least;
             bus_follow_partition(p->sources[s].follow, part, least);
         }
@@ -204,13 +218,14 @@ take_source(bus_projector *p, int t, int s)
     bus_checkpoint *at = p->tables[t].at[s];
     bus_error       err = {0};
 
-    if (!p->tables[t].follows[s])
+    if (!p->tables[t].live || !p->tables[t].follows[s])
         return true;
     for (int part = 0; part < p->partitions; part++)
         at[part] = (bus_checkpoint){.partition = (uint16_t)part};
     if (p->options->store->checkpoint_take(p->store, p->home, p->tables[t].reader,
                                            p->sources[s].contract->module, p->options->process,
-                                           p->options->sole, at, p->partitions, &err) != BUS_OK) {
+                                           p->options->sole && !p->was_held, at, p->partitions,
+                                           &err) != BUS_OK) {
         store_trouble(p, "taking checkpoints", &err);
         return false;
     }
@@ -242,7 +257,7 @@ take_leases(bus_projector *p)
         release_leases(p);
         return false;
     }
-    p->held = true;
+    p->held = p->was_held = true;
     place_sources(p);
     return true;
 }
@@ -261,7 +276,7 @@ renew(bus_projector *p)
         for (int s = 0; s < p->sources_count; s++) {
             bus_checkpoint mine[BUS_PARTITIONS_MAX];
 
-            if (!p->tables[t].follows[s])
+            if (!p->tables[t].live || !p->tables[t].follows[s])
                 continue;
             memcpy(mine, p->tables[t].at[s], sizeof(mine));
             if (p->options->store->checkpoint_renew(p->store, p->home, p->tables[t].reader,
@@ -320,7 +335,7 @@ static bool
 followed(const bus_projector *p, const bus_message *type)
 {
     for (int t = 0; t < p->tables_count; t++)
-        if (bus_fold_follows(p->tables[t].view, type))
+        if (p->tables[t].live && bus_fold_follows(p->tables[t].view, type))
             return true;
     return false;
 }
@@ -559,7 +574,8 @@ advance(bus_projector *p)
 {
     for (int t = 0; t < p->tables_count; t++)
         for (int s = 0; s < p->sources_count; s++)
-            for (int part = 0; p->tables[t].follows[s] && part < p->partitions; part++)
+            for (int part = 0; p->tables[t].live && p->tables[t].follows[s] && part < p->partitions;
+                 part++)
                 if (p->sources[s].at[part] > p->tables[t].at[s][part].offset)
                     p->tables[t].at[s][part].offset = p->sources[s].at[part];
 }
@@ -578,7 +594,8 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         return rc;
     decode(p, &h);
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
-        rc = fold_table(p, t, &h, &chain, err);
+        if (p->tables[t].live)
+            rc = fold_table(p, t, &h, &chain, err);
     BUS_FAIL_POINT("projector.effect");
     if (rc == BUS_OK && chain != NULL)
         rc = p->options->store->effect(p->store, chain, err);
@@ -629,6 +646,136 @@ note_behind(bus_projector *p)
         atomic_store(&p->caught_up, true);
 }
 
+/* --- building and tidying ------------------------------------------------------------ */
+
+static bool
+build_goes_on(void *context)
+{
+    return !atomic_load(&((bus_projector *)context)->stopping);
+}
+
+static void
+build_progress(void *context, const bus_rebuild_progress *progress)
+{
+    bus_projector *p = context;
+    int percent = progress->total == 0 ? 100 : (int)(progress->done * 100 / progress->total);
+
+    atomic_store(&p->build_percent, percent);
+    bus_log_info("projector.building", BUS_KV("domain", p->home), BUS_KV_INT("percent", percent),
+                 BUS_KV_INT("events", progress->done), BUS_KV_INT("of", progress->total),
+                 BUS_KV_INT("pass", progress->pass), BUS_KV_INT("rows", progress->rows));
+}
+
+/* Those of the missing tables that another process has not made meanwhile. */
+static bus_code
+missing_views(bus_projector *p, bus_store *st, const bus_view **out, int *count, bus_error *err)
+{
+    bus_arena      arena = {0};
+    bus_view_info *infos;
+    int            infos_count = 0;
+    bus_code rc = p->options->store->view_infos(st, p->home, &arena, &infos, &infos_count, err);
+
+    *count = 0;
+    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++) {
+        bool there = p->tables[t].live;
+
+        for (int i = 0; i < infos_count; i++)
+            there = there || (infos[i].live && bus_str_is(infos[i].table, p->tables[t].name));
+        if (!there)
+            out[(*count)++] = p->tables[t].view;
+    }
+    bus_arena_fini(&arena);
+    return rc;
+}
+
+static bus_code
+build_missing(bus_projector *p, bus_store *st, bus_error *err)
+{
+    const bus_view *missing[VIEWS_MAX];
+    char            name[128];
+    bus_rebuild     what = {.home = p->contract,
+                            .views = missing,
+                            .builder = name,
+                            .go_on = build_goes_on,
+                            .progress = build_progress,
+                            .context = p};
+    bus_code        rc = missing_views(p, st, missing, &what.views_count, err);
+
+    (void)snprintf(name, sizeof(name), "build:%.100s", p->options->process);
+    if (rc != BUS_OK || what.views_count == 0)
+        return rc;
+    bus_log_info("projector.build_begins", BUS_KV("domain", p->home),
+                 BUS_KV_INT("views", what.views_count));
+    return bus_rebuild_run(p->options, &what, err);
+}
+
+/* Until every table is there, whoever made it. */
+static void *
+builder_main(void *context)
+{
+    bus_projector *p = context;
+    bus_store     *st = NULL;
+    bus_error      err = {0};
+
+    while (!atomic_load(&p->stopping)) {
+        bus_code rc =
+            st != NULL ? BUS_OK : bus_runtime_store(p->options, p->home, p->part, &st, &err);
+
+        if (rc == BUS_OK)
+            rc = build_missing(p, st, &err);
+        if (rc == BUS_OK) {
+            atomic_store(&p->built, true);
+            bus_bell_ring(&p->bell);
+            break;
+        }
+        if (rc != BUS_DENIED && rc != BUS_CLOSED)
+            bus_log_warn("projector.build_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
+        for (int ms = 0; ms < BUILD_AGAIN_MS && !atomic_load(&p->stopping); ms += 50)
+            (void)usleep(50000);
+    }
+    if (st != NULL)
+        p->options->store->close(st);
+    return NULL;
+}
+
+/* The builder is through: its tables are filled like the others from now on. */
+static void
+take_built(bus_projector *p)
+{
+    for (int t = 0; t < p->tables_count; t++)
+        p->tables[t].live = true;
+    bus_log_info("projector.built", BUS_KV("domain", p->home));
+    atomic_store(&p->caught_up, false);
+    atomic_store(&p->building, false);
+    (void)take_leases(p);
+    p->renewed_us = bus_mono_us(p->options->clock);
+}
+
+/* Says which tables are in use, and drops those that have not been for long. */
+static void
+tidy(bus_projector *p)
+{
+    const bus_view_contract *used[VIEWS_MAX];
+    int64_t   grace_ms = p->options->view_grace_ms > 0 ? p->options->view_grace_ms : VIEW_GRACE_MS;
+    int       versions[VIEWS_MAX], count = 0;
+    bus_str  *dropped;
+    bus_error err = {0};
+
+    p->tidied_us = bus_mono_us(p->options->clock);
+    for (int t = 0; t < p->tables_count; t++) {
+        used[count] = p->tables[t].view->of;
+        versions[count++] = p->tables[t].view->view_version;
+    }
+    if (p->options->store->view_use(p->store, used, versions, count, &err) != BUS_OK ||
+        (p->held && p->options->store->view_drop_unused(p->store, p->home, grace_ms, &p->arena,
+                                                        &dropped, &count, &err) != BUS_OK)) {
+        bus_log_warn("projector.tidy_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
+        return;
+    }
+    for (int i = 0; p->held && i < count; i++)
+        bus_log_info("projector.table_dropped", BUS_KV_STR("table", dropped[i]));
+}
+
 static void *
 projector_main(void *context)
 {
@@ -636,6 +783,7 @@ projector_main(void *context)
 
     (void)take_leases(p);
     p->renewed_us = bus_mono_us(p->options->clock);
+    tidy(p);
     while (!atomic_load(&p->stopping)) {
         bus_error err = {0};
         bus_code  rc;
@@ -644,6 +792,10 @@ projector_main(void *context)
         if (bus_mono_us(p->options->clock) - p->renewed_us >= RENEW_US)
             renew(p);
         bus_arena_reset(&p->arena);
+        if (atomic_exchange(&p->built, false))
+            take_built(p);
+        if (bus_mono_us(p->options->clock) - p->tidied_us >= TIDY_US)
+            tidy(p);
         if (p->held) {
             rc = turn(p, &idle, &err);
             if (rc != BUS_OK) {
@@ -691,19 +843,63 @@ open_sources(bus_projector *p, bus_error *err)
     return BUS_OK;
 }
 
-/* The view's table and its inputs. */
-static bus_code
-open_table(bus_projector *p, int t, const bus_view *view, bus_error *err)
+/* The view and its inputs. */
+static void
+open_table(bus_projector *p, int t, const bus_view *view)
 {
     table *tb = &p->tables[t];
-    char   name[BUS_VIEW_TABLE_BYTES];
 
     tb->view = view;
-    bus_view_table_name(view->of, view->view_version, name);
-    (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", name);
+    bus_view_table_name(view->of, view->view_version, tb->name);
+    (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", tb->name);
     for (int i = 0; i < view->of->follows_count; i++)
         tb->follows[source_of(p, view->of->follows[i]->aggregate->contract)] = true;
-    return p->options->store->view_create(p->store, view->of, view->view_version, err);
+}
+
+static bus_code
+is_empty(bus_projector *p, bool *empty, bus_error *err)
+{
+    int64_t  heads[BUS_PARTITIONS_MAX];
+    bus_code rc = BUS_OK;
+
+    *empty = true;
+    for (int s = 0; rc == BUS_OK && s < p->sources_count; s++) {
+        rc = p->options->store->heads(p->sources[s].store, p->sources[s].contract->module, heads,
+                                      p->partitions, err);
+        for (int part = 0; rc == BUS_OK && part < p->partitions; part++)
+            *empty = *empty && heads[part] == 0;
+    }
+    return rc;
+}
+
+/* Which tables are there? Those that are not are made at once while there is nothing to put into
+ * them, else they are left to the builder. */
+static bus_code
+find_tables(bus_projector *p, bus_error *err)
+{
+    bus_view_info *infos;
+    bool           empty;
+    int            count;
+    bus_code       rc;
+
+    if ((rc = is_empty(p, &empty, err)) != BUS_OK ||
+        (rc = p->options->store->view_infos(p->store, p->home, &p->arena, &infos, &count, err)) !=
+            BUS_OK)
+        return rc;
+    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++) {
+        table *tb = &p->tables[t];
+
+        for (int i = 0; i < count; i++)
+            tb->live = tb->live || (infos[i].live && bus_str_is(infos[i].table, tb->name));
+        if (!tb->live && empty) {
+            rc =
+                p->options->store->view_create(p->store, tb->view->of, tb->view->view_version, err);
+            tb->live = rc == BUS_OK;
+        }
+        p->builds = p->builds || !tb->live;
+    }
+    atomic_store(&p->building, p->builds);
+    return rc;
 }
 
 static void
@@ -748,6 +944,14 @@ free_projector(bus_projector *p)
     free(p);
 }
 
+static void
+stop_builder(bus_projector *p)
+{
+    atomic_store(&p->stopping, true);
+    if (p->builds)
+        (void)pthread_join(p->builder, NULL);
+}
+
 bus_code
 bus_projector_start(bus_projector **out, const bus_contract *contract, const bus_view *const *views,
                     int views_count, const bus_runtime_options *options, bus_error *err)
@@ -775,12 +979,16 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
         (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
         goto failed;
     for (int t = 0; t < views_count; t++)
-        if ((rc = open_table(p, t, views[t], err)) != BUS_OK)
-            goto failed;
-    if ((rc = open_sources(p, err)) != BUS_OK)
+        open_table(p, t, views[t]);
+    if ((rc = open_sources(p, err)) != BUS_OK || (rc = find_tables(p, err)) != BUS_OK)
         goto failed;
+    if (p->builds && pthread_create(&p->builder, NULL, builder_main, p) != 0) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "no thread to build the views of %s", p->home);
+        goto failed;
+    }
     if (pthread_create(&p->thread, NULL, projector_main, p) != 0) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the %s", p->part);
+        stop_builder(p);
         goto failed;
     }
     *out = p;
@@ -799,6 +1007,7 @@ bus_projector_stop(bus_projector *p)
     atomic_store(&p->stopping, true);
     bus_bell_ring(&p->bell);
     (void)pthread_join(p->thread, NULL);
+    stop_builder(p);
     free_projector(p);
 }
 
@@ -810,11 +1019,14 @@ bus_projector_health(const bus_projector *p, bus_health *out)
                         .of = p->partitions,
                         .behind = atomic_load(&p->behind),
                         .parked = atomic_load(&p->parked)};
-    out->ready =
-        !atomic_load(&p->trouble) && (atomic_load(&p->caught_up) || atomic_load(&p->stands_by));
+    out->ready = !atomic_load(&p->trouble) && !atomic_load(&p->building) &&
+                 (atomic_load(&p->caught_up) || atomic_load(&p->stands_by));
     if (atomic_load(&p->stands_by))
         out->partitions = 0;
-    if (atomic_load(&p->stands_by) && out->ready)
+    if (atomic_load(&p->building))
+        (void)snprintf(out->detail, sizeof(out->detail), "building new tables: %d %%",
+                       atomic_load(&p->build_percent));
+    else if (atomic_load(&p->stands_by) && out->ready)
         (void)snprintf(out->detail, sizeof(out->detail), "stands by: another process fills them");
     else if (atomic_load(&p->trouble))
         (void)snprintf(out->detail, sizeof(out->detail), "the store is out of reach");

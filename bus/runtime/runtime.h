@@ -40,6 +40,8 @@ typedef struct {
     /* What is linked here, for verify to replay states; may be none. */
     const bus_module *const *modules;
     int                      modules_count;
+    size_t  rebuild_bytes; /* rows of views held while their tables are built; 0: 64 MiB */
+    int64_t view_grace_ms; /* tables of views unused for so long are dropped; 0: a day */
     /* Tenant settings: the module's struct for the tenant, or NULL for its defaults. May be NULL.
      */
     const void *(*settings_of)(void *context, const bus_contract *contract, bus_id tenant);

@@ -126,18 +126,6 @@ verify_views_want(const verify *v, int log, const bus_record *record, const bus_
     return false;
 }
 
-/* Rows come into being here: there is nothing to load. New ones are at the end. */
-static void
-mark_loaded(bus_fold *fold)
-{
-    bus_row *row = NULL;
-
-    if (fold->rows != NULL)
-        row = ELMT_FROM_HH(fold->rows->hh.tbl, fold->rows->hh.tbl->tail);
-    for (; row != NULL && !row->loaded; row = row->hh.prev)
-        row->loaded = true;
-}
-
 void
 verify_views_event(verify *v, int log, const bus_record *record, const bus_event *event)
 {
@@ -150,8 +138,8 @@ verify_views_event(verify *v, int log, const bus_record *record, const bus_event
             continue;
         vw->fold.view = vw->view;
         vw->fold.arena = &v->folds;
+        vw->fold.fresh = true;
         rc = bus_fold_touch(&vw->fold, event, &err);
-        mark_loaded(&vw->fold);
         if (rc == BUS_OK)
             rc = bus_fold_event(&vw->fold, event, &err);
         if (rc == BUS_OK)
@@ -168,20 +156,6 @@ verify_views_event(verify *v, int log, const bus_record *record, const bus_event
     }
 }
 
-/* Moves a row into another arena by way of its body, as a projector would store and load it. */
-static bus_code
-move_row(const bus_fold *from, bus_fold *to, const bus_row *row, bus_error *err)
-{
-    bus_row *moved = BUS_ARENA_NEW(to->arena, bus_row);
-    bus_str  body = row->there ? bus_row_body(from, row) : (bus_str){0};
-
-    moved->key = row->key;
-    moved->row = bus_arena_alloc(to->arena, to->view->of->row->size);
-    HASH_ADD(hh, to->rows, key, sizeof(moved->key), moved);
-    moved->version = row->version;
-    return bus_fold_load(to, moved, body, row->version, err);
-}
-
 bus_code
 verify_views_tighten(verify *v, bus_error *err)
 {
@@ -191,13 +165,9 @@ verify_views_tighten(verify *v, bus_error *err)
     if (v->folds.used_bytes < v->tighten_bytes || v->folds.used_bytes < 3 * v->folds_kept_bytes)
         return BUS_OK;
     for (int i = 0; rc == BUS_OK && i < v->views_count; i++) {
-        bus_fold *old = &v->views[i].fold, now = {.view = v->views[i].view, .arena = &tight};
-
-        for (bus_row *row = old->rows; rc == BUS_OK && row != NULL; row = row->hh.next)
-            rc = move_row(old, &now, row, err);
-        HASH_CLEAR(hh, old->rows);
-        *old = now;
-        old->arena = &v->folds;
+        if (v->views[i].fold.rows != NULL)
+            rc = bus_fold_tighten(&v->views[i].fold, &tight, err);
+        v->views[i].fold.arena = &v->folds;
     }
     bus_arena_fini(&v->folds);
     v->folds = tight;

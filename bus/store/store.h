@@ -189,6 +189,13 @@ typedef struct {
     bool           live; /* out: it was heard of within BUS_LEASE_MS */
 } bus_member;
 
+/* A view's table, and who is building it. */
+typedef struct {
+    bus_str view, table, builder; /* builder empty: nobody */
+    bool    live;                 /* the table can be read */
+    int64_t done, total;          /* events of the logs that the builder has folded, and all */
+} bus_view_info;
+
 /* Called for each record; the record and its strings live until the call returns. */
 typedef bus_code (*bus_record_visit)(void *context, const bus_record *record, bus_error *err);
 
@@ -304,6 +311,52 @@ typedef struct bus_store_ops {
                           bus_code (*visit)(void *context, bus_id tenant, bus_id id,
                                             int32_t version, bus_str body, bus_error *err),
                           void *context, bus_error *err);
+
+    /* --- a table built beside the one that is read (bus/runtime/rebuild.h) ---
+     * A builder is a name; it keeps others away for BUS_LEASE_MS after each build_report. */
+
+    /* Every table of views of a domain, by name. */
+    BUS_CHECKED bus_code (*view_infos)(bus_store *st, const char *domain, bus_arena *arena,
+                                       bus_view_info **out, int *count, bus_error *err);
+    /* An empty table without indexes; what an earlier build left is dropped. BUS_DENIED: another
+     * builder is at work. */
+    BUS_CHECKED bus_code (*build_begin)(bus_store *st, const bus_view_contract *view,
+                                        int view_version, const char *builder, bus_error *err);
+    /* BUS_FENCED: another builder has taken over. */
+    BUS_CHECKED bus_code (*build_report)(bus_store *st, const bus_view_contract *view,
+                                         int view_version, const char *builder, int64_t done,
+                                         int64_t total, bus_error *err);
+    /* Adds rows that are not there, all of one view. */
+    BUS_CHECKED bus_code (*build_fill)(bus_store *st, const bus_row_write *rows, int count,
+                                       bus_error *err);
+    /* After the last fill: keys, indexes, policy. */
+    BUS_CHECKED bus_code (*build_index)(bus_store *st, const bus_view_contract *view,
+                                        int view_version, bus_error *err);
+    /* As view_rows, of the table that is built. */
+    BUS_CHECKED bus_code (*build_rows)(bus_store *st, const bus_view_contract *view,
+                                       int view_version, const bus_id *tenants, const bus_id *ids,
+                                       int count, bus_arena *arena, bus_str *bodies,
+                                       int32_t *versions, bus_error *err);
+    /* Writes rows of one view, sorted by key, there or not. */
+    BUS_CHECKED bus_code (*build_write)(bus_store *st, const bus_row_write *rows, int count,
+                                        bus_error *err);
+    /* One transaction: the built table takes the place of the one that is read, the checkpoints
+     * of the effects are set under their epochs and belong to nobody then, their parkings replace
+     * all that the reader has. No rows. BUS_FENCED: nothing happened. */
+    BUS_CHECKED bus_code (*build_swap)(bus_store *st, const bus_view_contract *view,
+                                       int view_version, const char *builder,
+                                       const bus_effect *effects, bus_error *err);
+    /* Drops what is built, if it is still ours. */
+    BUS_CHECKED bus_code (*build_abandon)(bus_store *st, const bus_view_contract *view,
+                                          int view_version, const char *builder, bus_error *err);
+    /* This process uses these tables now. */
+    BUS_CHECKED bus_code (*view_use)(bus_store *st, const bus_view_contract *const *views,
+                                     const int *view_versions, int count, bus_error *err);
+    /* Drops the tables of a domain's views that nobody has used for grace_ms, with their
+     * checkpoints and parkings; *dropped: their names. */
+    BUS_CHECKED bus_code (*view_drop_unused)(bus_store *st, const char *domain, int64_t grace_ms,
+                                             bus_arena *arena, bus_str **dropped, int *count,
+                                             bus_error *err);
 
     /* All checkpoints that lie in a domain's schema, by reader, domain, partition. */
     BUS_CHECKED bus_code (*checkpoints)(bus_store *st, const char *home, bus_arena *arena,

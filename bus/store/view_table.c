@@ -5,9 +5,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-/* A PostgreSQL identifier has at most 63 bytes; the name of a view leaves room for the hash. */
-#define VIEW_NAME_MAX 54
+/* A PostgreSQL identifier has at most 63 bytes; the name of a view leaves room for the hash and
+ * for the suffix of a table that is being built. */
+#define VIEW_NAME_MAX 50
+#define BUILD_SUFFIX "_new"
 
 void
 bus_view_table_name(const bus_view_contract *view, int view_version, char out[BUS_VIEW_TABLE_BYTES])
@@ -44,6 +47,16 @@ bus_view_column_type(const bus_column *column)
     BUS_UNREACHABLE();
 }
 
+void
+bus_view_build_name(const bus_view_contract *view, int view_version, char out[BUS_VIEW_TABLE_BYTES])
+{
+    size_t len;
+
+    bus_view_table_name(view, view_version, out);
+    len = strlen(out);
+    (void)snprintf(out + len, BUS_VIEW_TABLE_BYTES - len, BUILD_SUFFIX);
+}
+
 static void
 write_table(const bus_view_contract *view, const char *table, bus_buf *out)
 {
@@ -54,7 +67,13 @@ write_table(const bus_view_contract *view, const char *table, bus_buf *out)
     for (int i = 0; i < view->columns_count; i++)
         bus_buf_printf(out, ", \"%s\" %s", view->columns[i].name,
                        bus_view_column_type(&view->columns[i]));
-    bus_buf_add_text(out, ", primary key (tenant, id)) with (fillfactor = 80);\n");
+    bus_buf_add_text(out, ") with (fillfactor = 80);\n");
+}
+
+static void
+write_key(const char *table, bus_buf *out)
+{
+    bus_buf_printf(out, "alter table views.\"%s\" add primary key (tenant, id);\n", table);
 }
 
 static void
@@ -96,7 +115,50 @@ bus_view_table_ddl(const bus_view_contract *view, int view_version, bus_buf *out
                    " and relnamespace = 'views'::regnamespace) then\n",
                    table);
     write_table(view, table, out);
+    write_key(table, out);
     write_indexes(view, table, out);
     write_policy(table, out);
+    bus_buf_printf(out,
+                   "insert into views.registry (table_name, view, domain, live)"
+                   " values ('%s', '%s', '%s', true) on conflict (table_name)"
+                   " do update set live = true, used_at = clock_timestamp();\n",
+                   table, view->name, view->contract->module);
     bus_buf_add_text(out, "end if;\nend\n$view$");
+}
+
+void
+bus_view_build_ddl(const bus_view_contract *view, int view_version, bus_buf *out)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_build_name(view, view_version, table);
+    bus_buf_printf(out, "drop table if exists views.\"%s\";\n", table);
+    write_table(view, table, out);
+}
+
+void
+bus_view_build_index_ddl(const bus_view_contract *view, int view_version, bus_buf *out)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_build_name(view, view_version, table);
+    write_key(table, out);
+    write_indexes(view, table, out);
+    bus_buf_add_text(out, "do $policy$\nbegin\n");
+    write_policy(table, out);
+    bus_buf_add_text(out, "end\n$policy$;\n");
+    bus_buf_printf(out, "analyze views.\"%s\"", table);
+}
+
+void
+bus_view_build_swap_ddl(const bus_view_contract *view, int view_version, bus_buf *out)
+{
+    char table[BUS_VIEW_TABLE_BYTES], built[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_table_name(view, view_version, table);
+    bus_view_build_name(view, view_version, built);
+    bus_buf_printf(out,
+                   "drop table if exists views.\"%s\";\n"
+                   "alter table views.\"%s\" rename to \"%s\"",
+                   table, built, table);
 }

@@ -18,7 +18,15 @@ void bus_view_table_name(const bus_view_contract *view, int view_version,
                          char out[BUS_VIEW_TABLE_BYTES]);
 /* "text", "bigint", "uuid", "boolean", "date", "double precision" by the column's shape. */
 const char *bus_view_column_type(const bus_column *column);
-/* The whole DDL: create table if not exists, indexes, policy. */
+/* The whole DDL: create table if not exists, indexes, policy, and its row of views.registry. */
 void bus_view_table_ddl(const bus_view_contract *view, int view_version, bus_buf *out);
+
+/* The steps of a table that is built beside the one that is read, as bus_view_build_name(). */
+void bus_view_build_name(const bus_view_contract *view, int view_version,
+                         char out[BUS_VIEW_TABLE_BYTES]);
+void bus_view_build_ddl(const bus_view_contract *view, int view_version, bus_buf *out);
+void bus_view_build_index_ddl(const bus_view_contract *view, int view_version, bus_buf *out);
+/* The built table takes the name and the place of the other. */
+void bus_view_build_swap_ddl(const bus_view_contract *view, int view_version, bus_buf *out);
 
 #endif

@@ -20,10 +20,13 @@ static const bus_column columns[] = {
     {.name = "plate", .field = &plate, .filter = true},
 };
 
+static const bus_contract home = {.module = "depot"};
+
 static bus_view_contract
 view_of(const char *name, uint64_t hash)
 {
-    return (bus_view_contract){.name = name, .columns = columns, .columns_count = 2, .hash = hash};
+    return (bus_view_contract){
+        .name = name, .contract = &home, .columns = columns, .columns_count = 2, .hash = hash};
 }
 
 static void
@@ -57,6 +60,10 @@ test_a_long_name_keeps_its_hash(void **state)
     bus_view_table_name(&a, 2, two);
     assert_true(strlen(one) <= 63);
     assert_string_not_equal(one, two);
+    bus_view_build_name(&a, 1, two); /* not cut short either */
+    assert_true(strlen(two) <= 63);
+    assert_memory_equal(one, two, strlen(one));
+    assert_string_equal(two + strlen(one), "_new");
 }
 
 static void

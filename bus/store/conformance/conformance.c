@@ -2,6 +2,7 @@
  * Every test makes a domain of its own, so tests do not meet.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/conformance/conformance.h"
+#include "bus/store/view_table.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -1247,7 +1249,11 @@ static const bus_column columns[COLUMNS] = {
 static bus_view_contract
 view_of(const world *w)
 {
+    static bus_contract home;
+
+    home.module = w->domain;
     return (bus_view_contract){.name = "conformance_things",
+                               .contract = &home,
                                .columns = columns,
                                .columns_count = COLUMNS,
                                .hash = bus_fnv1a64(w->domain, strlen(w->domain))};
@@ -1444,6 +1450,181 @@ test_a_scan_visits_every_row_in_order(void **state)
     ok(w, subject->ops->view_scan(w->st, &view, 1, scan_row, &s, &w->err));
     assert_int_equal(s.count, ROWS);
     free(rows);
+}
+
+/* Its reader, as a projector names it. */
+static bus_effect
+reader_of(const world *w, const bus_view_contract *view, char reader[96], bus_checkpoint *at,
+          int count)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_table_name(view, 1, table);
+    (void)snprintf(reader, 96, "view.%s", table);
+    return (bus_effect){.home = w->domain,
+                        .reader = reader,
+                        .domain = w->domain,
+                        .checkpoints = at,
+                        .checkpoints_count = count};
+}
+
+static bus_view_info
+info_of(world *w, const bus_view_contract *view)
+{
+    bus_view_info *infos;
+    char           table[BUS_VIEW_TABLE_BYTES];
+    int            count;
+
+    bus_view_table_name(view, 1, table);
+    ok(w, subject->ops->view_infos(w->st, w->domain, &w->arena, &infos, &count, &w->err));
+    for (int i = 0; i < count; i++) {
+        if (bus_str_is(infos[i].table, table))
+            return infos[i];
+    }
+    return (bus_view_info){0};
+}
+
+static void
+assert_built(world *w, const bus_view_contract *view, bus_id id, int32_t version, const char *body)
+{
+    bus_id  tenant = id_of("tenant");
+    bus_str found;
+    int32_t there;
+
+    ok(w, subject->ops->build_rows(w->st, view, 1, &tenant, &id, 1, &w->arena, &found, &there,
+                                   &w->err));
+    assert_int_equal(there, version);
+    if (body == NULL)
+        assert_null(found.at);
+    else
+        assert_str(found, bus_str_of(body));
+}
+
+static void
+test_a_table_is_built_beside_the_one_that_is_read(void **state)
+{
+    world            *w = *state;
+    bus_view_contract view = view_of(w);
+    bus_checkpoint    old[PARTITIONS], mine[PARTITIONS];
+    char              reader[96];
+    bus_effect        live = reader_of(w, &view, reader, old, 1);
+    bus_effect        swap = reader_of(w, &view, reader, mine, PARTITIONS);
+    bus_row_write     rows[2];
+    bus_park_write    park = {.stream = id_of("stuck"), .from_offset = 7, .reason = "old"};
+    bus_parked       *parked;
+    int               count;
+    bus_id            a = id_of("a"), b = id_of("b");
+    const char       *odd = "{\"odd\":\"tab\t line\n \\\\ \\N\"}";
+
+    ok(w, subject->ops->view_create(w->st, &view, 1, &w->err));
+    assert_true(info_of(w, &view).live);
+    ok(w, subject->ops->checkpoint_take(w->st, w->domain, reader, w->domain, "live", false, old,
+                                        PARTITIONS, &w->err));
+    rows[0] = row_of(&view, a, 1, "{\"old\":1}");
+    live.rows = rows;
+    live.rows_count = 1;
+    live.parks = &park;
+    live.parks_count = 1;
+    old[0].offset = 3;
+    ok(w, subject->ops->effect(w->st, &live, &w->err));
+
+    ok(w, subject->ops->build_begin(w->st, &view, 1, "me", &w->err));
+    rows[0] = row_of(&view, a, 2, odd);
+    rows[1] = row_of(&view, b, 3, "{}");
+    rows[1].columns = nulls;
+    ok(w, subject->ops->build_fill(w->st, rows, 2, &w->err));
+    ok(w, subject->ops->build_report(w->st, &view, 1, "me", 2, 9, &w->err));
+    assert_int_equal(info_of(w, &view).done, 2);
+    assert_int_equal(info_of(w, &view).total, 9);
+    assert_str(info_of(w, &view).builder, BUS_STR("me"));
+    assert_row(w, &view, a, 1, "{\"old\":1}"); /* readers see the old table */
+    ok(w, subject->ops->build_index(w->st, &view, 1, &w->err));
+    assert_built(w, &view, a, 2, odd);
+    rows[0] = row_of(&view, b, 4, "{\"v\":4}");
+    ok(w, subject->ops->build_write(w->st, rows, 1, &w->err));
+    assert_built(w, &view, b, 4, "{\"v\":4}");
+    rows[0].remove = true;
+    ok(w, subject->ops->build_write(w->st, rows, 1, &w->err));
+    assert_built(w, &view, b, 0, NULL);
+
+    ok(w, subject->ops->checkpoint_take(w->st, w->domain, reader, w->domain, "me", true, mine,
+                                        PARTITIONS, &w->err));
+    assert_int_equal(mine[0].offset, 3);
+    mine[0].offset = 8;
+    mine[0].epoch--;
+    fails(w, BUS_FENCED, subject->ops->build_swap(w->st, &view, 1, "me", &swap, &w->err));
+    assert_row(w, &view, a, 1, "{\"old\":1}");
+    mine[0].epoch++;
+    ok(w, subject->ops->build_swap(w->st, &view, 1, "me", &swap, &w->err));
+    assert_row(w, &view, a, 2, odd);
+    assert_row(w, &view, b, 0, NULL);
+    assert_int_equal(info_of(w, &view).builder.len, 0);
+    ok(w, subject->ops->parked(w->st, w->domain, reader, &w->arena, &parked, &count, &w->err));
+    assert_int_equal(count, 0);
+    fails(w, BUS_FENCED, subject->ops->effect(w->st, &live, &w->err)); /* the old reader is out */
+    ok(w, subject->ops->checkpoint_take(w->st, w->domain, reader, w->domain, "next", false, old,
+                                        PARTITIONS, &w->err)); /* the builder is nobody's owner */
+    assert_true(old[0].held);
+    assert_int_equal(old[0].offset, 8);
+}
+
+static void
+test_one_builder_at_a_time(void **state)
+{
+    world            *w = *state;
+    bus_view_contract view = view_of(w);
+    bus_row_write     row = row_of(&view, id_of("a"), 1, "{}");
+
+    ok(w, subject->ops->build_begin(w->st, &view, 1, "one", &w->err));
+    fails(w, BUS_DENIED, subject->ops->build_begin(w->st, &view, 1, "two", &w->err));
+    fails(w, BUS_FENCED, subject->ops->build_report(w->st, &view, 1, "two", 0, 0, &w->err));
+    fails(w, BUS_FENCED, subject->ops->build_swap(w->st, &view, 1, "two", NULL, &w->err));
+    assert_false(info_of(w, &view).live);
+    ok(w, subject->ops->build_fill(w->st, &row, 1, &w->err));
+    ok(w, subject->ops->build_begin(w->st, &view, 1, "one", &w->err)); /* once more from nothing */
+    assert_built(w, &view, id_of("a"), 0, NULL);
+    ok(w, subject->ops->build_abandon(w->st, &view, 1, "two", &w->err)); /* not theirs to end */
+    ok(w, subject->ops->build_report(w->st, &view, 1, "one", 1, 1, &w->err));
+    ok(w, subject->ops->build_abandon(w->st, &view, 1, "one", &w->err));
+    ok(w, subject->ops->build_begin(w->st, &view, 1, "two", &w->err));
+    ok(w, subject->ops->build_swap(w->st, &view, 1, "two", NULL, &w->err));
+    assert_true(info_of(w, &view).live);
+}
+
+static void
+test_tables_that_nobody_uses_are_dropped(void **state)
+{
+    world                   *w = *state;
+    bus_view_contract        view = view_of(w), second = view_of(w);
+    const bus_view_contract *used[] = {&view};
+    const int                versions[] = {1};
+    bus_checkpoint           mine[PARTITIONS];
+    bus_checkpoint_info     *infos;
+    bus_str                 *dropped;
+    char                     reader[96], table[BUS_VIEW_TABLE_BYTES];
+    bus_effect               effect = reader_of(w, &second, reader, mine, 1);
+    int                      count;
+
+    second.name = "conformance_second";
+    effect = reader_of(w, &second, reader, mine, 1);
+    bus_view_table_name(&second, 1, table);
+    ok(w, subject->ops->view_create(w->st, &view, 1, &w->err));
+    ok(w, subject->ops->view_create(w->st, &second, 1, &w->err));
+    ok(w, subject->ops->checkpoint_take(w->st, w->domain, effect.reader, w->domain, "me", false,
+                                        mine, PARTITIONS, &w->err));
+    ok(w, subject->ops->view_drop_unused(w->st, w->domain, 60000, &w->arena, &dropped, &count,
+                                         &w->err));
+    assert_int_equal(count, 0);
+    assert_int_equal(usleep(300000), 0);
+    ok(w, subject->ops->view_use(w->st, used, versions, 1, &w->err));
+    ok(w,
+       subject->ops->view_drop_unused(w->st, w->domain, 200, &w->arena, &dropped, &count, &w->err));
+    assert_int_equal(count, 1);
+    assert_str(dropped[0], bus_str_of(table));
+    assert_true(info_of(w, &view).live);
+    assert_false(info_of(w, &second).live);
+    ok(w, subject->ops->checkpoints(w->st, w->domain, &w->arena, &infos, &count, &w->err));
+    assert_int_equal(count, 0);
 }
 
 static void *
@@ -1672,6 +1853,9 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_effects_that_hang_together_commit_together),
         STORE_TEST(test_a_scan_visits_every_row_in_order),
         STORE_TEST(test_a_view_is_made_by_several_at_once),
+        STORE_TEST(test_a_table_is_built_beside_the_one_that_is_read),
+        STORE_TEST(test_one_builder_at_a_time),
+        STORE_TEST(test_tables_that_nobody_uses_are_dropped),
         STORE_TEST(test_writers_of_one_partition_at_once),
         STORE_TEST(test_writers_of_several_partitions_at_once),
     };

@@ -590,8 +590,9 @@ static const bus_column columns[COLUMNS] = {
     {.name = "c", .field = &fields[2]}, {.name = "d", .field = &fields[3], .sort = true},
     {.name = "e", .field = &fields[4]}, {.name = "f", .field = &fields[5]},
 };
+static const bus_contract      walls = {.module = "walls"};
 static const bus_view_contract view = {
-    .name = "walled", .columns = columns, .columns_count = COLUMNS, .hash = 42};
+    .name = "walled", .contract = &walls, .columns = columns, .columns_count = COLUMNS, .hash = 42};
 
 static void
 test_columns_have_their_types_and_rows_their_tenant(void **state)

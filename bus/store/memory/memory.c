@@ -61,8 +61,8 @@ mem_row_remove(mem_row **table, mem_row *row)
     free(row);
 }
 
-static void
-remove_all(mem_row **table)
+void
+mem_rows_free(mem_row **table)
 {
     while (*table != NULL)
         mem_row_remove(table, *table);
@@ -102,11 +102,11 @@ free_domain(mem_domain *d)
         free(d->partitions[p].records);
         free(d->partitions[p].owner);
     }
-    remove_all(&d->claims);
-    remove_all(&d->timers);
-    remove_all(&d->checkpoints);
-    remove_all(&d->parked);
-    remove_all(&d->snapshots);
+    mem_rows_free(&d->claims);
+    mem_rows_free(&d->timers);
+    mem_rows_free(&d->checkpoints);
+    mem_rows_free(&d->parked);
+    mem_rows_free(&d->snapshots);
     free(d->name);
     free(d);
 }
@@ -124,11 +124,9 @@ free_shared(mem_shared *shared)
         mem_view *v = shared->views;
 
         shared->views = v->next;
-        remove_all(&v->rows);
-        free(v->table);
-        free(v);
+        mem_view_free(v);
     }
-    remove_all(&shared->members);
+    mem_rows_free(&shared->members);
     (void)pthread_mutex_destroy(&shared->lock);
     free(shared->name);
     free(shared);
@@ -288,6 +286,17 @@ const bus_store_ops bus_store_memory = {
     .view_rows = mem_view_rows,
     .view_scan = mem_view_scan,
     .checkpoints = mem_checkpoints,
+    .view_infos = mem_view_infos,
+    .build_begin = mem_build_begin,
+    .build_report = mem_build_report,
+    .build_fill = mem_build_fill,
+    .build_index = mem_build_index,
+    .build_rows = mem_build_rows,
+    .build_write = mem_build_write,
+    .build_swap = mem_build_swap,
+    .build_abandon = mem_build_abandon,
+    .view_use = mem_view_use,
+    .view_drop_unused = mem_view_drop_unused,
     .follow_domain = mem_follow_domain,
     .member_beat = mem_member_beat,
     .member_leave = mem_member_leave,

@@ -62,8 +62,12 @@ typedef struct mem_domain {
 } mem_domain;
 
 typedef struct mem_view {
-    char            *table;
+    char            *table, *view, *domain;
+    bool             live; /* rows can be read */
     mem_row         *rows;
+    mem_row         *built;   /* of the table that is built beside it */
+    char            *builder; /* NULL: nobody */
+    int64_t          builder_until_ms, used_at_ms, done, total;
     struct mem_view *next;
 } mem_view;
 
@@ -159,6 +163,18 @@ bus_code mem_checkpoints(bus_store *st, const char *home, bus_arena *arena,
 bus_code mem_effect(bus_store *st, const bus_effect *effect, bus_error *err);
 bus_code mem_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
                     bus_parked **out, int *count, bus_error *err);
+/* The view's entry, made if it is not there. */
+mem_view *mem_view_get(bus_store *st, const bus_view_contract *view, int view_version);
+/* The same if it can be read, else NULL. */
+mem_view *mem_view_live(mem_shared *shared, const bus_view_contract *view, int view_version);
+void      mem_write_row(mem_row **rows, const bus_row_write *write);
+void      mem_read_rows(mem_row *rows, const bus_id *tenants, const bus_id *ids, int count,
+                        bus_arena *arena, bus_str *bodies, int32_t *versions);
+/* Checks the fences of an effect, then writes its checkpoints and parkings. */
+bus_code mem_check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bus_buf *buf,
+                          bus_error *err);
+void mem_write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, int64_t until_ms,
+                      bus_buf *buf);
 bus_code mem_view_create(bus_store *st, const bus_view_contract *view, int view_version,
                          bus_error *err);
 bus_code mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version,
@@ -168,5 +184,30 @@ bus_code mem_view_scan(bus_store *st, const bus_view_contract *view, int view_ve
                        bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
                                          bus_str body, bus_error *err),
                        void *context, bus_error *err);
+
+/* builds.c */
+bus_code mem_view_infos(bus_store *st, const char *domain, bus_arena *arena, bus_view_info **out,
+                        int *count, bus_error *err);
+bus_code mem_build_begin(bus_store *st, const bus_view_contract *view, int view_version,
+                         const char *builder, bus_error *err);
+bus_code mem_build_report(bus_store *st, const bus_view_contract *view, int view_version,
+                          const char *builder, int64_t done, int64_t total, bus_error *err);
+bus_code mem_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code mem_build_index(bus_store *st, const bus_view_contract *view, int view_version,
+                         bus_error *err);
+bus_code mem_build_rows(bus_store *st, const bus_view_contract *view, int view_version,
+                        const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
+                        bus_str *bodies, int32_t *versions, bus_error *err);
+bus_code mem_build_write(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code mem_build_swap(bus_store *st, const bus_view_contract *view, int view_version,
+                        const char *builder, const bus_effect *effects, bus_error *err);
+bus_code mem_build_abandon(bus_store *st, const bus_view_contract *view, int view_version,
+                           const char *builder, bus_error *err);
+bus_code mem_view_use(bus_store *st, const bus_view_contract *const *views,
+                      const int *view_versions, int count, bus_error *err);
+bus_code mem_view_drop_unused(bus_store *st, const char *domain, int64_t grace_ms, bus_arena *arena,
+                              bus_str **dropped, int *count, bus_error *err);
+void     mem_view_free(mem_view *view);
+void     mem_rows_free(mem_row **rows);
 
 #endif

@@ -196,6 +196,35 @@ find_view(mem_shared *shared, const bus_view_contract *view, int view_version)
     return v;
 }
 
+mem_view *
+mem_view_live(mem_shared *shared, const bus_view_contract *view, int view_version)
+{
+    mem_view *v = find_view(shared, view, view_version);
+
+    return v != NULL && v->live ? v : NULL;
+}
+
+mem_view *
+mem_view_get(bus_store *st, const bus_view_contract *view, int view_version)
+{
+    char      table[BUS_VIEW_TABLE_BYTES];
+    mem_view *v = find_view(st->shared, view, view_version);
+
+    if (v != NULL)
+        return v;
+    v = calloc(1, sizeof(*v));
+    if (v == NULL)
+        abort();
+    bus_view_table_name(view, view_version, table);
+    v->table = mem_copy(table, strlen(table));
+    v->view = mem_copy(view->name, strlen(view->name));
+    v->domain = mem_copy(view->contract->module, strlen(view->contract->module));
+    v->used_at_ms = bus_now_ms(st->clock);
+    v->next = st->shared->views;
+    st->shared->views = v;
+    return v;
+}
+
 static bus_code
 no_view(const bus_view_contract *view, bus_error *err)
 {
@@ -213,35 +242,24 @@ row_key(bus_id tenant, bus_id id, uint8_t key[32])
 bus_code
 mem_view_create(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
 {
-    char      table[BUS_VIEW_TABLE_BYTES];
-    mem_view *v;
-
     (void)err; /* memory is always there */
     (void)pthread_mutex_lock(&st->shared->lock);
-    if (find_view(st->shared, view, view_version) == NULL) {
-        v = calloc(1, sizeof(*v));
-        if (v == NULL)
-            abort();
-        bus_view_table_name(view, view_version, table);
-        v->table = mem_copy(table, strlen(table));
-        v->next = st->shared->views;
-        st->shared->views = v;
-    }
+    mem_view_get(st, view, view_version)->live = true;
     (void)pthread_mutex_unlock(&st->shared->lock);
     return BUS_OK;
 }
 
-static void
-write_row(mem_view *v, const bus_row_write *write)
+void
+mem_write_row(mem_row **rows, const bus_row_write *write)
 {
     uint8_t  key[32];
     mem_row *row;
 
     row_key(write->tenant, write->id, key);
-    mem_row_remove(&v->rows, mem_row_get(v->rows, key, sizeof(key)));
+    mem_row_remove(rows, mem_row_get(*rows, key, sizeof(key)));
     if (write->remove)
         return;
-    row = mem_row_add(&v->rows, key, sizeof(key));
+    row = mem_row_add(rows, key, sizeof(key));
     row->tenant = write->tenant;
     row->id = write->id;
     row->version = write->version;
@@ -257,6 +275,25 @@ write_row(mem_view *v, const bus_row_write *write)
     }
 }
 
+void
+mem_read_rows(mem_row *rows, const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
+              bus_str *bodies, int32_t *versions)
+{
+    for (int i = 0; i < count; i++) {
+        uint8_t        key[32];
+        const mem_row *row;
+
+        row_key(tenants[i], ids[i], key);
+        row = mem_row_get(rows, key, sizeof(key));
+        bodies[i] = (bus_str){0};
+        versions[i] = 0;
+        if (row == NULL)
+            continue;
+        bodies[i] = bus_arena_copy(arena, row->text, row->text_bytes);
+        versions[i] = row->version;
+    }
+}
+
 bus_code
 mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version, const bus_id *tenants,
               const bus_id *ids, int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
@@ -268,24 +305,11 @@ mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version, co
     (void)pthread_mutex_lock(&st->shared->lock);
     if ((rc = mem_fault_take(st->shared, BUS_FAULT_READ, true, err)) != BUS_OK)
         goto done;
-    v = find_view(st->shared, view, view_version);
-    if (v == NULL) {
+    v = mem_view_live(st->shared, view, view_version);
+    if (v == NULL)
         rc = no_view(view, err);
-        goto done;
-    }
-    for (int i = 0; i < count; i++) {
-        uint8_t        key[32];
-        const mem_row *row;
-
-        row_key(tenants[i], ids[i], key);
-        row = mem_row_get(v->rows, key, sizeof(key));
-        bodies[i] = (bus_str){0};
-        versions[i] = 0;
-        if (row == NULL)
-            continue;
-        bodies[i] = bus_arena_copy(arena, row->text, row->text_bytes);
-        versions[i] = row->version;
-    }
+    else
+        mem_read_rows(v->rows, tenants, ids, count, arena, bodies, versions);
 
 done:
     (void)pthread_mutex_unlock(&st->shared->lock);
@@ -320,7 +344,7 @@ mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
     bus_code     rc = BUS_OK;
 
     (void)pthread_mutex_lock(&st->shared->lock);
-    v = find_view(st->shared, view, view_version);
+    v = mem_view_live(st->shared, view, view_version);
     if (v == NULL) {
         rc = no_view(view, err);
     } else {
@@ -340,9 +364,9 @@ mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
 
 /* --- effects --------------------------------------------------------------- */
 
-static bus_code
-check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bus_buf *buf,
-             bus_error *err)
+bus_code
+mem_check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bus_buf *buf,
+                 bus_error *err)
 {
     for (int i = 0; i < effect->checkpoints_count; i++) {
         const bus_checkpoint *c = &effect->checkpoints[i];
@@ -353,7 +377,7 @@ check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bus_bu
             return bus_fail(err, BUS_FENCED, "partition %d is another reader's", c->partition);
     }
     for (int i = 0; i < effect->rows_count; i++) {
-        if (find_view(shared, effect->rows[i].view, effect->rows[i].view_version) == NULL)
+        if (mem_view_live(shared, effect->rows[i].view, effect->rows[i].view_version) == NULL)
             return no_view(effect->rows[i].view, err);
     }
     return BUS_OK;
@@ -378,9 +402,9 @@ write_park(mem_domain *d, const bus_effect *effect, const bus_park_write *park, 
     row->domain = mem_copy(effect->domain, strlen(effect->domain));
 }
 
-static void
-write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, int64_t until_ms,
-             bus_buf *buf)
+void
+mem_write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, int64_t until_ms,
+                 bus_buf *buf)
 {
     for (int i = 0; i < effect->checkpoints_count; i++) {
         const bus_checkpoint *c = &effect->checkpoints[i];
@@ -391,8 +415,9 @@ write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, int64_
         row->lease_until_ms = until_ms;
     }
     for (int i = 0; i < effect->rows_count; i++)
-        write_row(find_view(shared, effect->rows[i].view, effect->rows[i].view_version),
-                  &effect->rows[i]);
+        mem_write_row(
+            &mem_view_live(shared, effect->rows[i].view, effect->rows[i].view_version)->rows,
+            &effect->rows[i]);
     for (int i = 0; i < effect->parks_count; i++)
         write_park(d, effect, &effect->parks[i], buf);
 }
@@ -415,11 +440,11 @@ mem_effect(bus_store *st, const bus_effect *effect, bus_error *err)
     }
     for (const bus_effect *e = effect; e != NULL; e = e->also) {
         BUS_INVARIANT(strcmp(e->home, effect->home) == 0);
-        if ((rc = check_effect(st->shared, d, e, &buf, err)) != BUS_OK)
+        if ((rc = mem_check_effect(st->shared, d, e, &buf, err)) != BUS_OK)
             goto done;
     }
     for (const bus_effect *e = effect; e != NULL; e = e->also)
-        write_effect(st->shared, d, e, until_ms, &buf);
+        mem_write_effect(st->shared, d, e, until_ms, &buf);
     rc = mem_fault_take(st->shared, BUS_FAULT_EFFECT, false, err);
 
 done:

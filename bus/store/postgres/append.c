@@ -296,8 +296,8 @@ send_copy(bus_store *st, const bus_append *batch, bus_error *err)
 }
 
 /* Waits for the end of the COPY and takes every result there is. */
-static bus_code
-end_copy(bus_store *st, bus_error *err)
+bus_code
+pg_end_copy(bus_store *st, bus_error *err)
 {
     PGresult *res;
     bus_code  rc = BUS_OK;
@@ -332,7 +332,7 @@ copy_events(bus_store *st, const char *domain, const bus_append *batch, bus_erro
     }
     PQclear(res);
     rc = send_copy(st, batch, err);
-    ended = end_copy(st, &end_err);
+    ended = pg_end_copy(st, &end_err);
     if (rc == BUS_OK && ended != BUS_OK) {
         *err = end_err;
         rc = ended;

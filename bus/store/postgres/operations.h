@@ -70,8 +70,43 @@ bus_code pg_view_scan(bus_store *st, const bus_view_contract *view, int view_ver
                                         bus_str body, bus_error *err),
                       void *context, bus_error *err);
 
-/* The text that upserts rows into a view's table, from arrays of text: see view.c. */
-bus_code pg_prepare_view(bus_store *st, const bus_view_contract *view, int view_version,
+bus_code pg_view_infos(bus_store *st, const char *domain, bus_arena *arena, bus_view_info **out,
+                       int *count, bus_error *err);
+bus_code pg_build_begin(bus_store *st, const bus_view_contract *view, int view_version,
+                        const char *builder, bus_error *err);
+bus_code pg_build_report(bus_store *st, const bus_view_contract *view, int view_version,
+                         const char *builder, int64_t done, int64_t total, bus_error *err);
+bus_code pg_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code pg_build_index(bus_store *st, const bus_view_contract *view, int view_version,
+                        bus_error *err);
+bus_code pg_build_rows(bus_store *st, const bus_view_contract *view, int view_version,
+                       const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
+                       bus_str *bodies, int32_t *versions, bus_error *err);
+bus_code pg_build_write(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code pg_build_swap(bus_store *st, const bus_view_contract *view, int view_version,
+                       const char *builder, const bus_effect *effects, bus_error *err);
+bus_code pg_build_abandon(bus_store *st, const bus_view_contract *view, int view_version,
+                          const char *builder, bus_error *err);
+bus_code pg_view_use(bus_store *st, const bus_view_contract *const *views, const int *view_versions,
+                     int count, bus_error *err);
+bus_code pg_view_drop_unused(bus_store *st, const char *domain, int64_t grace_ms, bus_arena *arena,
+                             bus_str **dropped, int *count, bus_error *err);
+
+/* --- between the files ---------------------------------------------------- */
+
+/* view.c: the texts that upsert rows into a view's table, from arrays of text, and remove them. */
+bus_code pg_prepare_view(bus_store *st, const bus_view_contract *view, const char *table,
                          const char **upsert, const char **remove, bus_error *err);
+/* view.c: view_rows of a table by name. */
+bus_code pg_table_rows(bus_store *st, const char *table, const bus_id *tenants, const bus_id *ids,
+                       int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
+                       bus_error *err);
+/* reader.c: writes rows of one view into a table by name, in a transaction of their own. */
+bus_code pg_write_rows(bus_store *st, const char *table, const bus_row_write *rows, int count,
+                       bus_error *err);
+/* reader.c: checkpoints and parkings of one effect, in the caller's transaction. */
+bus_code pg_advance(bus_store *st, const bus_effect *effect, bus_error *err);
+/* append.c: takes every result of a COPY that was sent to its end. */
+bus_code pg_end_copy(bus_store *st, bus_error *err);
 
 #endif

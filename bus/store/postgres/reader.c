@@ -1,6 +1,7 @@
 /* reader.c - checkpoints of readers, and what they did, in one transaction.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/postgres/operations.h"
+#include "bus/store/view_table.h"
 
 #include <string.h>
 
@@ -236,7 +237,7 @@ add_rows(pg_params *params, const bus_row_write *rows, int count, int of_kind, b
 }
 
 static bus_code
-send_rows(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
+send_rows(bus_store *st, const char *table, const bus_row_write *rows, int count, bus_error *err)
 {
     const char *upsert, *remove;
     int         removed = 0;
@@ -244,8 +245,7 @@ send_rows(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
 
     for (int i = 0; i < count; i++)
         removed += rows[i].remove;
-    if ((rc = pg_prepare_view(st, rows[0].view, rows[0].view_version, &upsert, &remove, err)) !=
-        BUS_OK)
+    if ((rc = pg_prepare_view(st, rows[0].view, table, &upsert, &remove, err)) != BUS_OK)
         return rc;
     if (removed < count) {
         add_rows(&st->params, rows, count, count - removed, false);
@@ -263,6 +263,7 @@ static bus_code
 send_effect(bus_store *st, const bus_effect *effect, const char *advance, bus_error *err)
 {
     const bus_effect *e;
+    char              table[BUS_VIEW_TABLE_BYTES];
     bus_code          rc = BUS_OK;
 
     for (e = effect; rc == BUS_OK && e != NULL; e = e->also) {
@@ -272,7 +273,8 @@ send_effect(bus_store *st, const bus_effect *effect, const char *advance, bus_er
     for (e = effect; e != NULL; e = e->also) {
         for (int at = 0, n; rc == BUS_OK && at < e->rows_count; at += n) {
             n = group_of(e->rows + at, e->rows_count - at);
-            rc = send_rows(st, e->rows + at, n, err);
+            bus_view_table_name(e->rows[at].view, e->rows[at].view_version, table);
+            rc = send_rows(st, table, e->rows + at, n, err);
         }
     }
     return rc;
@@ -307,19 +309,38 @@ end_pipeline(bus_store *st, bus_error *err)
     return rc;
 }
 
+/* After everything was sent, or could not be. */
+static bus_code
+close_pipeline(bus_store *st, bus_code rc, bus_error *err)
+{
+    pg_params_reset(&st->params);
+    if (rc != BUS_OK || PQpipelineSync(st->conn) != 1) {
+        if (rc == BUS_OK)
+            rc = pg_fail(st, NULL, PG_COMMITS, err);
+        pg_disconnect(st); /* without its sync the pipeline is rolled back */
+        return rc;
+    }
+    rc = end_pipeline(st, err);
+    if (PQexitPipelineMode(st->conn) != 1)
+        pg_disconnect(st);
+    return rc;
+}
+
 /* The statements must be known before the pipeline begins: preparing waits for its answer. */
 static bus_code
 prepare_effect(bus_store *st, const bus_effect *effect, const char **advance, bus_error *err)
 {
     const char *upsert, *remove;
+    char        table[BUS_VIEW_TABLE_BYTES];
     bus_code    rc = pg_prepare(st, advance_sql, effect->home, advance, err);
 
     for (const bus_effect *e = effect; e != NULL; e = e->also) {
         BUS_INVARIANT(strcmp(e->home, effect->home) == 0);
         for (int at = 0; rc == BUS_OK && at < e->rows_count;
-             at += group_of(e->rows + at, e->rows_count - at))
-            rc = pg_prepare_view(st, e->rows[at].view, e->rows[at].view_version, &upsert, &remove,
-                                 err);
+             at += group_of(e->rows + at, e->rows_count - at)) {
+            bus_view_table_name(e->rows[at].view, e->rows[at].view_version, table);
+            rc = pg_prepare_view(st, e->rows[at].view, table, &upsert, &remove, err);
+        }
     }
     return rc;
 }
@@ -343,18 +364,33 @@ pg_effect(bus_store *st, const bus_effect *effect, bus_error *err)
         return rc;
     if (PQenterPipelineMode(st->conn) != 1)
         return pg_fail(st, NULL, PG_HARMLESS, err);
-    rc = send_effect(st, effect, advance, err);
-    pg_params_reset(&st->params);
-    if (rc != BUS_OK || PQpipelineSync(st->conn) != 1) {
-        if (rc == BUS_OK)
-            rc = pg_fail(st, NULL, PG_COMMITS, err);
-        pg_disconnect(st); /* without its sync the pipeline is rolled back */
-        return rc;
-    }
-    rc = end_pipeline(st, err);
-    if (PQexitPipelineMode(st->conn) != 1)
-        pg_disconnect(st);
+    return close_pipeline(st, send_effect(st, effect, advance, err), err);
+}
+
+bus_code
+pg_advance(bus_store *st, const bus_effect *effect, bus_error *err)
+{
+    PGresult *res = NULL;
+    bus_code  rc;
+
+    add_advance(&st->params, effect);
+    rc = pg_run(st, advance_sql, effect->home, PG_HARMLESS, &res, err);
+    PQclear(res);
     return rc;
+}
+
+bus_code
+pg_write_rows(bus_store *st, const char *table, const bus_row_write *rows, int count,
+              bus_error *err)
+{
+    const char *upsert, *remove;
+    bus_code    rc;
+
+    if ((rc = pg_prepare_view(st, rows[0].view, table, &upsert, &remove, err)) != BUS_OK)
+        return rc;
+    if (PQenterPipelineMode(st->conn) != 1)
+        return pg_fail(st, NULL, PG_HARMLESS, err);
+    return close_pipeline(st, send_rows(st, table, rows, count, err), err);
 }
 
 bus_code

@@ -59,13 +59,12 @@ write_upsert(const bus_view_contract *view, const char *table, bus_buf *out)
 }
 
 bus_code
-pg_prepare_view(bus_store *st, const bus_view_contract *view, int view_version, const char **upsert,
-                const char **remove, bus_error *err)
+pg_prepare_view(bus_store *st, const bus_view_contract *view, const char *table,
+                const char **upsert, const char **remove, bus_error *err)
 {
-    char     table[BUS_VIEW_TABLE_BYTES], key[BUS_VIEW_TABLE_BYTES + 8];
+    char     key[BUS_VIEW_TABLE_BYTES + 8];
     bus_code rc;
 
-    bus_view_table_name(view, view_version, table);
     (void)snprintf(key, sizeof(key), "upsert:%s", table);
     bus_buf_reset(&st->sql);
     write_upsert(view, table, &st->sql);
@@ -87,15 +86,13 @@ add_ids(pg_params *params, const bus_id *ids, int count)
 }
 
 bus_code
-pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version, const bus_id *tenants,
-             const bus_id *ids, int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
-             bus_error *err)
+pg_table_rows(bus_store *st, const char *table, const bus_id *tenants, const bus_id *ids, int count,
+              bus_arena *arena, bus_str *bodies, int32_t *versions, bus_error *err)
 {
     static const char sql[] =
         "select k.n, v.version, v.body"
         " from unnest($1::uuid[], $2::uuid[]) with ordinality k(tenant, id, n)"
         " join views.{d} v on v.tenant = k.tenant and v.id = k.id";
-    char      table[BUS_VIEW_TABLE_BYTES];
     PGresult *res = NULL;
     bus_code  rc;
 
@@ -105,7 +102,6 @@ pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version, con
     }
     if ((rc = pg_ready(st, err)) != BUS_OK)
         return rc;
-    bus_view_table_name(view, view_version, table);
     pg_params_reset(&st->params);
     add_ids(&st->params, tenants, count);
     add_ids(&st->params, ids, count);
@@ -123,6 +119,17 @@ pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version, con
 done:
     PQclear(res);
     return rc;
+}
+
+bus_code
+pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version, const bus_id *tenants,
+             const bus_id *ids, int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
+             bus_error *err)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_table_name(view, view_version, table);
+    return pg_table_rows(st, table, tenants, ids, count, arena, bodies, versions, err);
 }
 
 bus_code
