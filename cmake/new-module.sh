@@ -13,7 +13,7 @@ case "$name" in
     auto | bool | break | case | char | const | continue | default | do | double | else | enum | \
         extern | false | float | for | goto | if | inline | int | long | main | register | restrict | \
         return | short | signed | sizeof | static | struct | switch | true | typedef | union | \
-        unsigned | void | volatile | while | bus | common | edge | information_schema | keys | pg_* | \
+        unsigned | void | volatile | while | bus | common | contract | demo | edge | information_schema | keys | pg_* | \
         public | shina | story | thing | views) die "\"$name\" means something else already" ;;
 esac
 [ "${#name}" -le 32 ] || die "a name has at most 32 characters"

@@ -68,6 +68,9 @@ check(const bus_config_key *key, const char *value, const char *place, bus_error
             strcmp(value, "info") != 0 && strcmp(value, "warn") != 0 && strcmp(value, "error") != 0)
             return bus_fail(err, BUS_INVALID, "%s: SHINA_LOG must be debug, info, warn or error",
                             place);
+        if (strcmp(key->name, "SHINA_BUS") == 0 && *value != '\0' && strcmp(value, "inproc") != 0 &&
+            strcmp(value, "nng") != 0)
+            return bus_fail(err, BUS_INVALID, "%s: SHINA_BUS must be inproc or nng", place);
         return BUS_OK;
     }
     return BUS_OK;

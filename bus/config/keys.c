@@ -12,6 +12,12 @@ const bus_config_key bus_config_keys[] = {
       "Folder of the embedded PostgreSQL and Redis, keys, lock and log." },
     { "SHINA_HTTP", BUS_CONFIG_TEXT, "127.0.0.1:8080", 3, 255, false,
       "Address and port of the HTTP edge; port 0 takes a free one." },
+    { "SHINA_BUS", BUS_CONFIG_TEXT, NULL, 0, 6, false,
+      "How services, projections and edges reach each other: inproc within one process, nng also "
+      "between processes; unset: inproc for `shina run`, nng for the others." },
+    { "SHINA_BUS_URL", BUS_CONFIG_TEXT, NULL, 0, 120, false,
+      "Where this process listens over nng, as others reach it: ipc:///path or tcp://host:port; "
+      "unset: a socket in SHINA_HOME." },
     { "SHINA_DATABASE_URL", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "PostgreSQL 15 or later as a libpq URL; unset: the embedded one. "
       "`SHINA_DATABASE_URL_<DOMAIN>` gives a domain a database of its own." },

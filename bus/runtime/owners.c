@@ -38,6 +38,16 @@ bus_runtime_store(const bus_runtime_options *options, const char *domain, const 
     return options->store->open(out, &store_options, err);
 }
 
+bus_code
+bus_runtime_views_store(const bus_runtime_options *options, const char *application,
+                        bus_store **out, bus_error *err)
+{
+    bus_store_options store_options = options->store_options;
+
+    store_options.application = application;
+    return options->store->open(out, &store_options, err);
+}
+
 bus_owners *
 bus_owners_create(const bus_runtime_options *options)
 {

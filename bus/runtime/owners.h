@@ -22,4 +22,9 @@ void bus_owners_stale(bus_owners *owners, const char *domain);
 BUS_CHECKED bus_code bus_runtime_store(const bus_runtime_options *options, const char *domain,
                                        const char *application, bus_store **out, bus_error *err);
 
+/* The same for the database where all views are, with their checkpoints: the default one. */
+BUS_CHECKED bus_code bus_runtime_views_store(const bus_runtime_options *options,
+                                             const char *application, bus_store **out,
+                                             bus_error *err);
+
 #endif

@@ -67,7 +67,7 @@ struct bus_projector {
     const bus_contract        *contract;
     const bus_runtime_options *options;
     const char                *home;
-    bus_store                 *store; /* the home database */
+    bus_store                 *store; /* of views and checkpoints: the default database */
     source                     sources[SOURCES_MAX];
     int                        sources_count;
     table                     *tables;
@@ -400,24 +400,16 @@ load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
     return rc;
 }
 
-/* What one table parks in a turn, and in which log. */
-typedef struct {
-    bus_park_write *writes;
-    int            *sources;
-    int             count;
-} parkings;
-
 /* A view cannot handle an event: its stream waits from there on. */
 static void
-park(bus_projector *p, int t, const bus_record *record, int of_source, const bus_error *why,
-     parkings *parks)
+park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bus_park_write *parks,
+     int *parks_count)
 {
     bus_log_error("projector.parked", BUS_KV("view", p->tables[t].view->of->name),
                   BUS_KV_ID("stream", record->stream), BUS_KV_STR("type", record->type),
                   BUS_KV_ERR(why));
     bus_metric_add(&p->metrics[METRIC_PARKED], 1);
-    parks->sources[parks->count] = of_source;
-    parks->writes[parks->count++] = (bus_park_write){
+    parks[(*parks_count)++] = (bus_park_write){
         .stream = record->stream,
         .partition = record->partition,
         .from_offset = record->offset,
@@ -428,8 +420,8 @@ park(bus_projector *p, int t, const bus_record *record, int of_source, const bus
 
 /* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
 static bus_code
-fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, parkings *parks,
-          bus_error *err)
+fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, bus_park_write *parks,
+          int *parks_count, bus_error *err)
 {
     bus_code rc = BUS_OK;
     int      i;
@@ -453,7 +445,7 @@ fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, parkings *p
             break;
     }
     if (rc == BUS_FAULT)
-        park(p, t, &h->records[i], h->source[i], err, parks);
+        park(p, t, &h->records[i], err, parks, parks_count);
     return rc;
 }
 
@@ -478,8 +470,7 @@ gather_rows(const bus_fold *fold, bus_effect *effect)
 
 /* The table's effects: one per log it follows, the rows with the first. Prepends to *chain. */
 static void
-add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *parks,
-            const bus_effect **chain)
+add_effects(bus_projector *p, int t, const bus_effect *rows, const bus_effect **chain)
 {
     bool first = true;
 
@@ -504,10 +495,6 @@ add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *par
             now.offset = p->sources[s].at[part];
             effect->checkpoints[effect->checkpoints_count++] = now;
         }
-        effect->parks = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)parks->count + 1);
-        for (int i = 0; i < parks->count; i++)
-            if (parks->sources[i] == s)
-                effect->parks[effect->parks_count++] = parks->writes[i];
         if (effect->checkpoints_count == 0 && effect->rows_count == 0 && effect->parks_count == 0)
             continue;
         effect->also = *chain;
@@ -518,16 +505,13 @@ add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *par
 static bus_code
 fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, bus_error *err)
 {
-    bus_effect rows = {0};
-    parkings   parks = {
-          .writes = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1),
-          .sources = BUS_ARENA_ARRAY(&p->arena, int, (size_t)h->count + 1),
-    };
-    bus_fold fold;
-    bus_code rc;
+    bus_effect      rows = {0};
+    bus_park_write *parks = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1);
+    bus_fold        fold;
+    bus_code        rc;
 
     for (;;) { /* each time one stream less: it ends */
-        rc = fold_once(p, t, h, &fold, &parks, err);
+        rc = fold_once(p, t, h, &fold, parks, &rows.parks_count, err);
         if (rc != BUS_FAULT)
             break;
         bus_fold_fini(&fold);
@@ -537,8 +521,9 @@ fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, 
     bus_fold_fini(&fold);
     if (rc != BUS_OK)
         return rc;
+    rows.parks = parks;
     bus_metric_add(&p->metrics[METRIC_ROWS], rows.rows_count);
-    add_effects(p, t, &rows, &parks, chain);
+    add_effects(p, t, &rows, chain);
     return BUS_OK;
 }
 
@@ -975,7 +960,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     if (views_count > VIEWS_MAX)
         rc = bus_fail(err, BUS_INVALID, "%s has more than %d views", p->home, VIEWS_MAX);
     if (rc != BUS_OK ||
-        (rc = bus_runtime_store(options, p->home, p->part, &p->store, err)) != BUS_OK ||
+        (rc = bus_runtime_views_store(options, p->part, &p->store, err)) != BUS_OK ||
         (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
         goto failed;
     for (int t = 0; t < views_count; t++)

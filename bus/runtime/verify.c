@@ -326,9 +326,14 @@ open_log(verify *v, verify_log *log, bus_error *err)
 
     if (o->url_of != NULL)
         url = o->url_of(o->url_context, log->contract->module);
+    if (url != NULL && options.url != NULL && strcmp(url, options.url) == 0)
+        url = NULL;
     if (url != NULL)
         options.url = url;
     if ((rc = o->store->open(&log->store, &options, err)) != BUS_OK)
+        return rc;
+    log->views = log->store;
+    if (url != NULL && (rc = o->store->open(&log->views, &o->store_options, err)) != BUS_OK)
         return rc;
     rc = o->store->partitions(log->store, log->contract->module, &v->arena, &infos, &count, err);
     if (rc == BUS_NOT_FOUND || (rc == BUS_OK && o->partitions != 0 && count != o->partitions)) {
@@ -405,12 +410,12 @@ check_checkpoints(verify *v, const verify_log *home, const bus_checkpoint_info *
 }
 
 static bus_code
-check_parked(verify *v, const verify_log *home, bus_error *err)
+check_parked(verify *v, const verify_log *home, bus_store *st, bus_error *err)
 {
     bus_parked *list;
     int         count;
-    bus_code    rc = v->options->store->parked(home->store, home->contract->module, NULL, &v->arena,
-                                               &list, &count, err);
+    bus_code    rc =
+        v->options->store->parked(st, home->contract->module, NULL, &v->arena, &list, &count, err);
 
     for (int i = 0; rc == BUS_OK && i < count; i++) {
         v->counts->parked++;
@@ -426,26 +431,52 @@ check_parked(verify *v, const verify_log *home, bus_error *err)
     return rc;
 }
 
+/* The readers of a domain: couriers beside its log, its views in the default database. */
+typedef struct {
+    bus_checkpoint_info *list;
+    int                  count;
+} readers;
+
+static bus_code
+read_readers(verify *v, const verify_log *home, bus_store *st, readers *out, bus_error *err)
+{
+    bus_code rc = v->options->store->checkpoints(st, home->contract->module, &v->arena, &out->list,
+                                                 &out->count, err);
+
+    if (rc != BUS_NOT_FOUND || st == home->store)
+        return rc;
+    out->count = 0; /* no projector was there yet */
+    return BUS_OK;
+}
+
 static bus_code
 check_readers(verify *v, const bus_view *const *views, int views_count, bus_error *err)
 {
-    bus_checkpoint_info *lists[VERIFY_LOGS_MAX];
-    int                  counts[VERIFY_LOGS_MAX] = {0};
-    bus_code             rc = BUS_OK;
+    readers  logs[VERIFY_LOGS_MAX] = {0}, views_of[VERIFY_LOGS_MAX] = {0};
+    bus_code rc = BUS_OK;
 
     for (int i = 0; rc == BUS_OK && i < v->logs_count; i++) {
-        if (v->logs[i].partitions > 0)
-            rc = v->options->store->checkpoints(v->logs[i].store, v->logs[i].contract->module,
-                                                &v->arena, &lists[i], &counts[i], err);
+        const verify_log *log = &v->logs[i];
+
+        if (log->partitions > 0)
+            rc = read_readers(v, log, log->store, &logs[i], err);
+        if (rc == BUS_OK && log->partitions > 0 && log->views != log->store)
+            rc = read_readers(v, log, log->views, &views_of[i], err);
     }
     if (rc != BUS_OK || (rc = verify_views_begin(v, views, views_count, err)) != BUS_OK ||
         (rc = read_heads(v, err)) != BUS_OK)
         return rc;
     for (int i = 0; rc == BUS_OK && i < v->logs_count; i++) {
-        if (v->logs[i].partitions == 0)
+        const verify_log *log = &v->logs[i];
+
+        if (log->partitions == 0)
             continue;
-        check_checkpoints(v, &v->logs[i], lists[i], counts[i]);
-        rc = check_parked(v, &v->logs[i], err);
+        check_checkpoints(v, log, logs[i].list, logs[i].count);
+        check_checkpoints(v, log, views_of[i].list, views_of[i].count);
+        rc = check_parked(v, log, log->store, err);
+        if (rc == BUS_OK && log->views != log->store &&
+            (rc = check_parked(v, log, log->views, err)) == BUS_NOT_FOUND)
+            rc = BUS_OK;
     }
     return rc;
 }
@@ -497,8 +528,11 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
         rc = verify_snapshots(&v, err);
 
     verify_views_end(&v);
-    for (int i = 0; i < v.logs_count; i++)
+    for (int i = 0; i < v.logs_count; i++) {
+        if (v.logs[i].views != v.logs[i].store)
+            options->store->close(v.logs[i].views);
         options->store->close(v.logs[i].store);
+    }
     bus_arena_fini(&v.folds);
     bus_arena_fini(&v.arena);
     return rc;

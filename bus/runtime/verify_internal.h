@@ -14,6 +14,7 @@
 typedef struct {
     const bus_contract *contract;
     bus_store          *store;
+    bus_store          *views; /* where its views are; the same if it has no database of its own */
     int                 partitions; /* 0: there is no schema */
     int64_t             heads[BUS_PARTITIONS_MAX], epochs[BUS_PARTITIONS_MAX];
 } verify_log;

@@ -40,8 +40,10 @@ read_checkpoints(verify *v, verify_view *vw, int64_t up_to[][BUS_PARTITIONS_MAX]
     int                  count;
     bus_code             rc;
 
-    rc = v->options->store->checkpoints(home->store, home->contract->module, arena, &list, &count,
+    rc = v->options->store->checkpoints(home->views, home->contract->module, arena, &list, &count,
                                         err);
+    if (rc == BUS_NOT_FOUND) /* no projector was there yet */
+        return BUS_OK;
     for (int i = 0; rc == BUS_OK && i < count; i++) {
         int log = log_of(v, list[i].domain);
 
@@ -71,8 +73,9 @@ begin_view(verify *v, verify_view *vw, const bus_view *view, bus_error *err)
     }
     if ((rc = read_checkpoints(v, vw, vw->up_to, &v->arena, err)) != BUS_OK)
         return rc;
-    return v->options->store->parked(v->logs[vw->home].store, v->logs[vw->home].contract->module,
-                                     vw->reader, &v->arena, &vw->parked, &vw->parked_count, err);
+    rc = v->options->store->parked(v->logs[vw->home].views, v->logs[vw->home].contract->module,
+                                   vw->reader, &v->arena, &vw->parked, &vw->parked_count, err);
+    return rc == BUS_NOT_FOUND ? BUS_OK : rc;
 }
 
 bus_code
@@ -278,7 +281,7 @@ compare_view(verify *v, verify_view *vw, comparison *c, bus_error *err)
         row->changed = row->there; /* not seen yet */
         expected += row->there;
     }
-    rc = v->options->store->view_scan(v->logs[vw->home].store, vw->view->of, vw->view->view_version,
+    rc = v->options->store->view_scan(v->logs[vw->home].views, vw->view->of, vw->view->view_version,
                                       compare_row, c, err);
     if (rc == BUS_NOT_FOUND) {
         if (expected > 0)

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/verify.h"
 #include "bus/store/store.h"
-#include "compose/shina/registry.h"
-#include "compose/shina/servers.h"
+#include "compose/process/migrate.h"
+#include "compose/process/registry.h"
+#include "compose/process/servers.h"
 #include "compose/shina/verbs.h"
 
 #include <curl/curl.h>
@@ -63,35 +64,6 @@ print_parts(const json_t *answer)
     }
 }
 
-int
-verb_status(const bus_config *config, int argc, char **argv)
-{
-    static const char *const known[] = {"--json", NULL};
-    bus_buf                  body = {0};
-    const char              *listen = bus_config_text(config, "SHINA_HTTP");
-    json_t                  *answer;
-    long                     status;
-
-    if (!options_known(argc, argv, known, 0))
-        return 2;
-    status = get(listen, "/readyz", &body);
-    if (status == 0) {
-        (void)fprintf(stderr, "shina: nobody answers at %s\n", listen);
-        bus_buf_fini(&body);
-        return 1;
-    }
-    if (flag_of(argc, argv, "--json")) {
-        (void)puts(body.at == NULL ? "{}" : body.at);
-    } else {
-        answer = json_loads(body.at == NULL ? "" : body.at, 0, NULL);
-        (void)printf("%s at %s\n", status == 200 ? "ready" : "not ready", listen);
-        print_parts(answer);
-        json_decref(answer);
-    }
-    bus_buf_fini(&body);
-    return status == 200 ? 0 : 1;
-}
-
 /* --- a store to look at
  * ---------------------------------------------------------------------------- */
 
@@ -123,6 +95,99 @@ url_of_place(void *context, const char *domain)
     const place *p = context;
 
     return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
+}
+
+/* --- status of all --------------------------------------------------------------------------- */
+
+/* The processes that the store knows, as a JSON array; NULL: out of reach. */
+static json_t *
+processes_of(const place *p)
+{
+    json_t     *list = NULL;
+    bus_store  *st = NULL;
+    bus_arena   arena = {0};
+    bus_member *members;
+    bus_error   err = {0};
+    int         count;
+
+    if (bus_store_postgres.open(&st, &p->options, &err) != BUS_OK ||
+        bus_store_postgres.member_beat(st, NULL, &arena, &members, &count, &err) != BUS_OK)
+        goto done;
+    list = json_array();
+    for (int i = 0; i < count; i++) {
+        json_t *parts = json_array();
+
+        for (int k = 0; k < members[i].parts_count; k++)
+            (void)json_array_append_new(parts, json_string(members[i].parts[k].at));
+        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:o}", "process",
+                                                    members[i].process.at, "url", members[i].url.at,
+                                                    "live", members[i].live, "parts", parts));
+    }
+
+done:
+    bus_arena_fini(&arena);
+    bus_store_postgres.close(st);
+    return list;
+}
+
+static void
+print_processes(const json_t *list)
+{
+    const json_t *process, *part;
+    size_t        i, k;
+
+    if (list == NULL) {
+        (void)puts("the database does not answer");
+        return;
+    }
+    json_array_foreach(list, i, process)
+    {
+        (void)printf("%-7s %s %s\n",
+                     json_is_true(json_object_get(process, "live")) ? "live" : "gone",
+                     json_string_value(json_object_get(process, "process")),
+                     json_string_value(json_object_get(process, "url")));
+        json_array_foreach(json_object_get(process, "parts"), k, part)(void)
+            printf("          %s\n", json_string_value(part));
+    }
+}
+
+int
+verb_status(const bus_config *config, int argc, char **argv)
+{
+    static const char *const known[] = {"--json", NULL};
+    bus_buf                  body = {0};
+    bus_error                err = {0};
+    const char              *listen = bus_config_text(config, "SHINA_HTTP");
+    json_t                  *answer, *processes;
+    place                    p;
+    long                     status;
+
+    if (!options_known(argc, argv, known, 0))
+        return 2;
+    if (find_place(&p, config, &err) != BUS_OK)
+        return failed(&err);
+    status = get(listen, "/readyz", &body);
+    processes = processes_of(&p);
+    answer = status == 0 || body.at == NULL ? NULL : json_loads(body.at, 0, NULL);
+    if (flag_of(argc, argv, "--json")) {
+        if (answer == NULL)
+            answer = json_object();
+        (void)json_object_set(answer, "processes", processes == NULL ? json_null() : processes);
+        (void)json_dumpf(answer, stdout, JSON_COMPACT);
+        (void)putchar('\n');
+    } else {
+        (void)printf("%s at %s\n",
+                     status == 0     ? "nobody answers"
+                     : status == 200 ? "ready"
+                                     : "not ready",
+                     listen);
+        print_parts(answer);
+        print_processes(processes);
+    }
+    json_decref(answer);
+    json_decref(processes);
+    bus_buf_fini(&body);
+    return status == 200 ? 0 : 1;
 }
 
 /* --- events
@@ -276,8 +341,9 @@ verb_events(const bus_config *config, int argc, char **argv)
         (void)fputs("shina events: --after is PARTITION:OFFSET, --limit a number\n", stderr);
         return 2;
     }
-    if ((rc = find_place(&p, config, &err)) == BUS_OK &&
-        (rc = bus_store_postgres.open(&st, &p.options, &err)) == BUS_OK)
+    if ((rc = find_place(&p, config, &err)) == BUS_OK && url_of_place(&p, domain) != NULL)
+        p.options.url = url_of_place(&p, domain);
+    if (rc == BUS_OK && (rc = bus_store_postgres.open(&st, &p.options, &err)) == BUS_OK)
         rc = print_events(st, domain, &w, &err);
     if (st != NULL)
         bus_store_postgres.close(st);
@@ -322,11 +388,11 @@ verb_verify(const bus_config *config, int argc, char **argv)
     options.url_of = url_of_place;
     options.url_context = &p;
     options.clock = bus_clock_system();
-    options.contracts = shina_contracts();
+    options.contracts = shina_contracts;
     options.contracts_count = shina_modules_count;
     options.modules = shina_modules;
     options.modules_count = shina_modules_count;
-    if (bus_verify(&options, shina_contracts(), shina_modules_count, shina_views, shina_views_count,
+    if (bus_verify(&options, shina_contracts, shina_modules_count, shina_views, shina_views_count,
                    print_fault, NULL, &counts, &err) != BUS_OK)
         return failed(&err);
     (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "

@@ -19,6 +19,16 @@ static const struct {
      "Starts a PostgreSQL and a Redis of its own in SHINA_HOME (unless SHINA_DATABASE_URL and\n"
      "SHINA_REDIS_URL name others), applies the migrations, and runs all services, projections\n"
      "and the HTTP edge in this process. Ctrl-C stops it cleanly.\n"},
+    {"servers", verb_servers, "", "the embedded PostgreSQL and Redis alone, for the next three",
+     "Runs the servers of SHINA_HOME that SHINA_DATABASE_URL and SHINA_REDIS_URL do not name\n"
+     "elsewhere, and applies the migrations. The processes of the same SHINA_HOME find them.\n"},
+    {"edge", verb_edge, "", "the HTTP edge as a process of its own",
+     "Serves SHINA_HTTP; commands go over nng to the services, wherever they run.\n"},
+    {"service", verb_service, "NAME...", "services as a process of their own",
+     "Carries out the commands of these domains. Several processes of one domain share its\n"
+     "partitions. Listens on SHINA_BUS_URL, by default a socket in SHINA_HOME.\n"},
+    {"projection", verb_projection, "NAME...", "projections as a process of their own",
+     "Fills the views of these domains. A second process of one domain stands by.\n"},
     {"token", verb_token, "--tenant UUID --role ROLE[,ROLE] [options]", "make a bearer token",
      "  --tenant UUID   the carrier\n"
      "  --role NAMES    ADMIN, DISPATCHER, DRIVER, VIEWER; several with commas\n"
@@ -27,8 +37,9 @@ static const struct {
      "  --grant NAMES   finance.read\n"
      "  --ttl SECONDS   how long it holds; default 3600\n"},
     {"status", verb_status, "[--json]", "how the running shina is",
-     "Asks /readyz of the shina that listens on SHINA_HTTP. Exit code 1: not ready or not there.\n"
-     "  --json   the answer as it came\n"},
+     "Asks /readyz of the shina that listens on SHINA_HTTP, and the database which processes are\n"
+     "there. Exit code 1: not ready or not there.\n"
+     "  --json   the answer as it came, with \"processes\"\n"},
     {"events", verb_events, "DOMAIN [--after P:O] [--limit N] [--follow]", "print a domain's log",
      "One JSON object per line, partition by partition.\n"
      "  --after P:O   of partition P only, after offset O\n"
@@ -45,102 +56,6 @@ static const struct {
 };
 
 #define VERBS ((int)(sizeof(verbs) / sizeof(verbs[0])))
-
-/* --- options --------------------------------------------------------------------------- */
-
-static bool
-names(const char *argument, const char *name)
-{
-    size_t len = strlen(name);
-
-    return strncmp(argument, name, len) == 0 && (argument[len] == '\0' || argument[len] == '=');
-}
-
-const char *
-option_of(int argc, char **argv, const char *name)
-{
-    const char *value = NULL;
-
-    for (int i = 1; i < argc; i++) {
-        if (!names(argv[i], name))
-            continue;
-        if (argv[i][strlen(name)] == '=')
-            value = argv[i] + strlen(name) + 1;
-        else if (i + 1 < argc)
-            value = argv[i + 1];
-    }
-    return value;
-}
-
-bool
-flag_of(int argc, char **argv, const char *name)
-{
-    for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], name) == 0)
-            return true;
-    return false;
-}
-
-/* 0: not known; 1: a flag, or name=value in one; 2: its value is the next argument. */
-static int
-width_of(const char *argument, const char *const *known)
-{
-    for (; *known != NULL; known++) {
-        size_t len = strlen(*known);
-        bool   valued = (*known)[len - 1] == '=';
-
-        if (!valued && strcmp(argument, *known) == 0)
-            return 1;
-        if (valued && strncmp(argument, *known, len) == 0)
-            return 1;
-        if (valued && strlen(argument) == len - 1 && strncmp(argument, *known, len - 1) == 0)
-            return 2;
-    }
-    return 0;
-}
-
-bool
-options_known(int argc, char **argv, const char *const *known, int words)
-{
-    for (int i = 1; i < argc; i++) {
-        int width;
-
-        if (strncmp(argv[i], "--", 2) != 0) {
-            if (words-- > 0)
-                continue;
-            (void)fprintf(stderr, "shina %s: what is \"%s\"? See shina help %s\n", argv[0], argv[i],
-                          argv[0]);
-            return false;
-        }
-        width = width_of(argv[i], known);
-        if (width == 0 || (width == 2 && i + 1 >= argc)) {
-            (void)fprintf(stderr, "shina %s: %s %s. See shina help %s\n", argv[0], argv[i],
-                          width == 0 ? "is not known" : "needs a value", argv[0]);
-            return false;
-        }
-        i += width - 1;
-    }
-    return true;
-}
-
-const char *
-word_of(int argc, char **argv, const char *const *known, int nth)
-{
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--", 2) == 0)
-            i += width_of(argv[i], known) == 2;
-        else if (nth-- == 0)
-            return argv[i];
-    }
-    return NULL;
-}
-
-int
-failed(const bus_error *err)
-{
-    (void)fprintf(stderr, "shina: %s\n", err->text);
-    return 1;
-}
 
 /* --- small verbs ------------------------------------------------------------------------- */
 
@@ -184,7 +99,7 @@ print_help(FILE *to, const char *verb)
         }
     (void)fputs("Usage: shina VERB [options]\n\n", to);
     for (int i = 0; i < VERBS; i++)
-        (void)fprintf(to, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+        (void)fprintf(to, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
     (void)fputs("\nshina help VERB tells more. Configuration: the environment and .env;\n"
                 "shina config --markdown lists the keys.\n",
                 to);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/auth/token.h"
 #include "bus/base/clock.h"
-#include "compose/shina/home.h"
+#include "compose/process/home.h"
 #include "compose/shina/verbs.h"
 
 #include <errno.h>

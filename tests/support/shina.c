@@ -1,6 +1,7 @@
-/* shina.c - spawning the real program and talking to it over HTTP.
+/* shina.c - spawning the real programs, killing and stopping them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/shina.h"
+#include "tests/support/shina_internal.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -8,14 +9,12 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,14 +27,11 @@
 
 #define START_SECONDS 90
 #define STOP_SECONDS 90
+#define KILL_EVERY_MS 400
+#define RESTART_MS 150
 
-struct tests_shina {
-    char  home[1024], http[128], url[160];
-    pid_t pid;
-};
-
-static void
-die(const char *fmt, ...)
+void
+tests_shina_die(const char *fmt, ...)
 {
     va_list args;
 
@@ -47,8 +43,8 @@ die(const char *fmt, ...)
     exit(1);
 }
 
-static void
-pause_ms(long ms)
+void
+tests_shina_pause_ms(long ms)
 {
     (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
@@ -62,27 +58,41 @@ free_port(void)
 
     if (fd < 0 || bind(fd, (const struct sockaddr *)(const void *)&address, len) != 0 ||
         getsockname(fd, (struct sockaddr *)(void *)&address, &len) != 0)
-        die("no free port: %s", strerror(errno));
+        tests_shina_die("no free port: %s", strerror(errno));
     (void)close(fd);
     return ntohs(address.sin_port);
 }
 
+/* --- one process ---------------------------------------------------------------------- */
+
 /* In the child. */
 static void
-set_environment(const tests_shina *shina)
+set_environment(const tests_shina *shina, const char *http)
 {
-    if (setenv("SHINA_HOME", shina->home, 1) != 0 || setenv("SHINA_HTTP", shina->http, 1) != 0 ||
+    if (setenv("SHINA_HOME", shina->home, 1) != 0 ||
+        (*http != '\0' && setenv("SHINA_HTTP", http, 1) != 0) ||
         unsetenv("SHINA_DATABASE_URL") != 0 || unsetenv("SHINA_REDIS_URL") != 0 || chdir("/") != 0)
         _exit(125);
 }
 
 static void
-print_log(const tests_shina *shina)
+log_path(const tests_shina *shina, const tests_child *child, char out[1200])
 {
-    char  path[1100], line[1024];
+    int len = snprintf(out, 1200, "%s.%s.log", shina->home, child->name);
+
+    for (int i = (int)strlen(shina->home); i < len; i++)
+        if (out[i] == ' ')
+            out[i] = '-';
+}
+
+static void
+print_log(const tests_shina *shina, const tests_child *child)
+{
+    char  path[1200], line[1024];
     FILE *f;
 
-    (void)snprintf(path, sizeof(path), "%s.log", shina->home);
+    log_path(shina, child, path);
+    (void)fprintf(stderr, "--- the log of %s:\n", child->name);
     f = fopen(path, "r");
     while (f != NULL && fgets(line, sizeof(line), f) != NULL)
         (void)fputs(line, stderr);
@@ -91,23 +101,109 @@ print_log(const tests_shina *shina)
 }
 
 static void
-spawn(tests_shina *shina)
+spawn(const tests_shina *shina, tests_child *child)
 {
-    char path[1100];
-    int  fd;
+    const char *argv[6] = {"shina"};
+    char        path[1200];
+    int         fd;
 
-    shina->pid = fork();
-    if (shina->pid < 0)
-        die("fork: %s", strerror(errno));
-    if (shina->pid > 0)
+    for (int i = 0; i < 4 && child->args[i] != NULL; i++)
+        argv[i + 1] = child->args[i];
+    log_path(shina, child, path);
+    child->pid = fork();
+    if (child->pid < 0)
+        tests_shina_die("fork: %s", strerror(errno));
+    if (child->pid > 0)
         return;
-    (void)snprintf(path, sizeof(path), "%s.log", shina->home);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
-    set_environment(shina);
-    (void)execl(SHINA_PROGRAM, "shina", "run", (char *)NULL);
+    set_environment(shina, child->http);
+    (void)execv(child->program, (char *const *)(uintptr_t)argv);
     _exit(127);
+}
+
+static tests_child *
+add_child(tests_shina *shina, const char *program, const char *name)
+{
+    tests_child *child = &shina->children[shina->children_count++];
+
+    if (shina->children_count > TESTS_CHILDREN_MAX)
+        tests_shina_die("more than %d processes", TESTS_CHILDREN_MAX);
+    (void)snprintf(child->name, sizeof(child->name), "%s", name);
+    (void)snprintf(child->program, sizeof(child->program), "%s", program);
+    return child;
+}
+
+static tests_child *
+add_edge(tests_shina *shina, const char *verb, const char *name)
+{
+    tests_child *child = add_child(shina, SHINA_PROGRAM, name);
+    int          port = free_port();
+
+    child->args[0] = verb;
+
+    (void)snprintf(child->http, sizeof(child->http), "127.0.0.1:%d", port);
+    (void)snprintf(shina->urls[shina->edges++], sizeof(shina->urls[0]), "http://127.0.0.1:%d",
+                   port);
+    return child;
+}
+
+/* --- many ------------------------------------------------------------------------------- */
+
+static void
+add_domain(tests_shina *shina, const char *domain)
+{
+    char         name[64], program[1024];
+    tests_child *child;
+
+    (void)snprintf(name, sizeof(name), "service %.40s", domain);
+    child = add_child(shina, SHINA_PROGRAM, name);
+    (void)snprintf(child->arg, sizeof(child->arg), "%s", domain);
+    child->args[0] = "service";
+    child->args[1] = child->arg;
+    (void)snprintf(name, sizeof(name), "projection %.40s", domain);
+    (void)snprintf(program, sizeof(program), "%s/shina-%s", SHINA_DOMAIN_PROGRAMS, domain);
+    child = add_child(shina, program, name);
+    child->args[0] = "--projection";
+}
+
+static void
+add_processes(tests_shina *shina)
+{
+    static const char *const domains[] = {SHINA_DOMAINS};
+    char                     name[64];
+
+    add_child(shina, SHINA_PROGRAM, "servers")->args[0] = "servers";
+    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
+        add_domain(shina, domains[i]);
+    for (int i = 1; i <= 2; i++) {
+        (void)snprintf(name, sizeof(name), "edge %d", i);
+        (void)add_edge(shina, "edge", name);
+    }
+}
+
+/* Kills each once, in turn, and starts it again. */
+static void *
+kill_each(void *context)
+{
+    tests_shina *shina = context;
+
+    for (int i = 0; i < shina->children_count && !atomic_load(&shina->stopping); i++) {
+        tests_shina_pause_ms(KILL_EVERY_MS);
+        tests_shina_kill(shina, i);
+        tests_shina_pause_ms(RESTART_MS);
+        tests_shina_restart(shina, i);
+    }
+    return NULL;
+}
+
+static bool
+is_set(const char *variable, const char *value)
+{
+    const char *set = getenv(variable);
+
+    return set != NULL && strcmp(set, value) == 0;
 }
 
 tests_shina *
@@ -116,29 +212,30 @@ tests_shina_start(void)
     tests_shina *shina = calloc(1, sizeof(*shina));
     const char  *tmp = getenv("TMPDIR");
 
-    if (shina == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+    if (shina == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+        pthread_mutex_init(&shina->lock, NULL) != 0)
         abort();
     (void)snprintf(shina->home, sizeof(shina->home), "%.64s/shina-test-XXXXXX",
                    tmp == NULL ? "/tmp" : tmp);
     if (mkdtemp(shina->home) == NULL || chmod(shina->home, 0755) != 0)
-        die("cannot make %s: %s", shina->home, strerror(errno));
-    (void)snprintf(shina->http, sizeof(shina->http), "127.0.0.1:%d", free_port());
-    (void)snprintf(shina->url, sizeof(shina->url), "http://%s", shina->http);
-    spawn(shina);
-    for (int i = 0; i < START_SECONDS * 10; i++) {
-        tests_response ready = tests_shina_get(shina, NULL, "/readyz");
-        int            status;
-
-        json_decref(ready.json);
-        if (ready.status == 200)
-            return shina;
-        if (waitpid(shina->pid, &status, WNOHANG) == shina->pid)
-            break;
-        pause_ms(100);
+        tests_shina_die("cannot make %s: %s", shina->home, strerror(errno));
+    if (is_set("SHINA_TEST_LAYOUT", "processes"))
+        add_processes(shina);
+    else
+        (void)add_edge(shina, "run", "run");
+    for (int i = 0; i < shina->children_count; i++)
+        spawn(shina, &shina->children[i]);
+    if (!tests_shina_wait_ready(shina, START_SECONDS)) {
+        for (int i = 0; i < shina->children_count; i++)
+            print_log(shina, &shina->children[i]);
+        tests_shina_die("it does not start");
     }
-    print_log(shina);
-    die("it does not start");
-    return NULL;
+    if (is_set("SHINA_TEST_KILLS", "each")) {
+        shina->kills = true;
+        if (pthread_create(&shina->killer, NULL, kill_each, shina) != 0)
+            tests_shina_die("no thread to kill from");
+    }
+    return shina;
 }
 
 tests_shina *
@@ -146,14 +243,37 @@ tests_shina_attach(const char *url, const char *home)
 {
     tests_shina *shina = calloc(1, sizeof(*shina));
 
-    if (shina == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+    if (shina == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+        pthread_mutex_init(&shina->lock, NULL) != 0)
         abort();
     (void)snprintf(shina->home, sizeof(shina->home), "%s", home);
-    (void)snprintf(shina->url, sizeof(shina->url), "%s", url);
-    (void)snprintf(shina->http, sizeof(shina->http), "%s",
-                   strncmp(url, "http://", 7) == 0 ? url + 7 : url);
+    (void)snprintf(shina->urls[0], sizeof(shina->urls[0]), "%s", url);
+    shina->edges = 1;
     return shina;
 }
+
+bool
+tests_shina_wait_ready(const tests_shina *shina, int seconds)
+{
+    const tests_request request = {.method = "GET", .path = "/readyz"};
+
+    for (int i = 0; i < seconds * 10; i++) {
+        int ready = 0;
+
+        for (int edge = 0; edge < shina->edges; edge++) {
+            tests_response r = tests_shina_ask_edge(shina, edge, &request);
+
+            json_decref(r.json);
+            ready += r.status == 200;
+        }
+        if (ready == shina->edges)
+            return true;
+        tests_shina_pause_ms(100);
+    }
+    return false;
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
 
 static int
 remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place)
@@ -164,38 +284,167 @@ remove_entry(const char *path, const struct stat *info, int kind, struct FTW *pl
     return remove(path);
 }
 
+static void
+await_clean_end(tests_shina *shina, tests_child *child)
+{
+    int status = -1;
+
+    for (int i = 0; child->pid > 0 && i < STOP_SECONDS * 50; i++) {
+        if (waitpid(child->pid, &status, WNOHANG) == child->pid)
+            child->pid = 0;
+        else
+            tests_shina_pause_ms(20);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        print_log(shina, child);
+        tests_shina_die("%s does not stop cleanly: status %d", child->name, status);
+    }
+}
+
+static void
+end_kills(tests_shina *shina)
+{
+    if (!shina->kills)
+        return;
+    atomic_store(&shina->stopping, true);
+    (void)pthread_join(shina->killer, NULL);
+    for (int i = 0; i < shina->children_count; i++)
+        if (shina->children[i].kills == 0)
+            tests_shina_die("the test was over before %s was killed", shina->children[i].name);
+    (void)printf("killed each of %d processes once\n", shina->children_count);
+}
+
 void
 tests_shina_stop(tests_shina *shina)
 {
-    char log[1100];
-    int  status = -1;
+    char log[1200];
 
     if (shina == NULL)
         return;
-    if (shina->pid == 0) { /* not ours */
-        free(shina);
-        return;
+    end_kills(shina);
+    /* All at once, but the servers last: what the others write at their end must arrive. */
+    for (int i = shina->children_count - 1; i >= 0; i--) {
+        tests_child *child = &shina->children[i];
+
+        if (child->pid > 0 && (i > 0 || shina->children_count == 1))
+            (void)kill(child->pid, SIGTERM);
     }
-    (void)kill(shina->pid, SIGTERM);
-    for (int i = 0; i < STOP_SECONDS * 10; i++) {
-        if (waitpid(shina->pid, &status, WNOHANG) == shina->pid)
-            break;
-        pause_ms(100);
+    for (int i = shina->children_count - 1; i >= 0; i--) {
+        tests_child *child = &shina->children[i];
+
+        if (i == 0 && shina->children_count > 1)
+            (void)kill(child->pid, SIGTERM);
+        await_clean_end(shina, child);
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        print_log(shina);
-        die("it does not stop cleanly: status %d", status);
+    if (shina->children_count > 0)
+        (void)nftw(shina->home, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    for (int i = 0; i < shina->children_count; i++) {
+        log_path(shina, &shina->children[i], log);
+        (void)unlink(log);
     }
-    (void)nftw(shina->home, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    (void)snprintf(log, sizeof(log), "%s.log", shina->home);
-    (void)unlink(log);
+    (void)pthread_mutex_destroy(&shina->lock);
     free(shina);
 }
+
+/* --- killing and starting again ------------------------------------------------------------ */
 
 const char *
 tests_shina_url(const tests_shina *shina)
 {
-    return shina->url;
+    return shina->urls[0];
+}
+
+const char *
+tests_shina_home(const tests_shina *shina)
+{
+    return shina->home;
+}
+
+int
+tests_shina_processes(const tests_shina *shina)
+{
+    return shina->children_count;
+}
+
+const char *
+tests_shina_process_name(const tests_shina *shina, int nth)
+{
+    return shina->children[nth].name;
+}
+
+int
+tests_shina_process_named(const tests_shina *shina, const char *name)
+{
+    for (int i = 0; i < shina->children_count; i++)
+        if (strcmp(shina->children[i].name, name) == 0)
+            return i;
+    tests_shina_die("there is no process %s", name);
+}
+
+pid_t
+tests_shina_process_pid(tests_shina *shina, int nth)
+{
+    pid_t pid;
+
+    (void)pthread_mutex_lock(&shina->lock);
+    pid = shina->children[nth].pid;
+    (void)pthread_mutex_unlock(&shina->lock);
+    return pid;
+}
+
+void
+tests_shina_kill(tests_shina *shina, int nth)
+{
+    tests_child *child = &shina->children[nth];
+    int          status;
+
+    (void)pthread_mutex_lock(&shina->lock);
+    if (child->pid > 0) {
+        if (waitpid(child->pid, &status, WNOHANG) == child->pid) {
+            print_log(shina, child);
+            tests_shina_die("%s ended by itself: status %d", child->name, status);
+        }
+        (void)kill(child->pid, SIGKILL);
+        (void)waitpid(child->pid, &status, 0);
+        child->pid = 0;
+        child->kills++;
+    }
+    (void)pthread_mutex_unlock(&shina->lock);
+}
+
+void
+tests_shina_restart(tests_shina *shina, int nth)
+{
+    (void)pthread_mutex_lock(&shina->lock);
+    if (shina->children[nth].pid == 0)
+        spawn(shina, &shina->children[nth]);
+    (void)pthread_mutex_unlock(&shina->lock);
+}
+
+bool
+tests_shina_has_ended(tests_shina *shina, int nth)
+{
+    tests_child *child = &shina->children[nth];
+    bool         ended;
+    int          status;
+
+    (void)pthread_mutex_lock(&shina->lock);
+    if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) {
+        child->pid = 0;
+        child->kills++;
+    }
+    ended = child->pid == 0;
+    (void)pthread_mutex_unlock(&shina->lock);
+    return ended;
+}
+
+void
+tests_shina_signal(tests_shina *shina, int nth, int signal_number)
+{
+    pid_t pid = tests_shina_process_pid(shina, nth);
+
+    if (pid > 0)
+        (void)kill(pid, signal_number);
 }
 
 /* --- verbs ------------------------------------------------------------------------------ */
@@ -212,12 +461,13 @@ tests_shina_verb(const tests_shina *shina, const char *const *args, int *exit_co
 
     for (int i = 0; args[i] != NULL && i < 30; i++)
         argv[i + 1] = args[i];
-    if (out == NULL || pipe(pipes) != 0 || (pid = fork()) < 0)
-        die("no process for shina %s", args[0]);
+    if (out == NULL || pipe2(pipes, O_CLOEXEC) != 0 || (pid = fork()) < 0)
+        tests_shina_die("no process for shina %s", args[0]);
     if (pid == 0) {
+        const char *http = shina->urls[0];
+
         (void)dup2(pipes[1], 1);
-        (void)close(pipes[0]);
-        set_environment(shina);
+        set_environment(shina, strncmp(http, "http://", 7) == 0 ? http + 7 : http);
         (void)execv(SHINA_PROGRAM, (char *const *)(uintptr_t)argv);
         _exit(127);
     }
@@ -232,11 +482,11 @@ tests_shina_verb(const tests_shina *shina, const char *const *args, int *exit_co
         used--;
     out[used] = '\0';
     if (waitpid(pid, &status, 0) != pid)
-        die("waitpid: %s", strerror(errno));
+        tests_shina_die("waitpid: %s", strerror(errno));
     if (exit_code != NULL)
         *exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     else if (status != 0)
-        die("shina %s ended with status %d: %s", args[0], status, out);
+        tests_shina_die("shina %s ended with status %d: %s", args[0], status, out);
     return out;
 }
 
@@ -249,149 +499,4 @@ tests_shina_token(const tests_shina *shina, const char *tenant, const char *role
                           driver,  NULL};
 
     return tests_shina_verb(shina, args, NULL);
-}
-
-/* --- requests ----------------------------------------------------------------------------- */
-
-typedef struct {
-    char  *at;
-    size_t len, room;
-} text;
-
-static size_t
-collect(char *bytes, size_t size, size_t count, void *context)
-{
-    text *t = context;
-
-    if (t->len + size * count + 1 > t->room) {
-        t->room = (t->len + size * count + 1) * 2;
-        if ((t->at = realloc(t->at, t->room)) == NULL)
-            abort();
-    }
-    memcpy(t->at + t->len, bytes, size * count);
-    t->len += size * count;
-    t->at[t->len] = '\0';
-    return size * count;
-}
-
-static void
-take_header(const char *line, size_t len, const char *name, char *out, size_t room)
-{
-    size_t name_len = strlen(name);
-
-    if (len <= name_len + 2 || strncasecmp(line, name, name_len) != 0 || line[name_len] != ':')
-        return;
-    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
-        len--;
-    (void)snprintf(out, room, "%.*s", (int)(len - name_len - 2), line + name_len + 2);
-}
-
-static size_t
-header(char *line, size_t size, size_t count, void *context)
-{
-    tests_response *r = context;
-
-    take_header(line, size * count, "content-type", r->content_type, sizeof(r->content_type));
-    take_header(line, size * count, "etag", r->etag, sizeof(r->etag));
-    take_header(line, size * count, "location", r->location, sizeof(r->location));
-    return size * count;
-}
-
-/* A connection per thread. */
-static pthread_key_t  curl_key;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void
-forget_curl(void *curl)
-{
-    curl_easy_cleanup(curl);
-}
-
-static void
-make_key(void)
-{
-    if (pthread_key_create(&curl_key, forget_curl) != 0)
-        abort();
-}
-
-static CURL *
-connection(void)
-{
-    CURL *curl;
-
-    (void)pthread_once(&once, make_key);
-    curl = pthread_getspecific(curl_key);
-    if (curl == NULL) {
-        curl = curl_easy_init();
-        (void)pthread_setspecific(curl_key, curl);
-    }
-    curl_easy_reset(curl);
-    return curl;
-}
-
-tests_response
-tests_shina_ask(const tests_shina *shina, const tests_request *request)
-{
-    tests_response     r = {0};
-    text               body = {0};
-    struct curl_slist *list = NULL;
-    CURL              *curl = connection();
-    char               url[2048], bearer[4200];
-
-    (void)snprintf(url, sizeof(url), "%s%s", shina->url, request->path);
-    if (request->token != NULL) {
-        (void)snprintf(bearer, sizeof(bearer), "Authorization: Bearer %s", request->token);
-        list = curl_slist_append(list, bearer);
-    }
-    if (request->body != NULL && !request->raw_content_type)
-        list = curl_slist_append(list, "Content-Type: application/json");
-    list = curl_slist_append(list, "Expect:");
-    for (int i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
-        list = curl_slist_append(list, request->headers[i]);
-    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
-    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
-    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
-    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, header);
-    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, &r);
-    if (request->body != NULL) {
-        (void)curl_easy_setopt(
-            curl, CURLOPT_POSTFIELDSIZE_LARGE,
-            (curl_off_t)(request->body_bytes != 0 ? request->body_bytes : strlen(request->body)));
-        (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
-    }
-    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
-    if (curl_easy_perform(curl) == CURLE_OK) {
-        (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &r.status);
-        r.json = body.len == 0 ? NULL : json_loadb(body.at, body.len, 0, NULL);
-    }
-    curl_slist_free_all(list);
-    free(body.at);
-    return r;
-}
-
-tests_response
-tests_shina_post(const tests_shina *shina, const char *token, const char *path, const char *body)
-{
-    char          *json = strdup(body);
-    tests_response r;
-
-    if (json == NULL)
-        abort();
-    for (char *c = json; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
-    r = tests_shina_ask(
-        shina, &(tests_request){.method = "POST", .path = path, .token = token, .body = json});
-    free(json);
-    return r;
-}
-
-tests_response
-tests_shina_get(const tests_shina *shina, const char *token, const char *path)
-{
-    return tests_shina_ask(shina, &(tests_request){.method = "GET", .path = path, .token = token});
 }

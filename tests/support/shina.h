@@ -1,7 +1,20 @@
-/* shina.h - a whole `shina run` for a test: its own home, its own port, its own servers.
+/* shina.h - a whole shina for a test: its own home, its own ports, its own servers; in one process
+ * or in many.
+ *
+ * Layout. By default it is one process, `shina run`. With SHINA_TEST_LAYOUT=processes in the
+ * environment it is many, over nng: `shina servers`, each service (`shina service X`), each
+ * projection (`shina-X --projection`), and two edges. Tests are the same for both: requests go to
+ * the edges in turn, and one that may be repeated is repeated at the other edge when its edge does
+ * not answer or cannot now. With SHINA_TEST_KILLS=each as well, every process is killed (SIGKILL)
+ * once and started again while the test runs; a test that ends before that fails.
+ *
+ * Crash tests kill, stop and start processes themselves: by number, 0 to tests_shina_processes - 1,
+ * in the order in which they were started; tests_shina_process_name tells which is which ("run";
+ * "servers", "service trips", "projection trips", "edge 1"). Each writes its log to
+ * <home>.<name>.log.
  *
  * Whatever fails here prints why and ends the program: a test cannot go on without.
- * Threads: start and stop from one; requests from any (each thread its own connection).
+ * Threads: start and stop from one; the rest from any (each thread its own connections).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SUPPORT_SHINA_H
 #define TESTS_SUPPORT_SHINA_H
@@ -9,17 +22,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 typedef struct tests_shina tests_shina;
 
-/* Starts the program at SHINA_PROGRAM and waits until /readyz says so. */
+/* Starts it and waits until /readyz says so. */
 tests_shina *tests_shina_start(void);
 /* One that runs already at a URL, with its SHINA_HOME for the verbs; stopping only forgets it. */
 tests_shina *tests_shina_attach(const char *url, const char *home);
-/* Stops it cleanly (its exit code must be 0) and removes the home. */
+/* Stops it cleanly (the exit codes must be 0) and removes the home. */
 void tests_shina_stop(tests_shina *shina);
 
-const char *tests_shina_url(const tests_shina *shina); /* "http://127.0.0.1:40123" */
+const char *tests_shina_url(const tests_shina *shina); /* "http://127.0.0.1:40123", of edge 1 */
+const char *tests_shina_home(const tests_shina *shina);
 
 /* What a verb prints on stdout, trimmed; the caller frees it. *exit_code may be NULL: then it
  * must be 0. args ends with NULL. */
@@ -28,6 +43,26 @@ char *tests_shina_verb(const tests_shina *shina, const char *const *args, int *e
 /* A bearer token; the caller frees it. roles: "ADMIN". driver may be NULL. */
 char *tests_shina_token(const tests_shina *shina, const char *tenant, const char *roles,
                         const char *driver);
+
+/* --- processes ------------------------------------------------------------- */
+
+int         tests_shina_processes(const tests_shina *shina);
+const char *tests_shina_process_name(const tests_shina *shina, int nth);
+/* The number of a name; ends the program if there is none. */
+int   tests_shina_process_named(const tests_shina *shina, const char *name);
+pid_t tests_shina_process_pid(tests_shina *shina, int nth); /* 0: it was killed or has ended */
+/* SIGKILL, and waits for its end. The embedded servers, whose parent it may be, run on. */
+void tests_shina_kill(tests_shina *shina, int nth);
+/* Starts one that was killed; does not wait until it works. */
+void tests_shina_restart(tests_shina *shina, int nth);
+/* Has it ended by itself, as at a fail point? Then it counts as killed. */
+bool tests_shina_has_ended(tests_shina *shina, int nth);
+/* SIGSTOP, SIGCONT and others. */
+void tests_shina_signal(tests_shina *shina, int nth, int signal_number);
+/* False: some edge does not say within so many seconds that it is ready. */
+bool tests_shina_wait_ready(const tests_shina *shina, int seconds);
+
+/* --- requests -------------------------------------------------------------- */
 
 /* One request. headers: lines such as "If-Match: \"1\"", ending with NULL; may be NULL. */
 typedef struct {
@@ -47,6 +82,9 @@ typedef struct {
 
 /* status 0: no answer. The caller decrefs json. */
 tests_response tests_shina_ask(const tests_shina *shina, const tests_request *request);
+/* The same at one edge, 0 or 1, and once only. */
+tests_response tests_shina_ask_edge(const tests_shina *shina, int edge,
+                                    const tests_request *request);
 /* POST of a JSON text (single quotes stand for double ones). */
 tests_response tests_shina_post(const tests_shina *shina, const char *token, const char *path,
                                 const char *body);

@@ -1,12 +1,12 @@
 /* home.h - the folder of the embedded default: $SHINA_HOME.
  *
- *   lock  jwt.key  log/  run/ (sockets)  postgres/ (data)
+ *   lock  id  jwt.key  log/  names/ (locks)  run/ (sockets)  postgres/ (data)
  *
  * PostgreSQL does not run as root: then run/ and postgres/ belong to an unprivileged user, and
  * lie under /var/lib/shina/<hash> when that user cannot reach $SHINA_HOME.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef COMPOSE_SHINA_HOME_H
-#define COMPOSE_SHINA_HOME_H
+#ifndef COMPOSE_PROCESS_HOME_H
+#define COMPOSE_PROCESS_HOME_H
 
 #include "bus/base/error.h"
 #include "bus/config/config.h"
@@ -19,7 +19,8 @@ typedef struct {
     char  dir[HOME_PATH_BYTES];  /* absolute */
     char  data[HOME_PATH_BYTES]; /* where the servers may write */
     char  run[HOME_PATH_BYTES];  /* sockets: a short path */
-    int   lock;                  /* file descriptor, or -1 */
+    int   lock;                  /* file descriptors, or -1: of the servers, */
+    int   use, name;             /* ... of the processes' use of them, and of our name */
     uid_t uid;                   /* whom the servers run as */
     gid_t gid;
 } shina_home;
@@ -27,8 +28,17 @@ typedef struct {
 /* Names the folders; makes them when `make`. */
 BUS_CHECKED bus_code shina_home_open(shina_home *home, const bus_config *config, bool make,
                                      bus_error *err);
-/* Proves sole use of the folder until the process ends. BUS_DENIED: another shina runs there. */
+/* Until the process ends we alone run the servers of the folder. BUS_DENIED: another does. */
 BUS_CHECKED bus_code shina_home_lock(shina_home *home, bus_error *err);
+/* Until the process ends we use the servers: alone, which proves that no lease in them is
+ * another's, or beside others. BUS_DENIED: others use them, or one that is alone. */
+BUS_CHECKED bus_code shina_home_use(shina_home *home, bool alone, bus_error *err);
+/* A name that no other process has as long as we live, and that the next one gets who is started
+ * like us: "service-vehicles-1.3fa9c2d10b77", of `what`, the first free number, and the folder's
+ * id. It comes back after a crash with all that was held under it. */
+#define SHINA_NAME_BYTES 96
+BUS_CHECKED bus_code shina_home_name(shina_home *home, const char *what, char out[SHINA_NAME_BYTES],
+                                     bus_error *err);
 void                 shina_home_close(shina_home *home);
 
 /* The configured JWT keys, or those of jwt.key, made at the first time. Freed by the caller. */

@@ -1,6 +1,6 @@
 /* servers.c - starting, adopting, watching and stopping PostgreSQL and Redis.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "compose/shina/servers.h"
+#include "compose/process/servers.h"
 #include "bus/log/log.h"
 
 #include <errno.h>
@@ -43,9 +43,8 @@ find_program(const char *name, char out[PATH_BYTES])
     globfree(&found);
 }
 
-/* In a child: no signal is blocked or ignored because we do so. */
-static void
-fresh_signals(void)
+void
+shina_fresh_signals(void)
 {
     sigset_t none;
 
@@ -63,7 +62,7 @@ spawn(const shina_home *home, const char *const argv[], const char *log)
 
     if (pid != 0)
         return pid;
-    fresh_signals();
+    shina_fresh_signals();
     fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 || setsid() < 0)
         _exit(125);
@@ -408,73 +407,4 @@ shina_servers_stop(shina_servers *servers)
         end_process(servers->postgres_pid, pid_in(path), SIGINT);
     }
     servers->postgres_pid = servers->redis_pid = 0;
-}
-
-/* --- migrations
- * ------------------------------------------------------------------------------------ */
-
-#define MIGRATION_LOCK "7311984022"
-
-static bus_code
-run_sql_migrate(const char *database_url, const char *folder, bus_error *err)
-{
-    char    config[PATH_BYTES], output[512] = "";
-    int     pipes[2], status;
-    ssize_t got, used = 0;
-    pid_t   pid;
-
-    (void)snprintf(config, sizeof(config), "-config=%s/dbconfig.yml", folder);
-    if (pipe(pipes) != 0 || (pid = fork()) < 0)
-        return bus_fail(err, BUS_UNAVAILABLE, "no process for sql-migrate: %s", strerror(errno));
-    if (pid == 0) {
-        char parent[PATH_BYTES];
-
-        fresh_signals();
-        (void)snprintf(parent, sizeof(parent), "%s/..", folder);
-        if (dup2(pipes[1], STDOUT_FILENO) < 0 || dup2(pipes[1], STDERR_FILENO) < 0 ||
-            chdir(parent) != 0 || setenv("SHINA_DATABASE_URL", database_url, 1) != 0)
-            _exit(125);
-        (void)close(pipes[0]);
-        (void)execlp("sql-migrate", "sql-migrate", "up", config, (char *)NULL);
-        _exit(127);
-    }
-    (void)close(pipes[1]);
-    while ((got = read(pipes[0], output + used, sizeof(output) - 1 - (size_t)used)) > 0) {
-        used += got;
-        if (used == (ssize_t)sizeof(output) - 1)
-            used = 0; /* the end is what matters */
-    }
-    (void)close(pipes[0]);
-    output[used] = '\0';
-    if (waitpid(pid, &status, 0) != pid || status != 0)
-        return bus_fail(err, BUS_INVALID, "sql-migrate: %.200s",
-                        WIFEXITED(status) && WEXITSTATUS(status) == 127 ? "is not installed"
-                                                                        : output);
-    return BUS_OK;
-}
-
-bus_code
-shina_migrate(const char *database_url, const bus_config *config, bus_error *err)
-{
-    const char *folder = bus_config_text(config, "SHINA_MIGRATIONS");
-    PGconn     *conn = PQconnectdb(database_url);
-    PGresult   *res = NULL;
-    bus_code    rc;
-
-    if (PQstatus(conn) != CONNECTION_OK) {
-        rc = bus_fail(err, BUS_UNAVAILABLE, "the database does not answer");
-        goto done;
-    }
-    res = PQexec(conn, "select pg_advisory_lock(" MIGRATION_LOCK ")");
-    if (PQresultStatus(res) != PGRES_TUPLES_OK) {
-        rc = bus_fail(err, BUS_UNAVAILABLE, "the migrations' lock: %.180s", PQerrorMessage(conn));
-        goto done;
-    }
-    rc = run_sql_migrate(database_url, folder != NULL ? folder : SHINA_SOURCE_DIR "/migrations",
-                         err);
-
-done:
-    PQclear(res);
-    PQfinish(conn); /* gives the lock back */
-    return rc;
 }

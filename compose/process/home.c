@@ -1,6 +1,6 @@
 /* home.c - folders, the lock, the signing key.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "compose/shina/home.h"
+#include "compose/process/home.h"
 #include "bus/base/clock.h"
 #include "bus/base/id.h"
 
@@ -18,6 +18,7 @@
 
 #define SOCKET_PATH_MAX 80 /* of 107: room for the file's name */
 #define KEY_BYTES 32
+#define NAMES_MAX 256 /* processes of one kind in one folder */
 
 static bus_code
 make_dir(const char *path, mode_t mode, bus_error *err)
@@ -106,17 +107,18 @@ name_folders(shina_home *home, bus_error *err)
 bus_code
 shina_home_open(shina_home *home, const bus_config *config, bool make, bus_error *err)
 {
-    char        log[HOME_PATH_BYTES + 8];
+    char        log[HOME_PATH_BYTES + 8], names[HOME_PATH_BYTES + 8];
     struct stat info;
     bus_code    rc;
 
-    *home = (shina_home){.lock = -1};
+    *home = (shina_home){.lock = -1, .use = -1, .name = -1};
     if ((rc = absolute(bus_config_text(config, "SHINA_HOME"), home->dir, err)) != BUS_OK ||
         (rc = name_folders(home, err)) != BUS_OK || !make)
         return rc;
     (void)snprintf(log, sizeof(log), "%s/log", home->dir);
+    (void)snprintf(names, sizeof(names), "%s/names", home->dir);
     if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK ||
-        (rc = make_dir(log, 0755, err)) != BUS_OK ||
+        (rc = make_dir(log, 0755, err)) != BUS_OK || (rc = make_dir(names, 0755, err)) != BUS_OK ||
         (rc = make_dir(home->data, 0755, err)) != BUS_OK ||
         (rc = make_dir(home->run, 0700, err)) != BUS_OK)
         return rc;
@@ -151,12 +153,97 @@ shina_home_lock(shina_home *home, bus_error *err)
     return BUS_OK;
 }
 
+/* An open file that is locked; -1: it is locked by another, or cannot be opened. */
+static int
+locked_file(const char *path, int how)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd >= 0 && flock(fd, how | LOCK_NB) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+bus_code
+shina_home_use(shina_home *home, bool alone, bus_error *err)
+{
+    char path[HOME_PATH_BYTES + 16];
+
+    (void)snprintf(path, sizeof(path), "%s/names/use", home->dir);
+    home->use = locked_file(path, alone ? LOCK_EX : LOCK_SH);
+    if (home->use < 0)
+        return bus_fail(err, BUS_DENIED,
+                        alone ? "other processes of shina use the servers of %.120s"
+                              : "a shina that runs alone uses the servers of %.120s; stop it, or "
+                                "start it with SHINA_BUS=nng",
+                        home->dir);
+    return BUS_OK;
+}
+
+/* What tells this folder from any other: made at first. */
+static bus_code
+home_id(const shina_home *home, char out[13], bus_error *err)
+{
+    char             path[HOME_PATH_BYTES + 8];
+    const bus_clock *clock = bus_clock_system();
+    unsigned char    bytes[6];
+    int              fd;
+    ssize_t          got;
+
+    (void)snprintf(path, sizeof(path), "%s/id", home->dir);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0)
+        goto failed;
+    got = read(fd, out, 12);
+    if (got >= 0 && got < 12) {
+        clock->random(clock->context, bytes, sizeof(bytes));
+        for (int i = 0; i < 6; i++)
+            (void)snprintf(out + 2L * i, 3, "%02x", bytes[i]);
+        if (ftruncate(fd, 0) != 0 || pwrite(fd, out, 12, 0) != 12 || fsync(fd) != 0)
+            goto failed;
+    } else if (got < 0) {
+        goto failed;
+    }
+    out[12] = '\0';
+    (void)close(fd);
+    return BUS_OK;
+
+failed:
+    if (fd >= 0)
+        (void)close(fd);
+    return bus_fail(err, BUS_INVALID, "cannot use %.150s: %s", path, strerror(errno));
+}
+
+bus_code
+shina_home_name(shina_home *home, const char *what, char out[SHINA_NAME_BYTES], bus_error *err)
+{
+    char     path[HOME_PATH_BYTES + SHINA_NAME_BYTES], id[13];
+    bus_code rc;
+
+    if ((rc = home_id(home, id, err)) != BUS_OK)
+        return rc;
+    for (int n = 1; n <= NAMES_MAX && home->name < 0; n++) {
+        (void)snprintf(out, SHINA_NAME_BYTES, "%.60s-%d.%s", what, n, id);
+        (void)snprintf(path, sizeof(path), "%s/names/%.60s-%d", home->dir, what, n);
+        home->name = locked_file(path, LOCK_EX);
+    }
+    if (home->name < 0)
+        return bus_fail(err, BUS_FULL, "no name %.60s-N is free in %.100s/names", what, home->dir);
+    return BUS_OK;
+}
+
 void
 shina_home_close(shina_home *home)
 {
-    if (home->lock >= 0)
-        (void)close(home->lock);
-    home->lock = -1;
+    int *const fds[] = {&home->name, &home->use, &home->lock};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+        if (*fds[i] >= 0)
+            (void)close(*fds[i]);
+        *fds[i] = -1;
+    }
 }
 
 /* --- the signing key ------------------------------------------------------------------ */

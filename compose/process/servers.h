@@ -3,10 +3,10 @@
  * They are processes of their own that outlive a crash of shina: the next start adopts them. A
  * clean stop ends them.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef COMPOSE_SHINA_SERVERS_H
-#define COMPOSE_SHINA_SERVERS_H
+#ifndef COMPOSE_PROCESS_SERVERS_H
+#define COMPOSE_PROCESS_SERVERS_H
 
-#include "compose/shina/home.h"
+#include "compose/process/home.h"
 
 #define SERVER_URL_BYTES 2048
 
@@ -27,8 +27,7 @@ BUS_CHECKED bus_code shina_servers_start(shina_servers *servers, void (*say)(con
 void shina_servers_watch(shina_servers *servers);
 void shina_servers_stop(shina_servers *servers);
 
-/* Runs the migrations under an advisory lock. */
-BUS_CHECKED bus_code shina_migrate(const char *database_url, const bus_config *config,
-                                   bus_error *err);
+/* In a child between fork and exec: no signal is blocked or ignored because we do so. */
+void shina_fresh_signals(void);
 
 #endif

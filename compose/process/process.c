@@ -1,0 +1,375 @@
+/* process.c - the parts of a process, started in the order in which one needs the other.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/process/process.h"
+#include "bus/log/log.h"
+#ifdef SHINA_NO_NNG
+#define bus_transport_nng bus_transport_inproc
+#endif
+#include "compose/process/arguments.h"
+#include "compose/process/migrate.h"
+
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCHES_MAX 4096
+#define WATCH_MS 500
+#define FIND_SECONDS 60
+
+void
+shina_say(const char *what)
+{
+    (void)printf("shina: %s\n", what);
+    (void)fflush(stdout);
+}
+
+/* --- signals ---------------------------------------------------------------------- */
+
+static sigset_t
+stop_signals(void)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGHUP);
+    return signals;
+}
+
+/* Sleeps; true: a signal to stop came. */
+static bool
+told_to_stop_within(long ms)
+{
+    const sigset_t        signals = stop_signals();
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+
+    return sigtimedwait(&signals, NULL, &pause) >= 0;
+}
+
+void
+shina_process_wait(shina_process *p)
+{
+    while (!told_to_stop_within(WATCH_MS))
+        if (p->runs_servers)
+            shina_servers_watch(&p->servers);
+}
+
+/* --- the log ------------------------------------------------------------------------ */
+
+static bus_log_level
+level_of(const char *name)
+{
+    switch (name[0]) {
+    case 'd': return BUS_LOG_DEBUG;
+    case 'w': return BUS_LOG_WARN;
+    case 'e': return BUS_LOG_ERROR;
+    default: return BUS_LOG_INFO;
+    }
+}
+
+/* On a terminal the log goes to a file, so that the screen stays readable. */
+static void
+start_log(const shina_process *p)
+{
+    bus_log_level level = level_of(bus_config_text(p->config, "SHINA_LOG"));
+    char          path[HOME_PATH_BYTES + 32];
+    int           fd = STDERR_FILENO;
+
+    if (isatty(STDERR_FILENO)) {
+        (void)snprintf(path, sizeof(path), "%s/log/shina.log", p->home.dir);
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        if (fd < 0)
+            fd = STDERR_FILENO;
+        else
+            (void)printf("shina: the log is %s\n", path);
+    }
+    bus_log_start(level, fd);
+}
+
+/* --- home and servers ---------------------------------------------------------------- */
+
+bus_code
+shina_process_open(shina_process **out, const bus_config *config, const char *what, bus_error *err)
+{
+    shina_process *p = calloc(1, sizeof(*p));
+    sigset_t       signals = stop_signals();
+    bus_code       rc;
+
+    if (p == NULL)
+        abort();
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
+    p->config = config;
+    if ((rc = shina_home_open(&p->home, config, true, err)) != BUS_OK ||
+        (rc = shina_home_name(&p->home, what, p->name, err)) != BUS_OK) {
+        shina_home_close(&p->home);
+        free(p);
+        return rc;
+    }
+    start_log(p);
+    shina_servers_urls(&p->servers, &p->home, config);
+    *out = p;
+    return BUS_OK;
+}
+
+bus_code
+shina_process_start_servers(shina_process *p, bus_error *err)
+{
+    bus_code rc = shina_home_lock(&p->home, err);
+
+    if (rc != BUS_OK)
+        return rc;
+    p->runs_servers = true;
+    return shina_servers_start(&p->servers, shina_say, err);
+}
+
+bus_code
+shina_process_find_servers(shina_process *p, bus_error *err)
+{
+    for (int i = 0; i < FIND_SECONDS * 5; i++) {
+        if (PQping(p->servers.database_url) == PQPING_OK)
+            return BUS_OK;
+        if (i == 0)
+            shina_say("waiting for the database");
+        if (told_to_stop_within(200))
+            return bus_fail(err, BUS_CLOSED, "stopped while waiting for the database");
+    }
+    return bus_fail(
+        err, BUS_UNAVAILABLE,
+        p->servers.postgres
+            ? "the PostgreSQL of %.120s does not answer: start it with `shina servers`, "
+              "or set SHINA_DATABASE_URL"
+            : "the database of SHINA_DATABASE_URL does not answer",
+        p->home.dir);
+}
+
+bus_code
+shina_process_migrate(shina_process *p, bus_error *err)
+{
+    return shina_migrate(p->servers.database_url, p->config, err);
+}
+
+/* --- the bus ---------------------------------------------------------------------------- */
+
+const char *
+shina_process_url_of(void *process, const char *domain)
+{
+    const shina_process *p = process;
+
+    return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
+}
+
+static bus_code
+choose_transport(shina_process *p, bool alone, bus_error *err)
+{
+    const char *bus = bus_config_text(p->config, "SHINA_BUS");
+    const char *url = bus_config_text(p->config, "SHINA_BUS_URL");
+
+    if (!alone && bus != NULL && strcmp(bus, "inproc") == 0)
+        return bus_fail(err, BUS_INVALID,
+                        "SHINA_BUS=inproc reaches nobody outside of this process; unset it or set "
+                        "SHINA_BUS=nng");
+#ifdef SHINA_NO_NNG
+    if (!alone || (bus != NULL && strcmp(bus, "nng") == 0))
+        return bus_fail(err, BUS_INVALID, "this build has no bus between processes");
+#endif
+    p->options.transport_ops = alone && (bus == NULL || strcmp(bus, "inproc") == 0)
+                                   ? &bus_transport_inproc
+                                   : &bus_transport_nng;
+    if (p->options.transport_ops == &bus_transport_inproc)
+        (void)snprintf(p->bus_url, sizeof(p->bus_url), "%s", p->name);
+    else if (url != NULL)
+        (void)snprintf(p->bus_url, sizeof(p->bus_url), "%s", url);
+    else if (snprintf(p->bus_url, sizeof(p->bus_url), "ipc://%.150s/%.*s.ipc", p->home.run,
+                      (int)strcspn(p->name, "."), p->name) > (int)sizeof("ipc://") + 106)
+        return bus_fail(err, BUS_INVALID, "the path %s is too long for a socket: set SHINA_BUS_URL",
+                        p->bus_url);
+    return BUS_OK;
+}
+
+bus_code
+shina_process_open_bus(shina_process *p, bool alone, bus_error *err)
+{
+    bus_transport_options transport = {.queue_max =
+                                           (uint32_t)bus_config_int(p->config, "SHINA_QUEUE"),
+                                       .batches_max = BATCHES_MAX};
+    bus_code              rc;
+
+    p->options = (bus_runtime_options){
+        .store = &bus_store_postgres,
+        .store_options = {.url = p->servers.database_url,
+                          .application = "shina",
+                          .clock = bus_clock_system()},
+        .url_of = shina_process_url_of,
+        .url_context = p,
+        .clock = bus_clock_system(),
+        .contracts = shina_contracts,
+        .contracts_count = shina_contracts_count,
+        .partitions = (int)bus_config_int(p->config, "SHINA_PARTITIONS"),
+        .process = p->name,
+        .states_bytes_max = (size_t)bus_config_int(p->config, "SHINA_STATES_BYTES"),
+        .batch_max = (int)bus_config_int(p->config, "SHINA_BATCH"),
+        .snapshot_events = (int)bus_config_int(p->config, "SHINA_SNAPSHOT_EVENTS"),
+    };
+    if ((rc = choose_transport(p, alone, err)) != BUS_OK)
+        return rc;
+    /* Who runs the servers, uses them alone, and reaches nobody: every lease in them is ours. */
+    if (p->servers.postgres) {
+        p->options.sole = p->runs_servers && p->options.transport_ops == &bus_transport_inproc;
+        if ((rc = shina_home_use(&p->home, p->options.sole, err)) != BUS_OK)
+            return rc;
+    }
+    transport.url = p->bus_url;
+    return p->options.transport_ops->open(&p->options.transport, &transport, err);
+}
+
+void
+shina_process_add_part(shina_process *p, const char *kind, const char *name)
+{
+    char *part = NULL;
+
+    BUS_INVARIANT(p->parts_count < SHINA_PARTS_MAX);
+    if (asprintf(&part, "%s %s", kind, name) < 0)
+        abort();
+    p->parts[p->parts_count++] = part;
+}
+
+bus_code
+shina_process_join(shina_process *p, bus_error *err)
+{
+    bus_code rc = bus_members_start(&p->members, &p->options, p->parts, p->parts_count, err);
+
+    if (rc == BUS_OK)
+        p->options.members = p->members;
+    return rc;
+}
+
+/* --- services and projections -------------------------------------------------------------- */
+
+bus_code
+shina_process_start_service(shina_process *p, const bus_module *module, bus_error *err)
+{
+    bus_code rc;
+
+    BUS_INVARIANT(p->services_count < SHINA_PARTS_MAX);
+    rc = bus_service_start(&p->services[p->services_count], module, &p->options, err);
+    p->services_count += rc == BUS_OK;
+    return rc;
+}
+
+bus_code
+shina_process_start_projection(shina_process *p, const bus_module *module, bus_error *err)
+{
+    const bus_view **views = calloc((size_t)shina_views_count + 1, sizeof(*views));
+    int              count;
+    bus_code         rc = BUS_OK;
+
+    if (views == NULL)
+        abort();
+    BUS_INVARIANT(p->projectors_count < SHINA_PARTS_MAX);
+    count = shina_views_of(module->contract, views);
+    if (count > 0) {
+        rc = bus_projector_start(&p->projectors[p->projectors_count], module->contract, views,
+                                 count, &p->options, err);
+        p->projectors_count += rc == BUS_OK;
+    }
+    free(views);
+    return rc;
+}
+
+int
+shina_process_health(void *process, bus_health *out, int max)
+{
+    const shina_process *p = process;
+    bus_health           some[BUS_HEALTH_MAX];
+    int                  count = 0;
+
+    for (int i = 0; i < p->services_count + p->projectors_count; i++) {
+        int n = i < p->services_count
+                    ? bus_service_health(p->services[i], some)
+                    : bus_projector_health(p->projectors[i - p->services_count], some);
+
+        for (int k = 0; k < n && count < max; k++)
+            out[count++] = some[k];
+    }
+    return count;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+void
+shina_process_close(shina_process *p)
+{
+    if (p == NULL)
+        return;
+    bus_members_leave(p->members); /* the others take over what is given back next */
+    for (int i = p->projectors_count; i > 0; i--)
+        bus_projector_stop(p->projectors[i - 1]);
+    /* Couriers ask writers of other services, so every service may need the others to finish;
+     * what does not arrive any more is carried on after the next start. */
+    for (int i = p->services_count; i > 0; i--)
+        bus_service_stop(p->services[i - 1]);
+    bus_members_stop(p->members);
+    if (p->options.transport != NULL)
+        p->options.transport_ops->close(p->options.transport);
+    if (p->runs_servers)
+        shina_servers_stop(&p->servers);
+    for (int i = 0; i < p->parts_count; i++)
+        free((void *)(uintptr_t)p->parts[i]);
+    shina_home_close(&p->home);
+    free(p);
+}
+
+/* --- services or projections alone -------------------------------------------------------------
+ */
+
+static bus_code
+start_parts(shina_process *p, const bus_module *const *services, int services_count,
+            const bus_module *const *projections, int projections_count, bus_error *err)
+{
+    bus_code rc;
+
+    if ((rc = shina_process_open_bus(p, false, err)) != BUS_OK ||
+        (rc = shina_process_find_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_migrate(p, err)) != BUS_OK)
+        return rc;
+    for (int i = 0; i < services_count; i++)
+        shina_process_add_part(p, "service", services[i]->contract->module);
+    for (int i = 0; i < projections_count; i++)
+        shina_process_add_part(p, "projector", projections[i]->contract->module);
+    if ((rc = shina_process_join(p, err)) != BUS_OK)
+        return rc;
+    for (int i = 0; i < services_count && rc == BUS_OK; i++)
+        rc = shina_process_start_service(p, services[i], err);
+    for (int i = 0; i < projections_count && rc == BUS_OK; i++)
+        rc = shina_process_start_projection(p, projections[i], err);
+    return rc;
+}
+
+int
+shina_process_run(const bus_config *config, const char *what, const bus_module *const *services,
+                  int services_count, const bus_module *const *projections, int projections_count)
+{
+    shina_process *p = NULL;
+    bus_error      err = {0};
+    bus_code       rc = shina_process_open(&p, config, what, &err);
+
+    if (rc == BUS_OK)
+        rc = start_parts(p, services, services_count, projections, projections_count, &err);
+    if (rc == BUS_OK) {
+        (void)printf("shina: %s works, at %s\n", p->name, p->bus_url);
+        (void)fflush(stdout);
+        shina_process_wait(p);
+        shina_say("stopping");
+    } else if (rc != BUS_CLOSED) {
+        (void)failed(&err);
+    }
+    shina_process_close(p);
+    return rc == BUS_OK || rc == BUS_CLOSED ? 0 : 1;
+}

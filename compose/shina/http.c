@@ -1,0 +1,70 @@
+/* http.c - the options of the edge.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/shina/http.h"
+
+#include <stdlib.h>
+
+static int
+watch_health(void *context, bus_health *out, int max)
+{
+    return bus_watch_health(context, out, max);
+}
+
+static bus_code
+start_edge(shina_http *h, shina_process *p, bus_error *err)
+{
+    const bus_config          *config = p->config;
+    const bus_runtime_options *o = &p->options;
+    const char                *documents = bus_config_text(config, "SHINA_DOCUMENTS");
+    const char                *viewer = bus_config_text(config, "SHINA_DOCS_VIEWER");
+    const edge_options         options = {
+                .transport_ops = o->transport_ops,
+                .transport = o->transport,
+                .store = o->store,
+                .store_options = o->store_options,
+                .url_of = o->url_of,
+                .url_context = o->url_context,
+                .clock = o->clock,
+                .contracts = o->contracts,
+                .contracts_count = o->contracts_count,
+                .views = shina_views,
+                .views_count = shina_views_count,
+                .partitions = o->partitions,
+                .database_url = p->servers.database_url,
+                .redis_url = p->servers.redis_url,
+                .listen = bus_config_text(config, "SHINA_HTTP"),
+                .jwt_keys = h->jwt_keys,
+                .documents_dir = documents != NULL ? documents : SHINA_BUILD_DIR "/documents",
+                .viewer_dir =
+            viewer != NULL ? viewer : SHINA_SOURCE_DIR "/.tools/node/node_modules/swagger-ui-dist",
+                .health = h->watch != NULL ? watch_health : shina_process_health,
+                .health_context = h->watch != NULL ? (void *)h->watch : (void *)p,
+                .connections_max = (int)bus_config_int(config, "SHINA_CONNECTIONS"),
+                .commands_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
+                .queries_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
+                .body_bytes_max = (int)bus_config_int(config, "SHINA_BODY_BYTES"),
+    };
+
+    return edge_start(&h->http, &options, err);
+}
+
+bus_code
+shina_http_start(shina_http *h, shina_process *p, bool others, bus_error *err)
+{
+    bus_code rc = shina_home_jwt_keys(&p->home, p->config, &h->jwt_keys, err);
+
+    if (rc == BUS_OK && others)
+        rc = bus_watch_start(&h->watch, &p->options, shina_views, shina_views_count, err);
+    if (rc == BUS_OK)
+        rc = start_edge(h, p, err);
+    return rc;
+}
+
+void
+shina_http_stop(shina_http *h)
+{
+    edge_stop(h->http);
+    bus_watch_stop(h->watch);
+    free(h->jwt_keys);
+    *h = (shina_http){0};
+}
