@@ -348,6 +348,7 @@ bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const bus_t
     BUS_FAIL_POINT("answer.begin");
     answer_all(&b);
     BUS_FAIL_POINT("answer.sent");
+    batch_end_trials(&b);
     batch_snapshots(&b);
     HASH_CLEAR(hh, b.claims);
     HASH_CLEAR(hh, b.timers);

@@ -28,8 +28,9 @@ typedef struct item {
     int64_t            digest;
     batch_item_status  status;
     bus_reply          reply;
-    const struct item *twin; /* ITEM_TWIN: its first self */
-    const bus_refusal *lost; /* a claim that the store says others hold */
+    const struct item *twin;    /* ITEM_TWIN: its first self */
+    bool               decided; /* the module was asked and answered */
+    const bus_refusal *lost;    /* a claim that the store says others hold */
     bus_str            lost_params;
     bus_state         *state;                     /* of this round */
     int                first_event, events_count; /* in records */
@@ -102,9 +103,14 @@ bus_code batch_load(batch *b, bus_error *err);
 void batch_touch(batch *b, bus_state *state);
 /* For bus_guarded: context is a batch_applying. */
 void batch_apply(void *context);
-/* The stream's module broke an invariant: it is set aside until a restart. */
-void batch_quarantine(bus_writer *w, bus_id stream, const bus_error *err);
+/* --- batch_quarantine.c: the stream's module broke an invariant: it is set aside. offset: of the
+ * event that did it; 0: a command did. */
+void batch_quarantine(bus_writer *w, bus_id stream, int64_t offset, const bus_error *err);
 bool batch_is_quarantined(const bus_writer *w, bus_id stream);
+/* After the answers: writes what is new to the stuck list, and takes off it what went well. */
+void batch_end_trials(batch *b);
+/* False: the store could not. */
+bool batch_write_quarantine(bus_writer *w);
 /* --- batch_snapshot.c: keeps the states of the batch's streams that have grown long. After the
  * answers: commands are never in flight while it runs, and a failure is only logged. */
 void                     batch_snapshots(batch *b);

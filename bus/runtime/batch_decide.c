@@ -295,7 +295,7 @@ remember(batch *b, item *it, const bus_decision *decision, int64_t at_ms)
         bus_sends_encode(decision, i, &buf);
         record->sends = batch_keep(b, &buf);
         if (bus_guarded(batch_apply, &a, &fault) != BUS_OK) {
-            batch_quarantine(b->w, it->cmd->stream, &fault);
+            batch_quarantine(b->w, it->cmd->stream, 0, &fault);
             it->state->faulty = true;
             b->records_count = before;
             return false;
@@ -374,17 +374,18 @@ batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms)
     d.state = it->state->data;
     d.tagged = bus_tagged(b->arena, it->message, it->data);
     if (bus_guarded(decide_guarded, &d, &err) != BUS_OK) {
-        batch_quarantine(w, it->cmd->stream, &err);
+        batch_quarantine(w, it->cmd->stream, 0, &err);
         fault(it);
         return;
     }
     if (d.verdict == BUS_ACCEPTED && decision->events_count == 0 && decision->claims_count > 0) {
         (void)bus_fail(&err, BUS_FAULT, "%s claims or releases without an event",
                        it->message->type);
-        batch_quarantine(w, it->cmd->stream, &err);
+        batch_quarantine(w, it->cmd->stream, 0, &err);
         fault(it);
         return;
     }
+    it->decided = true;
     if (d.verdict == BUS_REFUSED) {
         refused(b, it, decision->refusal, decision->params, meta.at_ms);
         return;

@@ -33,34 +33,6 @@ batch_apply(void *context)
     a->aggregate->apply(a->state, a->tagged);
 }
 
-void
-batch_quarantine(bus_writer *w, bus_id stream, const bus_error *err)
-{
-    bus_quarantined *q;
-
-    bus_log_error("writer.stream_fault", BUS_KV("domain", w->domain), BUS_KV_ID("stream", stream),
-                  BUS_KV_ERR(err));
-    bus_metric_add(&w->metrics[BUS_WRITER_FAULTS], 1);
-    HASH_FIND(hh, w->quarantined, &stream, sizeof(stream), q);
-    if (q != NULL)
-        return;
-    q = calloc(1, sizeof(*q));
-    if (q == NULL)
-        abort();
-    q->stream = stream;
-    HASH_ADD(hh, w->quarantined, stream, sizeof(q->stream), q);
-    atomic_fetch_add(&w->quarantined_count, 1);
-}
-
-bool
-batch_is_quarantined(const bus_writer *w, bus_id stream)
-{
-    bus_quarantined *q;
-
-    HASH_FIND(hh, w->quarantined, &stream, sizeof(stream), q);
-    return q != NULL;
-}
-
 /* The event and what it does to the state. The state has no pointers: nothing of it stays. */
 static bus_code
 fold_record(bus_writer *w, bus_state *state, const bus_record *record, bus_error *err)
@@ -97,7 +69,7 @@ load_record(void *context, const bus_record *record, bus_error *err)
     if (state->faulty || state->aggregate == NULL)
         return BUS_OK; /* a durable refusal's stream, or one of a newer contract */
     if (fold_record(w, state, record, &fault) != BUS_OK) {
-        batch_quarantine(w, record->stream, &fault);
+        batch_quarantine(w, record->stream, record->offset, &fault);
         state->faulty = true;
     }
     return BUS_OK;

@@ -9,6 +9,7 @@
 #include "bus/runtime/sends.h"
 #include "bus/runtime/snapshot.h"
 #include "bus/runtime/verify.h"
+#include "bus/runtime/writer.h"
 #include "bus/store/memory/faults.h"
 #include "tests/support/kernel/kernel_modules.h"
 #include "tests/support/postgres.h"
@@ -155,10 +156,32 @@ setup(void **state)
     return 0;
 }
 
+/* What one test set aside is not the next one's. */
+static void
+clear_stuck(void)
+{
+    bus_parked *rows;
+    bus_error   err = {0};
+    int         count;
+
+    assert_int_equal(
+        ops->parked(w.store, "inventory", BUS_WRITER_READER, &w.arena, &rows, &count, &err),
+        BUS_OK);
+    for (int i = 0; i < count; i++) {
+        const bus_park_write park = {
+            .stream = rows[i].stream, .partition = rows[i].partition, .reason = "", .remove = true};
+
+        assert_int_equal(
+            ops->park(w.store, "inventory", BUS_WRITER_READER, "inventory", &park, NULL, 1, &err),
+            BUS_OK);
+    }
+}
+
 static int
 teardown(void **state)
 {
     (void)state;
+    clear_stuck();
     if (ops == &bus_store_memory)
         bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_OK, true, 0);
     close_world(&w);
@@ -1526,6 +1549,119 @@ test_answers_carry_the_newest(void **state)
     assert_int_equal(added->lots.items[0].quantity, 4);
 }
 
+/* --- streams set aside ------------------------------------------------------------------ */
+
+static int
+quarantined(void)
+{
+    bus_health health[BUS_HEALTH_MAX];
+
+    assert_true(bus_service_health(w.inventory, health) >= 1);
+    return health[0].quarantined;
+}
+
+/* The item's row on the stuck list; its reason, or empty. */
+static bus_str
+stuck(bus_id item)
+{
+    bus_parked *rows;
+    bus_error   err = {0};
+    int         count;
+
+    assert_int_equal(
+        ops->parked(w.store, "inventory", BUS_WRITER_READER, &w.arena, &rows, &count, &err),
+        BUS_OK);
+    for (int i = 0; i < count; i++)
+        if (bus_id_equal(rows[i].stream, item))
+            return rows[i].reason;
+    return (bus_str){NULL, 0};
+}
+
+/* As `shina parked` does it. */
+static void
+release(bus_id item)
+{
+    const bus_park_write park = {.stream = item,
+                                 .partition = (uint16_t)bus_id_partition(item, PARTITIONS),
+                                 .reason = "",
+                                 .remove = true};
+    bus_error            err = {0};
+
+    assert_int_equal(
+        ops->park(w.store, "inventory", BUS_WRITER_READER, "inventory", &park, NULL, 1, &err),
+        BUS_OK);
+}
+
+static void
+wait_until_stuck(bus_id item, bool expected)
+{
+    for (int i = 0; i < PATIENCE_MS / 5 && (stuck(item).len > 0) != expected; i++)
+        (void)usleep(5000);
+    assert_int_equal(stuck(item).len > 0, expected);
+}
+
+static void
+test_a_stream_set_aside_is_on_the_stuck_list_until_released(void **state)
+{
+    bus_id item = add_item(5);
+
+    (void)state;
+    assert_refused(ask("inventory.break", new_id(), item, "{\"where\":\"DECIDE\"}"),
+                   "STREAM_FAULT");
+    wait_until_stuck(item, true);
+    assert_non_null(strstr(stuck(item).at, "kernel_modules.c"));
+    (void)usleep(2000000); /* it stays while its row does */
+    assert_refused(take(item, 1), "STREAM_FAULT");
+    release(item);
+    for (int i = 0; i < PATIENCE_MS / 5 && quarantined() > 0; i++)
+        (void)usleep(5000);
+    assert_int_equal(quarantined(), 0);
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+}
+
+static void
+test_a_new_writer_tries_once_what_was_set_aside(void **state)
+{
+    bus_id item = add_item(5), broken = new_id();
+
+    (void)state;
+    stop_inventory();
+    append_old(broken, 1, "inventory.added.v1", "{\"name\":\"unreadable\",\"quantity\":1}");
+    start_inventory();
+    assert_refused(take(broken, 1), "STREAM_FAULT");
+    assert_refused(ask("inventory.break", new_id(), item, "{\"where\":\"DECIDE\"}"),
+                   "STREAM_FAULT");
+    wait_until_stuck(item, true);
+    wait_until_stuck(broken, true);
+    stop_inventory();
+    start_inventory();
+    for (int i = 0; i < PATIENCE_MS / 5 && quarantined() < 2; i++)
+        (void)usleep(5000);
+    assert_int_equal(quarantined(), 2); /* counted until tried */
+    assert_refused(take(broken, 1), "STREAM_FAULT");
+    assert_int_equal(take(item, 1).status, BUS_ANSWER_DONE);
+    wait_until_stuck(item, false);
+    wait_until_stuck(broken, true);
+    assert_int_equal(quarantined(), 1);
+    release(broken);
+}
+
+static void
+test_a_stuck_list_that_cannot_be_written_is_written_later(void **state)
+{
+    bus_id item = add_item(5);
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        skip();
+    bus_store_memory_fail(url, BUS_FAULT_EFFECT, BUS_UNAVAILABLE, true, 1);
+    assert_refused(ask("inventory.break", new_id(), item, "{\"where\":\"DECIDE\"}"),
+                   "STREAM_FAULT");
+    assert_refused(take(item, 1), "STREAM_FAULT");
+    wait_until_stuck(item, true);
+    assert_refused(take(item, 1), "STREAM_FAULT");
+}
+
 #define STORY(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 static int
@@ -1565,6 +1701,9 @@ run_all(const char *name)
         STORY(test_a_long_stream_begins_at_its_snapshot),
         STORY(test_a_snapshot_that_does_not_fit_is_passed_over_and_replaced),
         STORY(test_snapshots_that_fail_harm_nobody),
+        STORY(test_a_stream_set_aside_is_on_the_stuck_list_until_released),
+        STORY(test_a_new_writer_tries_once_what_was_set_aside),
+        STORY(test_a_stuck_list_that_cannot_be_written_is_written_later),
         STORY(test_old_events_are_read_as_the_newest),
         STORY(test_an_event_of_the_middle_version_too),
         STORY(test_an_upcaster_that_breaks_sets_one_stream_aside),

@@ -92,6 +92,8 @@ take_leases(bus_writer *w, bus_lease *wanted, int count)
         /* What another wrote meanwhile is not in our states: one epoch more is our own taking. */
         if (wanted[i].held && (!lease->held || wanted[i].epoch != lease->epoch + 1))
             bus_states_evict_partition(w->states, wanted[i].partition, w->partitions);
+        if (wanted[i].held && !lease->held)
+            w->took_partitions = true;
         if (wanted[i].at_ms < lease->at_ms)
             wanted[i].at_ms = lease->at_ms;
         *lease = wanted[i];
@@ -271,6 +273,7 @@ writer_main(void *context)
 
     if (envs == NULL)
         abort();
+    bus_writer_look_at_quarantine(w);
     while (!atomic_load(&w->stopping)) {
         bus_timer *timers = NULL;
         int        timers_count;
@@ -279,6 +282,7 @@ writer_main(void *context)
         if (bus_mono_us(w->options->clock) - w->renewed_us >= RENEW_US) {
             w->renewed_us = bus_mono_us(w->options->clock);
             renew(w);
+            bus_writer_look_at_quarantine(w);
         }
         if (bus_mono_us(w->options->clock) - w->shared_us >= SHARE_US)
             share_partitions(w);
@@ -332,14 +336,8 @@ default_settings(bus_writer *w, bus_error *err)
 static void
 free_writer(bus_writer *w)
 {
-    bus_quarantined *q, *next;
-
     bus_metrics_unregister(w->metrics);
-    HASH_ITER(hh, w->quarantined, q, next)
-    {
-        HASH_DELETE(hh, w->quarantined, q);
-        free(q);
-    }
+    batch_forget_quarantine(w);
     w->options->transport_ops->stop(w->server);
     w->options->store->close(w->store);
     bus_states_destroy(w->states);

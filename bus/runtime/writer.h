@@ -16,9 +16,17 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* A stream whose module broke an invariant: answered STREAM_FAULT until a restart. */
+/* Under this name a writer's streams stand among the parked. */
+#define BUS_WRITER_READER "writer"
+
+/* A stream whose module broke an invariant: answered STREAM_FAULT (batch_quarantine.c). */
 typedef struct {
     bus_id         stream;
+    int64_t        from_offset; /* of the event that broke it; 0: a command did */
+    char           reason[256];
+    bool           trial;   /* an earlier writer set it aside: may be asked once more */
+    bool           passed;  /* ... and that went well: its row is to go */
+    bool           written; /* its row is in the store */
     UT_hash_handle hh;
 } bus_quarantined;
 
@@ -56,7 +64,8 @@ typedef struct bus_writer {
     char      part[BUS_MEMBERS_PART_BYTES]; /* what is shared: "service vehicles" */
     int64_t   next_timer_ms;                /* when to look for due timers again, UTC */
 
-    bus_quarantined *quarantined; /* uthash */
+    bus_quarantined *quarantined;     /* uthash */
+    bool             took_partitions; /* whose quarantined streams were not read yet */
     char             labels[96];
     bus_metric       metrics[BUS_WRITER_METRICS];
 
@@ -80,5 +89,9 @@ void bus_writer_batch(bus_writer *w, bus_envelope **envs, int envs_count, const 
 /* Takes the leases that are missing up to our share (again: first all that are ours by name, with
  * new epochs). False: store out of reach. */
 bool bus_writer_lease(bus_writer *w, bool again);
+/* Streams whose row on the stuck list is gone are released; what could not be written is tried
+ * again. Between two batches. */
+void bus_writer_look_at_quarantine(bus_writer *w);
+void batch_forget_quarantine(bus_writer *w);
 
 #endif

@@ -296,6 +296,13 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*parked)(bus_store *st, const char *home, const char *reader_or_null,
                                    bus_arena *arena, bus_parked **out, int *count, bus_error *err);
 
+    /* Parks and releases streams for a reader without a checkpoint: the writer of a domain, under
+     * its epochs (of `domain`'s partitions, beside parks; those that moved on are passed over), or
+     * an operator, epochs NULL. No two of one stream. */
+    BUS_CHECKED bus_code (*park)(bus_store *st, const char *home, const char *reader,
+                                 const char *domain, const bus_park_write *parks,
+                                 const int64_t *epochs, int count, bus_error *err);
+
     /* Makes the view's table (bus/store/view_table.h) if it is not there. */
     BUS_CHECKED bus_code (*view_create)(bus_store *st, const bus_view_contract *view,
                                         int view_version, bus_error *err);

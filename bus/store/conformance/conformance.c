@@ -1300,6 +1300,47 @@ assert_row(world *w, const bus_view_contract *view, bus_id id, int32_t version, 
         assert_str(bodies[1], bus_str_of(body));
 }
 
+static int
+parked_by(world *w, const char *reader, bus_parked **out)
+{
+    int count;
+
+    ok(w, subject->ops->parked(w->st, w->domain, reader, &w->arena, out, &count, &w->err));
+    return count;
+}
+
+static void
+test_streams_are_parked_without_a_checkpoint(void **state)
+{
+    world         *w = *state;
+    bus_id         a = stream_in(w, 0, 0), b = stream_in(w, 1, 0);
+    int64_t        epochs[2] = {w->leases[0].epoch, w->leases[1].epoch};
+    bus_park_write parks[2] = {{a, 0, 7, "broke", false}, {b, 1, 0, "broke too", false}};
+    bus_parked    *list;
+
+    ok(w, subject->ops->park(w->st, w->domain, "writer", w->domain, parks, epochs, 2, &w->err));
+    assert_int_equal(parked_by(w, "writer", &list), 2);
+    assert_int_equal(parked_by(w, "reader", &list), 0);
+    epochs[0]--; /* it was ours */
+    parks[0].reason = parks[1].reason = "again";
+    ok(w, subject->ops->park(w->st, w->domain, "writer", w->domain, parks, epochs, 2, &w->err));
+    assert_int_equal(parked_by(w, "writer", &list), 2);
+    for (int i = 0; i < 2; i++) {
+        bool first = bus_id_equal(list[i].stream, a);
+
+        assert_true(bus_str_is(list[i].reason, first ? "broke" : "again"));
+        assert_int_equal(list[i].from_offset, first ? 7 : 0);
+        assert_int_equal(list[i].partition, first ? 0 : 1);
+    }
+    parks[0].remove = parks[1].remove = true;
+    parks[1].stream = id_of("unknown");
+    ok(w, subject->ops->park(w->st, w->domain, "writer", w->domain, parks, epochs, 1, &w->err));
+    assert_int_equal(parked_by(w, "writer", &list), 2);
+    ok(w, subject->ops->park(w->st, w->domain, "writer", w->domain, parks, NULL, 2, &w->err));
+    assert_int_equal(parked_by(w, "writer", &list), 1);
+    assert_true(bus_id_equal(list[0].stream, b));
+}
+
 static void
 test_rows_are_written_read_and_removed(void **state)
 {
@@ -1848,6 +1889,7 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_checkpoints_are_listed),
         STORE_TEST(test_members_come_stay_and_go),
         STORE_TEST(test_parking_commits_with_its_checkpoint),
+        STORE_TEST(test_streams_are_parked_without_a_checkpoint),
         STORE_TEST(test_rows_are_written_read_and_removed),
         STORE_TEST(test_an_effect_fails_whole),
         STORE_TEST(test_effects_that_hang_together_commit_together),

@@ -8,7 +8,7 @@
 
 typedef enum {
     BUS_FAULT_APPEND,   /* append */
-    BUS_FAULT_EFFECT,   /* effect */
+    BUS_FAULT_EFFECT,   /* effect, park */
     BUS_FAULT_LEASE,    /* lease_take, lease_renew, the same of checkpoints, member_beat */
     BUS_FAULT_SNAPSHOT, /* snapshots_write */
     BUS_FAULT_READ      /* find, load, read, heads, timers_due, view_rows */

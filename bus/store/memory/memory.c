@@ -282,6 +282,7 @@ const bus_store_ops bus_store_memory = {
     .checkpoint_release = mem_checkpoint_release,
     .effect = mem_effect,
     .parked = mem_parked,
+    .park = mem_park,
     .view_create = mem_view_create,
     .view_rows = mem_view_rows,
     .view_scan = mem_view_scan,

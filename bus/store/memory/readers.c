@@ -453,6 +453,29 @@ done:
     return rc;
 }
 
+bus_code
+mem_park(bus_store *st, const char *home, const char *reader, const char *domain,
+         const bus_park_write *parks, const int64_t *epochs, int count, bus_error *err)
+{
+    const bus_effect effect = {.home = home, .reader = reader, .domain = domain};
+    bus_buf          buf = {0};
+    mem_domain      *d;
+    bus_code         rc;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    rc = mem_fault_take(st->shared, BUS_FAULT_EFFECT, true, err);
+    d = mem_find_domain(st->shared, home);
+    if (rc == BUS_OK && d == NULL)
+        rc = mem_no_domain(home, err);
+    for (int i = 0; rc == BUS_OK && i < count; i++) {
+        if (epochs == NULL || d->partitions[parks[i].partition].epoch == epochs[i])
+            write_park(d, &effect, &parks[i], &buf);
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
 static int
 compare_parked(const void *a, const void *b)
 {

@@ -60,6 +60,8 @@ bus_code pg_member_beat(bus_store *st, const bus_member *self, bus_arena *arena,
                         int *count, bus_error *err);
 bus_code pg_member_leave(bus_store *st, const char *process, bus_error *err);
 
+bus_code pg_park(bus_store *st, const char *home, const char *reader, const char *domain,
+                 const bus_park_write *parks, const int64_t *epochs, int count, bus_error *err);
 bus_code pg_view_create(bus_store *st, const bus_view_contract *view, int view_version,
                         bus_error *err);
 bus_code pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version,

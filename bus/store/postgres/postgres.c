@@ -69,6 +69,7 @@ const bus_store_ops bus_store_postgres = {
     .checkpoint_release = pg_checkpoint_release,
     .effect = pg_effect,
     .parked = pg_parked,
+    .park = pg_park,
     .view_create = pg_view_create,
     .view_rows = pg_view_rows,
     .view_scan = pg_view_scan,

@@ -379,6 +379,48 @@ pg_advance(bus_store *st, const bus_effect *effect, bus_error *err)
     return rc;
 }
 
+/* One statement: no stream is both parked and released. */
+static const char park_sql[] =
+    "with k as materialized (select k.* from"
+    "  unnest($3::uuid[], $4::int2[], $5::int8[], $6::text[], $7::bool[], $8::int8[])"
+    "  k(stream, partition, from_offset, reason, remove, epoch)"
+    "  left join {d}.partitions p on p.partition = k.partition and p.epoch = k.epoch"
+    "  where k.epoch is null or p.partition is not null),"
+    " gone as (delete from {d}.parked p using k where k.remove and p.reader = $1 and p.domain = $2"
+    "  and p.stream = k.stream)"
+    " insert into {d}.parked (reader, domain, stream, partition, from_offset, reason)"
+    " select $1, $2, k.stream, k.partition, k.from_offset, k.reason from k where not k.remove"
+    "  order by k.stream"
+    " on conflict (reader, domain, stream) do update set partition = excluded.partition,"
+    "  from_offset = excluded.from_offset, reason = excluded.reason";
+
+bus_code
+pg_park(bus_store *st, const char *home, const char *reader, const char *domain,
+        const bus_park_write *parks, const int64_t *epochs, int count, bus_error *err)
+{
+    pg_params            *params = &st->params;
+    bus_buf              *out = &params->bytes;
+    const bus_park_write *p = parks;
+    PGresult             *res = NULL;
+    bus_code              rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(params);
+    pg_add_text(params, bus_str_of(reader));
+    pg_add_text(params, bus_str_of(domain));
+    PG_ARRAY(params, PG_UUID, count, pg_put_id(out, p[row].stream));
+    PG_ARRAY(params, PG_INT2, count, pg_put_int2(out, p[row].partition));
+    PG_ARRAY(params, PG_INT8, count, pg_put_int8(out, p[row].from_offset));
+    PG_ARRAY(params, PG_TEXT, count, pg_put_text(out, bus_str_of(p[row].reason)));
+    PG_ARRAY(params, PG_BOOL, count, pg_put_bool(out, p[row].remove));
+    PG_ARRAY(params, PG_INT8, count,
+             epochs == NULL ? pg_put_null(out) : pg_put_int8(out, epochs[row]));
+    rc = pg_run(st, park_sql, home, PG_HARMLESS, &res, err);
+    PQclear(res);
+    return rc;
+}
+
 bus_code
 pg_write_rows(bus_store *st, const char *table, const bus_row_write *rows, int count,
               bus_error *err)
