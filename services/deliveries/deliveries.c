@@ -217,6 +217,18 @@ stale(const struct delivery *s, const bus_meta *meta, bus_decision *out)
 }
 
 static bus_verdict
+arrive(const struct delivery *s, int64_t arrived_at, const bus_meta *meta, bus_decision *out)
+{
+    return deliveries_emit_arrived(out,
+                                   &(struct deliveries_arrived){.arrived_at = arrived_at,
+                                                                .attempt = s->attempts,
+                                                                .late_s = late_s(s, arrived_at),
+                                                                .customer_id = s->customer_id,
+                                                                .kind = s->kind,
+                                                                .day = day_of(arrived_at, meta)});
+}
+
+static bus_verdict
 decide_arrival(const struct delivery *s, const struct deliveries_record_arrival *cmd,
                const bus_meta *meta, bus_decision *out)
 {
@@ -228,13 +240,18 @@ decide_arrival(const struct delivery *s, const struct deliveries_record_arrival 
         return bus_accept(out);
     if (cmd->arrived_at < s->last_at)
         return stale(s, meta, out);
-    return deliveries_emit_arrived(
-        out, &(struct deliveries_arrived){.arrived_at = cmd->arrived_at,
-                                          .attempt = s->attempts,
-                                          .late_s = late_s(s, cmd->arrived_at),
-                                          .customer_id = s->customer_id,
-                                          .kind = s->kind,
-                                          .day = day_of(cmd->arrived_at, meta)});
+    return arrive(s, cmd->arrived_at, meta, out);
+}
+
+/* Only tells: what is not awaited any more is no fault of anyone's. */
+static bus_verdict
+decide_note_arrival(const struct delivery *s, const struct deliveries_note_arrival *cmd,
+                    const bus_meta *meta, bus_decision *out)
+{
+    if (s->status != DELIVERIES_STATUS_OUT || !bus_id_equal(cmd->trip_id, s->trip_id) ||
+        s->arrived_at != 0 || cmd->arrived_at < s->last_at)
+        return bus_accept(out);
+    return arrive(s, cmd->arrived_at, meta, out);
 }
 
 /* How far the proof is from the place; false: nobody knows. */
@@ -393,6 +410,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case DELIVERIES_PLAN: return decide_plan(s, &c->plan, out);
     case DELIVERIES_UNPLAN: return decide_unplan(s, &c->unplan, out);
     case DELIVERIES_START: return decide_start(s, &c->start, meta, out);
+    case DELIVERIES_NOTE_ARRIVAL: return decide_note_arrival(s, &c->note_arrival, meta, out);
     case DELIVERIES_RECORD_ARRIVAL: return decide_arrival(s, &c->record_arrival, meta, out);
     case DELIVERIES_COMPLETE: return decide_complete(s, &c->complete, meta, out);
     case DELIVERIES_COMPLETE_PARTLY:
@@ -568,6 +586,17 @@ on_departed(const bus_event *event, bus_reaction_out *out)
 }
 
 static void
+on_stop_arrived(const bus_event *event, bus_reaction_out *out)
+{
+    const struct trips_stop_arrived *e = event->data;
+
+    for (uint32_t i = 0; i < e->delivery_ids.count; i++)
+        deliveries_react_note_arrival(out, e->delivery_ids.items[i],
+                                      &(struct deliveries_note_arrival){
+                                          .trip_id = event->stream, .arrived_at = e->arrived_at});
+}
+
+static void
 unplan(bus_id trip_id, const bus_id *ids, uint32_t count, bus_str reason, bus_reaction_out *out)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -594,6 +623,7 @@ on_aborted(const bus_event *event, bus_reaction_out *out)
 
 static const bus_reaction reactions[] = {
     {.on = &trips_trip_departed_event, .react = on_departed},
+    {.on = &trips_stop_arrived_event, .react = on_stop_arrived},
     {.on = &trips_trip_cancelled_event, .react = on_cancelled},
     {.on = &trips_trip_aborted_event, .react = on_aborted},
 };
