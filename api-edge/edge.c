@@ -4,6 +4,7 @@
 #include "api-edge/admin/admin.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
+#include "api-edge/live/feed.h"
 #include "api-edge/query/view.h"
 #include "bus/log/log.h"
 
@@ -46,10 +47,14 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->command_deadline_ms = or_default(o->command_deadline_ms, 10000);
     o->after_deadline_ms = or_default(o->after_deadline_ms, 2000);
     o->stop_deadline_ms = or_default(o->stop_deadline_ms, 5000);
+    o->streams_max = or_default(o->streams_max, 512);
+    o->heartbeat_ms = or_default(o->heartbeat_ms, 15000);
+    o->slow_ms = or_default(o->slow_ms, 10000);
     if (o->loops < 1 || o->loops > LOOPS_MAX || o->connections_max < 1 || o->commands_max < 1 ||
         o->queries_max < 1 || o->list_connections < 1 || o->list_connections > 64 ||
         o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->idle_timeout_s < 1 ||
-        o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1)
+        o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1 ||
+        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
         return bus_fail(err, BUS_INVALID, "a bound of the edge is out of range");
     if (o->transport_ops == NULL || o->transport == NULL || o->store == NULL || o->clock == NULL ||
         o->database_url == NULL || o->listen == NULL)
@@ -203,7 +208,8 @@ make_routes(edge *e, bus_error *err)
     for (int i = 0; i < e->views_count; i++)
         if ((rc = add_view(e, &e->views[i], err)) != BUS_OK)
             return rc;
-    return BUS_OK;
+    return add_route(e, "GET", BASE "/events/{domain}",
+                     &(edge_route){.class = EDGE_CLASS_FEED, .handle = edge_feed_handle}, err);
 }
 
 /* --- listening ----------------------------------------------------------- */

@@ -60,6 +60,9 @@ typedef struct {
     int command_deadline_ms; /* unanswered until then: 504 [10000] */
     int after_deadline_ms;   /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */
     int stop_deadline_ms;    /* requests in flight may finish within [5000] */
+    int streams_max;         /* open feeds per loop; beyond: 503 [512] */
+    int heartbeat_ms;        /* a feed that is silent so long says that it is there [15000] */
+    int slow_ms;             /* a feed's reader who leaves 64 KiB so long is cut off [10000] */
 } edge_options;
 
 /* Listens and serves when it returns. BUS_INVALID: an option, a key or a contract's route is

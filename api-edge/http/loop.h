@@ -23,6 +23,7 @@ typedef struct edge_route    edge_route;
 typedef struct edge_view     edge_view;     /* query/view.h */
 typedef struct edge_commands edge_commands; /* http/command.h */
 typedef struct edge_progress edge_progress; /* live/progress.h */
+typedef struct edge_feeds    edge_feeds;    /* live/feed.h */
 typedef struct edge_redis    edge_redis;    /* admin/redis.h */
 
 /* Classes of routes, as metrics tell them apart. */
@@ -30,6 +31,7 @@ typedef enum {
     EDGE_CLASS_COMMAND,
     EDGE_CLASS_ITEM,
     EDGE_CLASS_LIST,
+    EDGE_CLASS_FEED,
     EDGE_CLASS_ADMIN, /* documents, health, metrics */
     EDGE_CLASS_NONE,  /* no route */
     EDGE_CLASSES
@@ -88,6 +90,7 @@ struct edge_loop {
     edge_db          *items, *lists, *control;
     edge_commands    *commands;
     edge_progress    *progress;
+    edge_feeds       *feeds;
     edge_redis       *redis; /* first loop only, NULL: none */
     uint8_t           random[EDGE_RANDOM_BYTES];
     int               random_used;

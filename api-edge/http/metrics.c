@@ -22,6 +22,7 @@ static bus_metric requests[EDGE_CLASSES][STATUS_GROUPS] = {
     [EDGE_CLASS_COMMAND] = REQUEST_ROW("command"),
     [EDGE_CLASS_ITEM]    = REQUEST_ROW("item"),
     [EDGE_CLASS_LIST]    = REQUEST_ROW("list"),
+    [EDGE_CLASS_FEED]    = REQUEST_ROW("feed"),
     [EDGE_CLASS_ADMIN]   = REQUEST_ROW("admin"),
     [EDGE_CLASS_NONE]    = REQUEST_ROW("none"),
 };
@@ -29,10 +30,11 @@ static bus_metric durations[EDGE_CLASSES] = {
     [EDGE_CLASS_COMMAND] = DURATION("command"),
     [EDGE_CLASS_ITEM]    = DURATION("item"),
     [EDGE_CLASS_LIST]    = DURATION("list"),
+    [EDGE_CLASS_FEED]    = DURATION("feed"),
     [EDGE_CLASS_ADMIN]   = DURATION("admin"),
     [EDGE_CLASS_NONE]    = DURATION("none"),
 };
-enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, OTHERS };
+enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, FEEDS, FEED_EVENTS, FEED_CUTS, OTHERS };
 static bus_metric others[OTHERS] = {
     [CONNECTIONS] = { .name = "bus_edge_connections_count", .help = "Open connections.",
                       .kind = BUS_METRIC_GAUGE },
@@ -43,6 +45,13 @@ static bus_metric others[OTHERS] = {
                       .kind = BUS_METRIC_GAUGE },
     [RESENT]      = { .name = "bus_edge_commands_resent_total",
                       .help = "Commands sent again for want of an answer.",
+                      .kind = BUS_METRIC_COUNTER },
+    [FEEDS]       = { .name = "bus_edge_feeds_count", .help = "Open feeds of events.",
+                      .kind = BUS_METRIC_GAUGE },
+    [FEED_EVENTS] = { .name = "bus_edge_feed_events_total", .help = "Events given to feeds.",
+                      .kind = BUS_METRIC_COUNTER },
+    [FEED_CUTS]   = { .name = "bus_edge_feeds_cut_total",
+                      .help = "Feeds ended because their reader was too slow.",
                       .kind = BUS_METRIC_COUNTER },
 };
 /* clang-format on */
@@ -97,4 +106,22 @@ void
 edge_metrics_queries(int waiting)
 {
     bus_metric_set(&others[QUERIES], waiting);
+}
+
+void
+edge_metrics_feeds(int change)
+{
+    bus_metric_add(&others[FEEDS], change);
+}
+
+void
+edge_metrics_feed_events(int count)
+{
+    bus_metric_add(&others[FEED_EVENTS], count);
+}
+
+void
+edge_metrics_feed_cut(void)
+{
+    bus_metric_add(&others[FEED_CUTS], 1);
 }

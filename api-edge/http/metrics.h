@@ -13,5 +13,8 @@ void edge_metrics_connections(int change);
 void edge_metrics_commands(int change); /* in flight */
 void edge_metrics_resent(void);
 void edge_metrics_queries(int waiting); /* sampled at each flush */
+void edge_metrics_feeds(int change);
+void edge_metrics_feed_events(int count);
+void edge_metrics_feed_cut(void);
 
 #endif

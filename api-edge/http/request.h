@@ -53,6 +53,7 @@ struct edge_request {
     bus_arena            arena;
     bus_buf              body, out;
     PGresult            *result; /* lent to the answer */
+    struct edge_feed    *feed;   /* what it is answered by, or NULL */
     union {
         edge_command_work command;
         edge_query_work   query;
@@ -76,6 +77,11 @@ typedef struct {
     int         retry_after_s;             /* 0: none */
     int         fd;                        /* body is this file of fd_bytes, taken over; 0: none */
     uint64_t    fd_bytes;
+    const char *cursor, *link; /* X-Cursor, Link */
+    /* A response made elsewhere, taken over, in place of a body; with what a WebSocket's handshake
+     * answers. */
+    struct MHD_Response *response;
+    const char          *socket_accept, *socket_protocol;
 } edge_reply;
 
 /* Answers: exactly once per request. */

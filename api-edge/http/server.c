@@ -4,6 +4,7 @@
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/problem.h"
+#include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
 #include "bus/log/log.h"
 
@@ -71,6 +72,7 @@ free_request(edge_request *r)
     bus_arena  arena;
     bus_buf    body = r->body, out = r->out;
 
+    edge_feed_leave(r->feed);
     PQclear(r->result);
     loop->busy--;
     if (loop->free_count >= FREE_REQUESTS_MAX) {
@@ -141,12 +143,27 @@ add_number(struct MHD_Response *response, const char *name, const char *format, 
 }
 
 static void
+add_feed_headers(struct MHD_Response *response, const edge_reply *reply)
+{
+    if (reply->cursor != NULL)
+        add_header(response, "X-Cursor", reply->cursor);
+    if (reply->link != NULL)
+        add_header(response, "Link", reply->link);
+    if (reply->socket_accept != NULL) {
+        add_header(response, "Upgrade", "websocket");
+        add_header(response, "Sec-WebSocket-Accept", reply->socket_accept);
+    }
+    if (reply->socket_protocol != NULL)
+        add_header(response, "Sec-WebSocket-Protocol", reply->socket_protocol);
+}
+
+static void
 add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *reply)
 {
     char    traceparent[EDGE_TRACEPARENT_BYTES];
     uint8_t span[8];
 
-    if (reply->status != 204 && reply->status != 304)
+    if (reply->status != 101 && reply->status != 204 && reply->status != 304)
         add_header(response, "Content-Type",
                    reply->content_type == NULL ? "application/json" : reply->content_type);
     add_header(response, "X-Content-Type-Options", "nosniff");
@@ -168,8 +185,9 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Idempotency-Replayed", "true");
     if (reply->status == 401)
         add_header(response, "WWW-Authenticate", "Bearer realm=\"shina\"");
-    if (r->loop->stopping || r->too_large || r->ends_connection)
+    if ((r->loop->stopping || r->too_large || r->ends_connection) && reply->status != 101)
         add_header(response, "Connection", "close");
+    add_feed_headers(response, reply);
 }
 
 static struct MHD_Response *
@@ -180,6 +198,8 @@ response_of(const edge_reply *reply)
         void       *out;
     } bytes = {.in = reply->body.at}; /* libmicrohttpd only reads, its type does not say so */
 
+    if (reply->response != NULL)
+        return reply->response;
     if (reply->fd > 0)
         return MHD_create_response_from_fd64(reply->fd_bytes, reply->fd);
     return MHD_create_response_from_buffer(reply->body.len, bytes.out, MHD_RESPMEM_PERSISTENT);
@@ -258,15 +278,19 @@ find_route(edge_request *r, const char *method)
 static bool
 authenticate(edge_request *r)
 {
-    const char *header = edge_request_header(r, "Authorization");
+    const char *header = edge_request_header(r, "Authorization"), *token = NULL;
     bus_error   err;
 
-    if (header == NULL || strncasecmp(header, "Bearer ", 7) != 0) {
+    if (header == NULL)
+        token = edge_feed_bearer(r);
+    else if (strncasecmp(header, "Bearer ", 7) == 0)
+        token = header + 7 + strspn(header + 7, " ");
+    if (token == NULL) {
         edge_problem(r, EDGE_UNAUTHENTICATED, NULL);
         return false;
     }
-    if (edge_token_cache_verify(r->loop->tokens, header + 7 + strspn(header + 7, " "),
-                                r->loop->now_ms / 1000, &r->caller, &err) != BUS_OK) {
+    if (edge_token_cache_verify(r->loop->tokens, token, r->loop->now_ms / 1000, &r->caller, &err) !=
+        BUS_OK) {
         edge_problem(r, EDGE_UNAUTHENTICATED, err.text);
         return false;
     }
@@ -578,6 +602,7 @@ on_prepare(uv_prepare_t *prepare)
     edge_db_flush(loop->items);
     edge_db_flush(loop->lists);
     edge_db_flush(loop->control);
+    edge_feeds_flush(loop->feeds);
     if (loop->stopping)
         finish_stop(loop);
 }
@@ -591,6 +616,7 @@ abandon(edge_loop *loop)
     edge_db_close(loop->items);
     edge_db_close(loop->lists);
     edge_db_close(loop->control);
+    edge_feeds_abandon(loop->feeds);
     edge_commands_abandon(loop->commands);
     edge_progress_abandon(loop->progress);
 }
@@ -601,6 +627,7 @@ close_handles(edge_loop *loop)
     edge_commands_close(loop->commands); /* from here on nobody wakes us */
     edge_progress_close(loop->progress);
     edge_redis_close(loop->redis);
+    edge_feeds_close(loop->feeds);
     uv_close((uv_handle_t *)&loop->http_timer, NULL);
     uv_close((uv_handle_t *)&loop->stop_timer, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
@@ -649,6 +676,7 @@ begin_stop(edge_loop *loop)
     if (fd >= 0)
         (void)close(fd);
     (void)uv_timer_start(&loop->stop_timer, on_stop_timer, 20, 20);
+    edge_feeds_stop(loop->feeds);
 }
 
 static void
@@ -658,6 +686,7 @@ on_wake(uv_async_t *wake)
 
     edge_commands_replies(loop->commands);
     edge_progress_batches(loop->progress);
+    edge_feeds_batches(loop->feeds);
     if (atomic_load(&loop->e->stopping) && !loop->stopping)
         begin_stop(loop);
 }
@@ -671,8 +700,9 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
     const union MHD_DaemonInfo *info;
 
     loop->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_TURBO | MHD_USE_ERROR_LOG, 0, on_accept,
-        loop, on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO |
+            MHD_USE_ERROR_LOG,
+        0, on_accept, loop, on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
         on_connection, loop, MHD_OPTION_CONNECTION_LIMIT,
@@ -734,6 +764,7 @@ free_loop(edge_loop *loop)
     }
     edge_commands_free(loop->commands);
     edge_progress_free(loop->progress);
+    edge_feeds_free(loop->feeds);
     edge_token_cache_destroy(loop->tokens);
     BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
     free(loop);
@@ -762,6 +793,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
     if ((rc = open_daemon(loop, listen_fd, err)) != BUS_OK)
         goto fail;
     open_databases(loop);
+    loop->feeds = edge_feeds_open(loop);
     if ((rc = edge_commands_open(&loop->commands, loop, err)) != BUS_OK ||
         (rc = edge_progress_open(&loop->progress, loop, err)) != BUS_OK)
         goto fail;

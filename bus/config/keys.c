@@ -39,6 +39,8 @@ const bus_config_key bus_config_keys[] = {
       "Largest request body." },
     { "SHINA_CONNECTIONS", BUS_CONFIG_INT, "1024", 1, 65535, false,
       "Client connections at once." },
+    { "SHINA_STREAMS", BUS_CONFIG_INT, "512", 1, 65535, false,
+      "Feeds of events (`/api/v1/events`) open at once; beyond, the edge answers 503." },
     { "SHINA_INFLIGHT", BUS_CONFIG_INT, "4096", 1, 1000000, false,
       "Requests carried out at once." },
     { "SHINA_DOCUMENTS", BUS_CONFIG_TEXT, NULL, 0, 4000, false,

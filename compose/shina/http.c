@@ -42,6 +42,7 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .connections_max = (int)bus_config_int(config, "SHINA_CONNECTIONS"),
                 .commands_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
                 .queries_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
+                .streams_max = (int)bus_config_int(config, "SHINA_STREAMS"),
                 .body_bytes_max = (int)bus_config_int(config, "SHINA_BODY_BYTES"),
     };
 
