@@ -45,12 +45,10 @@ upcast_guarded(void *context)
 }
 
 static bus_code
-finish(bus_code rc, const bus_problems *problems, const bus_message **type, bus_arena *arena,
-       void **data, bus_error *err)
+climb(const bus_message **type, bus_arena *arena, void **data, bus_error *err)
 {
-    if (rc != BUS_OK)
-        return bus_fail(err, BUS_FAULT, "%s: %s: %s", (*type)->type, problems->items[0].pointer,
-                        problems->items[0].message);
+    bus_code rc = BUS_OK;
+
     while (rc == BUS_OK && (*type)->upcast_to != NULL) {
         step s = {.type = *type, .from = *data, .out = {arena}};
 
@@ -62,26 +60,37 @@ finish(bus_code rc, const bus_problems *problems, const bus_message **type, bus_
     return rc;
 }
 
+static bus_code
+broken(const bus_message *type, const bus_problems *problems, bus_error *err)
+{
+    return bus_fail(err, BUS_FAULT, "%s: %s: %s", type->type, problems->items[0].pointer,
+                    problems->items[0].message);
+}
+
 bus_code
 bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena, void **data,
                  bus_error *err)
 {
     bus_problems problems = {.count = 0};
-    bus_code     rc;
 
     *data = bus_arena_alloc(arena, (*type)->shape->size);
-    rc = bus_decode((*type)->shape, json, arena, *data, &problems);
-    return finish(rc, &problems, type, arena, data, err);
+    if (bus_decode_as(BUS_PERSONAL_OPENED, (*type)->shape, json, arena, *data, &problems) != BUS_OK)
+        return broken(*type, &problems, err);
+    return climb(type, arena, data, err);
 }
 
 bus_code
-bus_event_decode_json(const bus_message **type, const json_t *value, bus_arena *arena, void **data,
+bus_event_decode_json(bus_personal_form form, const bus_message **type, const json_t *value,
+                      bus_event_open open, void *context, bus_arena *arena, void **data,
                       bus_error *err)
 {
     bus_problems problems = {.count = 0};
     bus_code     rc;
 
     *data = bus_arena_alloc(arena, (*type)->shape->size);
-    rc = bus_decode_json((*type)->shape, value, arena, *data, &problems);
-    return finish(rc, &problems, type, arena, data, err);
+    if (bus_decode_json_as(form, (*type)->shape, value, arena, *data, &problems) != BUS_OK)
+        return broken(*type, &problems, err);
+    if (open != NULL && (rc = open(context, (*type)->shape, *data, err)) != BUS_OK)
+        return rc;
+    return climb(type, arena, data, err);
 }

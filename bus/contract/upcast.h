@@ -12,12 +12,16 @@
 #include "bus/contract/contract.h"
 
 /* Decodes the data of an event of *type and upcasts it step by step; *type is then the newest
- * version and *data its struct, in the arena. BUS_FAULT: the data breaks the contract of its
- * own version, or an upcaster broke an invariant. */
+ * version and *data its struct, in the arena. Personal members stand in clear or as tombstones.
+ * BUS_FAULT: the data breaks the contract of its own version, or an upcaster broke an invariant. */
 BUS_CHECKED bus_code bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena,
                                       void **data, bus_error *err);
-/* The same out of a parsed value. */
-BUS_CHECKED bus_code bus_event_decode_json(const bus_message **type, const json_t *value,
+/* The same out of a parsed value, in which personal members stand as `form` says; before the first
+ * step `open` makes them clear, NULL: they are. */
+typedef bus_code (*bus_event_open)(void *context, const bus_shape *shape, void *data,
+                                   bus_error *err);
+BUS_CHECKED bus_code bus_event_decode_json(bus_personal_form form, const bus_message **type,
+                                           const json_t *value, bus_event_open open, void *context,
                                            bus_arena *arena, void **data, bus_error *err);
 
 #endif

@@ -20,6 +20,7 @@ typedef struct {
     const char        *kind;
     bus_str            value;
     const bus_refusal *taken; /* NULL: release */
+    bool               personal;
 } bus_decided_claim;
 
 typedef struct {

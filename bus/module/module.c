@@ -105,7 +105,8 @@ bus_refuse_with(bus_decision *out, const bus_refusal *refusal, const void *param
 }
 
 static void
-add_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken)
+add_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken,
+          bool personal)
 {
     BUS_INVARIANT(strlen(kind) <= 64 && value.len <= 256);
     out->claims = one_more(out->arena, out->claims, &out->claims_count, &out->claims_room,
@@ -114,6 +115,7 @@ add_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal 
         .kind = kind,
         .value = bus_arena_copy(out->arena, value.at, value.len),
         .taken = taken,
+        .personal = personal,
     };
 }
 
@@ -121,13 +123,26 @@ void
 bus_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken)
 {
     BUS_INVARIANT(taken != NULL);
-    add_claim(out, kind, value, taken);
+    add_claim(out, kind, value, taken, false);
 }
 
 void
 bus_release(bus_decision *out, const char *kind, bus_str value)
 {
-    add_claim(out, kind, value, NULL);
+    add_claim(out, kind, value, NULL, false);
+}
+
+void
+bus_claim_personal(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken)
+{
+    BUS_INVARIANT(taken != NULL);
+    add_claim(out, kind, value, taken, true);
+}
+
+void
+bus_release_personal(bus_decision *out, const char *kind, bus_str value)
+{
+    add_claim(out, kind, value, NULL, true);
 }
 
 void

@@ -59,6 +59,11 @@ bus_verdict bus_refuse_with(bus_decision *out, const bus_refusal *refusal, const
  * what this stream already holds is fine. kind and value: at most 64 and 256 bytes. */
 void bus_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken);
 void bus_release(bus_decision *out, const char *kind, bus_str value);
+/* The same for a personal value: the store holds a keyed hash of it and never the value. A
+ * tombstone (the empty string) claims and releases nothing. */
+void bus_claim_personal(bus_decision *out, const char *kind, bus_str value,
+                        const bus_refusal *taken);
+void bus_release_personal(bus_decision *out, const char *kind, bus_str value);
 
 /* After an emit: send a command to a stream (of this or another module). It leaves after
  * the commit, in order with the other sends of this stream, and its answer comes back as

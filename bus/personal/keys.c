@@ -211,6 +211,20 @@ keys_to_seal(key_ring *ring, bus_subject of, const held_key **out, bus_error *er
     return BUS_OK;
 }
 
+bus_code
+keys_there(key_ring *ring, bus_subject of, const held_key **out, bus_error *err)
+{
+    const held_key *k;
+    bus_code        rc = keys_prepare(ring, &of, 1, false, err);
+
+    if (rc != BUS_OK)
+        return rc;
+    k = find(ring, of);
+    BUS_INVARIANT(k != NULL);
+    *out = k->there ? k : NULL;
+    return BUS_OK;
+}
+
 /* Is it known, from having looked after the value was there, whether this very key exists? */
 static bool
 is_known(const key_ring *ring, const held_key *k, const uint8_t mark[KEY_MARK_BYTES])

@@ -38,6 +38,9 @@ BUS_CHECKED bus_code keys_prepare(key_ring *ring, const bus_subject *subjects, i
 /* The subject's key; made if it does not exist. The entry lives until the next call. */
 BUS_CHECKED bus_code keys_to_seal(key_ring *ring, bus_subject of, const held_key **out,
                                   bus_error *err);
+/* The subject's key. *out NULL: there is none. */
+BUS_CHECKED bus_code keys_there(key_ring *ring, bus_subject of, const held_key **out,
+                                bus_error *err);
 /* The key with that mark. *out NULL: it is gone. */
 BUS_CHECKED bus_code keys_to_open(key_ring *ring, bus_subject of,
                                   const uint8_t mark[KEY_MARK_BYTES], const held_key **out,

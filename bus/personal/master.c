@@ -104,6 +104,15 @@ bus_master_keys_destroy(bus_master_keys *masters)
     free(masters);
 }
 
+static int
+nth_of(const bus_master_keys *masters, const char *kid)
+{
+    for (int i = 0; i < masters->count; i++)
+        if (strcmp(masters->keys[i].kid, kid) == 0)
+            return i;
+    return -1;
+}
+
 /* --- wrapping --------------------------------------------------------------------- */
 
 #define BOUND_BYTES (16 + 16 + BUS_KID_BYTES)
@@ -144,11 +153,9 @@ master_unwrap(const bus_master_keys *masters, cipher *c, const bus_key_row *row,
               uint8_t key[CIPHER_KEY_BYTES], bus_error *err)
 {
     uint8_t bound[BOUND_BYTES];
-    int     nth = 0;
+    int     nth = nth_of(masters, row->kid);
 
-    while (nth < masters->count && strcmp(masters->keys[nth].kid, row->kid) != 0)
-        nth++;
-    if (nth == masters->count)
+    if (nth < 0)
         return bus_fail(err, BUS_DENIED,
                         "a key is wrapped by the master key %s, which SHINA_MASTER_KEYS lacks",
                         row->kid);
@@ -165,23 +172,14 @@ master_unwrap(const bus_master_keys *masters, cipher *c, const bus_key_row *row,
 
 static const uint8_t proof[CIPHER_KEY_BYTES] = "shina: the master key is right";
 
-/* The kid's proof in the store is by this key; it is put there at the first time. */
 static bus_code
-prove(const bus_master_keys *masters, int nth, cipher *c, const bus_key_store_ops *ops,
-      bus_key_store *ks, bus_error *err)
+prove(const bus_master_keys *masters, cipher *c, const bus_master_row *there, bus_error *err)
 {
-    bus_key_row    row = {0};
-    bus_master_row there;
-    uint8_t        opened[CIPHER_KEY_BYTES];
-    bus_code       rc;
+    bus_key_row row = {0};
+    uint8_t     opened[CIPHER_KEY_BYTES];
 
-    wrap_by(masters, nth, c, bus_clock_system(), proof, &row);
-    there = (bus_master_row){0};
-    memcpy(there.kid, row.kid, sizeof(there.kid));
-    memcpy(there.wrapped, row.wrapped, sizeof(there.wrapped));
-    if ((rc = ops->put_master(ks, &there, err)) != BUS_OK)
-        return rc;
-    memcpy(row.wrapped, there.wrapped, sizeof(row.wrapped));
+    memcpy(row.kid, there->kid, sizeof(row.kid));
+    memcpy(row.wrapped, there->wrapped, sizeof(row.wrapped));
     if (master_unwrap(masters, c, &row, opened, err) != BUS_OK ||
         memcmp(opened, proof, sizeof(proof)) != 0)
         return bus_fail(err, BUS_DENIED,
@@ -191,10 +189,10 @@ prove(const bus_master_keys *masters, int nth, cipher *c, const bus_key_store_op
     return BUS_OK;
 }
 
-/* No key may be there that none of ours unwraps. */
+/* Those that the store knows: each is ours and right, or nothing needs it. */
 static bus_code
-check_others(const bus_master_keys *masters, const bus_key_store_ops *ops, bus_key_store *ks,
-             bus_error *err)
+check_known(const bus_master_keys *masters, cipher *c, const bus_key_store_ops *ops,
+            bus_key_store *ks, bool known[BUS_MASTER_KEYS_MAX], bus_error *err)
 {
     bus_arena       arena = {0};
     bus_master_row *rows;
@@ -202,23 +200,42 @@ check_others(const bus_master_keys *masters, const bus_key_store_ops *ops, bus_k
     bus_code        rc = ops->masters(ks, &arena, &rows, &count, err);
 
     for (int i = 0; rc == BUS_OK && i < count; i++) {
-        int nth = 0;
+        int nth = nth_of(masters, rows[i].kid);
 
-        while (nth < masters->count && strcmp(masters->keys[nth].kid, rows[i].kid) != 0)
-            nth++;
-        if (nth == masters->count && rows[i].used)
+        if (nth >= 0) {
+            known[nth] = true;
+            rc = prove(masters, c, &rows[i], err);
+        } else if (rows[i].used) {
             rc = bus_fail(err, BUS_DENIED,
                           "SHINA_MASTER_KEYS lacks %s: keys in this database are wrapped by it",
                           rows[i].kid);
+        }
     }
     bus_arena_fini(&arena);
     return rc;
 }
 
+static bus_code
+begin_with(const bus_master_keys *masters, int nth, cipher *c, const bus_key_store_ops *ops,
+           bus_key_store *ks, bus_error *err)
+{
+    bus_key_row    wrapped = {0};
+    bus_master_row row = {0};
+    bus_code       rc;
+
+    wrap_by(masters, nth, c, bus_clock_system(), proof, &wrapped);
+    memcpy(row.kid, wrapped.kid, sizeof(row.kid));
+    memcpy(row.wrapped, wrapped.wrapped, sizeof(row.wrapped));
+    if ((rc = ops->put_master(ks, &row, err)) != BUS_OK)
+        return rc;
+    return prove(masters, c, &row, err); /* another may have been first */
+}
+
 bus_code
 bus_master_keys_check(const bus_master_keys *masters, const bus_key_store_ops *ops, const char *url,
-                      bus_error *err)
+                      bool begin, bus_error *err)
 {
+    bool           known[BUS_MASTER_KEYS_MAX] = {false};
     bus_key_store *ks;
     cipher        *c;
     bus_code       rc = ops->open(&ks, url, "shina keys", err);
@@ -226,9 +243,10 @@ bus_master_keys_check(const bus_master_keys *masters, const bus_key_store_ops *o
     if (rc != BUS_OK)
         return rc;
     c = cipher_create();
-    rc = check_others(masters, ops, ks, err);
-    for (int i = 0; rc == BUS_OK && i < masters->count; i++)
-        rc = prove(masters, i, c, ops, ks, err);
+    rc = check_known(masters, c, ops, ks, known, err);
+    for (int i = 0; rc == BUS_OK && begin && i < masters->count; i++)
+        if (!known[i])
+            rc = begin_with(masters, i, c, ops, ks, err);
     cipher_destroy(c);
     ops->close(ks);
     return rc;

@@ -17,11 +17,11 @@ typedef struct bus_master_keys bus_master_keys;
 BUS_CHECKED bus_code bus_master_keys_parse(bus_master_keys **out, const char *text, bus_error *err);
 void                 bus_master_keys_destroy(bus_master_keys *masters); /* wipes; accepts NULL */
 
-/* Proves at start that they are the keys which the store was begun with: the first time that a kid
- * is seen the store remembers a value wrapped by it. BUS_DENIED: a kid with another key, or keys
- * in the store that none of these unwraps. */
+/* Proves at start that they are the keys which the store was begun with. begin: of a kid that it
+ * has not seen the store remembers a value wrapped by it; else nothing is written. BUS_DENIED: a
+ * kid with another key, or keys in the store that none of these unwraps. */
 BUS_CHECKED bus_code bus_master_keys_check(const bus_master_keys   *masters,
                                            const bus_key_store_ops *ops, const char *url,
-                                           bus_error *err);
+                                           bool begin, bus_error *err);
 
 #endif

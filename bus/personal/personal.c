@@ -1,6 +1,7 @@
 /* personal.c - between values in clear and values encrypted.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/personal/personal.h"
+#include "bus/contract/upcast.h"
 #include "bus/personal/keys.h"
 
 #include <openssl/evp.h>
@@ -95,6 +96,12 @@ bus_subjects_of(bus_subjects *list, bus_id tenant, bus_id stream, const bus_shap
     BUS_INVARIANT(bus_personal_each(shape, value, note_subject, &g, &never) == BUS_OK);
 }
 
+static bus_code
+no_keys(bus_error *err)
+{
+    return bus_fail(err, BUS_UNAVAILABLE, "there are no keys for personal data here");
+}
+
 /* --- one value -------------------------------------------------------------------------- */
 
 /* What an encrypted value is tied to. */
@@ -110,23 +117,17 @@ bound_of(bus_subject of, const char *label, uint8_t bound[BOUND_MAX])
 }
 
 /* Mark, nonce, text, tag into out. */
-static bus_code
-seal_raw(bus_personal *p, bus_subject of, const char *label, bus_str text, uint8_t *out,
-         bus_error *err)
+static void
+seal_raw(bus_personal *p, const held_key *k, const char *label, bus_str text, uint8_t *out)
 {
     const bus_clock *clock = p->ring.options.clock;
-    const held_key  *k;
     uint8_t          bound[BOUND_MAX], nonce[CIPHER_NONCE_BYTES];
-    size_t           bound_bytes = bound_of(of, label, bound);
-    bus_code         rc = keys_to_seal(&p->ring, of, &k, err);
+    size_t           bound_bytes = bound_of(k->of, label, bound);
 
-    if (rc != BUS_OK)
-        return rc;
     clock->random(clock->context, nonce, sizeof(nonce));
     memcpy(out, k->mark, KEY_MARK_BYTES);
     cipher_seal(p->ring.cipher, k->key, nonce, bound, bound_bytes, text.at, text.len,
                 out + KEY_MARK_BYTES);
-    return BUS_OK;
 }
 
 /* BUS_NOT_FOUND: the key is gone. */
@@ -163,19 +164,21 @@ static bus_code
 seal_member(void *context, const bus_field *field, const bus_id *subject, bus_str *text,
             bus_error *err)
 {
-    going      *g = context;
-    bus_subject of = {g->tenant, subject != NULL ? *subject : g->stream};
-    size_t      raw_bytes = KEY_MARK_BYTES + CIPHER_EXTRA_BYTES + text->len;
-    size_t      text_bytes = HEAD_BYTES + (raw_bytes + 2) / 3 * 4;
-    uint8_t    *raw;
-    char       *sealed;
-    bus_code    rc;
+    going          *g = context;
+    bus_subject     of = {g->tenant, subject != NULL ? *subject : g->stream};
+    size_t          raw_bytes = KEY_MARK_BYTES + CIPHER_EXTRA_BYTES + text->len;
+    size_t          text_bytes = HEAD_BYTES + (raw_bytes + 2) / 3 * 4;
+    const held_key *k;
+    uint8_t        *raw;
+    char           *sealed;
+    bus_code        rc;
 
     if (text->len == 0)
         return BUS_OK;
-    raw = bus_arena_alloc(g->arena, raw_bytes);
-    if ((rc = seal_raw(g->p, of, field->name, *text, raw, err)) != BUS_OK)
+    if ((rc = keys_to_seal(&g->p->ring, of, &k, err)) != BUS_OK)
         return rc;
+    raw = bus_arena_alloc(g->arena, raw_bytes);
+    seal_raw(g->p, k, field->name, *text, raw);
     sealed = bus_arena_alloc(g->arena, text_bytes + 1);
     memcpy(sealed, BUS_SEALED_PREFIX, PREFIX_BYTES);
     (void)bus_id_format(of.subject, sealed + PREFIX_BYTES);
@@ -242,7 +245,7 @@ each(bus_personal *p, bus_id tenant, bus_id stream, const bus_shape *shape, void
     if (!shape->personal)
         return BUS_OK;
     if (p == NULL)
-        return bus_fail(err, BUS_UNAVAILABLE, "there are no keys for personal data here");
+        return no_keys(err);
     return bus_personal_each(shape, value, visit, &g, err);
 }
 
@@ -258,6 +261,40 @@ bus_personal_open(bus_personal *p, bus_id tenant, bus_id stream, const bus_shape
                   void *value, bus_arena *arena, bus_error *err)
 {
     return each(p, tenant, stream, shape, value, arena, open_member, err);
+}
+
+static bus_code
+open_event(void *context, const bus_shape *shape, void *data, bus_error *err)
+{
+    going *g = context;
+
+    return each(g->p, g->tenant, g->stream, shape, data, g->arena, open_member, err);
+}
+
+bus_code
+bus_personal_event_json(bus_personal *p, bus_id tenant, bus_id stream, const bus_message **type,
+                        const json_t *value, bus_arena *arena, void **data, bus_error *err)
+{
+    going g = {.p = p, .tenant = tenant, .stream = stream, .arena = arena};
+
+    return bus_event_decode_json(BUS_PERSONAL_SEALED, type, value, open_event, &g, arena, data,
+                                 err);
+}
+
+bus_code
+bus_personal_event(bus_personal *p, bus_id tenant, bus_id stream, const bus_message **type,
+                   bus_str json, bus_arena *arena, void **data, bus_error *err)
+{
+    bus_problems problems = {.count = 0};
+    json_t      *value = bus_json_parse(json, &problems);
+    bus_code     rc;
+
+    if (value == NULL)
+        return bus_fail(err, BUS_FAULT, "%s: %s: %s", (*type)->type, problems.items[0].pointer,
+                        problems.items[0].message);
+    rc = bus_personal_event_json(p, tenant, stream, type, value, arena, data, err);
+    json_decref(value);
+    return rc;
 }
 
 bus_code
@@ -291,18 +328,29 @@ bus_code
 bus_personal_seal_bytes(bus_personal *p, bus_id tenant, bus_id subject, const char *label,
                         bus_str bytes, bus_arena *arena, bus_str *out, bus_error *err)
 {
-    size_t   len = KEY_MARK_BYTES + CIPHER_EXTRA_BYTES + bytes.len;
-    uint8_t *raw = bus_arena_alloc(arena, len);
-    bus_code rc = seal_raw(p, (bus_subject){tenant, subject}, label, bytes, raw, err);
+    size_t          len = KEY_MARK_BYTES + CIPHER_EXTRA_BYTES + bytes.len;
+    const held_key *k;
+    uint8_t        *raw;
+    bus_code        rc;
 
+    if (p == NULL)
+        return no_keys(err);
+    if ((rc = keys_there(&p->ring, (bus_subject){tenant, subject}, &k, err)) != BUS_OK)
+        return rc;
+    if (k == NULL)
+        return bus_fail(err, BUS_NOT_FOUND, "%s: there is no key", label);
+    raw = bus_arena_alloc(arena, len);
+    seal_raw(p, k, label, bytes, raw);
     *out = (bus_str){(const char *)raw, (uint32_t)len};
-    return rc;
+    return BUS_OK;
 }
 
 bus_code
 bus_personal_open_bytes(bus_personal *p, bus_id tenant, bus_id subject, const char *label,
                         bus_str sealed, bus_arena *arena, bus_str *out, bus_error *err)
 {
+    if (p == NULL)
+        return no_keys(err);
     return open_raw(p, (bus_subject){tenant, subject}, label, (const uint8_t *)sealed.at,
                     sealed.len, arena, out, err);
 }
@@ -319,7 +367,7 @@ bus_personal_claim(bus_personal *p, bus_id tenant, const char *kind, bus_str val
     bus_code        rc;
 
     if (p == NULL)
-        return bus_fail(err, BUS_UNAVAILABLE, "there are no keys for personal data here");
+        return no_keys(err);
     if ((rc = keys_to_seal(&p->ring, (bus_subject){tenant, BUS_ID_NIL}, &k, err)) != BUS_OK)
         return rc;
     text = bus_arena_alloc(arena, kind_len + 1 + value.len);

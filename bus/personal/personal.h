@@ -70,6 +70,16 @@ BUS_CHECKED bus_code bus_personal_open(bus_personal *p, bus_id tenant, bus_id st
                                        const bus_shape *shape, void *value, bus_arena *arena,
                                        bus_error *err);
 
+/* An event's data as it stands in the log, as a struct in the newest version: decoded, opened, and
+ * upcast (bus/contract/upcast.h). *type as bus_event_decode. BUS_FAULT also when it breaks its
+ * contract. p may be NULL for what has no personal members. */
+BUS_CHECKED bus_code bus_personal_event(bus_personal *p, bus_id tenant, bus_id stream,
+                                        const bus_message **type, bus_str json, bus_arena *arena,
+                                        void **data, bus_error *err);
+BUS_CHECKED bus_code bus_personal_event_json(bus_personal *p, bus_id tenant, bus_id stream,
+                                             const bus_message **type, const json_t *value,
+                                             bus_arena *arena, void **data, bus_error *err);
+
 /* The data of an event as it stands in the log, as JSON with its personal members in clear, or
  * tombstones: for feeds and webhooks. Data without personal members comes back as it is; p may be
  * NULL then. BUS_FAULT also when it does not fit the message's contract. */
@@ -78,7 +88,8 @@ BUS_CHECKED bus_code bus_personal_open_data(bus_personal *p, bus_id tenant, bus_
                                             bus_arena *arena, bus_str *out, bus_error *err);
 
 /* Any bytes that belong to one subject, such as a snapshot: mark, nonce, bytes, tag. label ties
- * them to their place. BUS_NOT_FOUND out of open: the key is gone. */
+ * them to their place, at most 128 bytes. BUS_NOT_FOUND: there is no such key (any more); none is
+ * made for this, or what was forgotten would come back. */
 BUS_CHECKED bus_code bus_personal_seal_bytes(bus_personal *p, bus_id tenant, bus_id subject,
                                              const char *label, bus_str bytes, bus_arena *arena,
                                              bus_str *out, bus_error *err);

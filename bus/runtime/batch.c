@@ -35,6 +35,8 @@ begin_round(batch *b)
     b->touched_count = b->touched_room = 0;
     b->records = NULL;
     b->records_count = b->records_room = 0;
+    b->sealings = NULL;
+    b->sealings_count = b->sealings_room = 0;
     HASH_CLEAR(hh, b->claims); /* the entries are the arena's */
     HASH_CLEAR(hh, b->timers);
     b->append = (bus_append){0};
@@ -109,6 +111,10 @@ try_round(batch *b, bus_error *err)
     if ((rc = batch_load(b, err)) != BUS_OK)
         return rc;
     decide_all(b);
+    if (batch_seal(b, err) != BUS_OK) {
+        end_round(b, false);
+        return BUS_CONFLICT;
+    }
     if (!batch_gather(b)) {
         end_round(b, true);
         return BUS_OK;

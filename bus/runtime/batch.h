@@ -60,6 +60,15 @@ typedef struct batch_timer {
     UT_hash_handle  hh;
 } batch_timer;
 
+/* A record whose data, or whose sends, have personal members: encoded when all are decided. */
+typedef struct {
+    int                     record, item; /* in records, in items */
+    const bus_message      *type;
+    void                   *data; /* the event's struct */
+    const bus_decided_send *sends;
+    int                     sends_count, nth;
+} batch_sealing;
+
 typedef struct batch {
     bus_writer *w;
     bus_arena  *arena;
@@ -70,14 +79,16 @@ typedef struct batch {
     bool        load_new; /* streams to be made are looked for as well: something was there */
 
     /* of this round */
-    bus_state  **touched;
-    int          touched_count, touched_room;
-    bus_record  *records;
-    int          records_count, records_room;
-    batch_claim *claims; /* uthash */
-    batch_timer *timers; /* uthash */
-    bus_append   append;
-    int         *places; /* of append.events in records */
+    bus_state    **touched;
+    int            touched_count, touched_room;
+    bus_record    *records;
+    int            records_count, records_room;
+    batch_sealing *sealings;
+    int            sealings_count, sealings_room;
+    batch_claim   *claims; /* uthash */
+    batch_timer   *timers; /* uthash */
+    bus_append     append;
+    int           *places; /* of append.events in records */
 } batch;
 
 /* For bus_guarded: applies an event to a state. */
@@ -121,6 +132,14 @@ bus_str      batch_claim_key(batch *b, bus_id tenant, const char *kind, bus_str 
 batch_claim *batch_find_claim(batch *b, bus_str key);
 /* The buffer's text in the arena; the buffer is emptied and its memory given back. */
 bus_str batch_keep(batch *b, bus_buf *buf);
+/* --- batch_seal.c: personal members are encrypted, claims on them hashed. Does event nth of the
+ * decision, or what it sends, have any? Then the record added last is left to batch_seal. */
+bool batch_seal_later(batch *b, const item *it, const bus_decision *decision, int nth);
+/* Claims on personal values get what stands for them; those on tombstones go. */
+bus_code batch_seal_claims(batch *b, const item *it, bus_decision *decision, bus_error *err);
+/* Encodes what was left. Keys that are made for it are durable first. Not BUS_OK: the items that
+ * cannot be encrypted are settled, and the round is to be begun again without them. */
+bus_code batch_seal(batch *b, bus_error *err);
 /* --- batch_append.c: what was decided as one bus_append. False: there is nothing. */
 bool batch_gather(batch *b);
 /* After the append went through: offsets and replies. */

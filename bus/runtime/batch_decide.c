@@ -274,7 +274,7 @@ static bool
 remember(batch *b, item *it, const bus_decision *decision, int64_t at_ms)
 {
     bus_record common = record_of(b, it, at_ms);
-    int        before = b->records_count;
+    int        before = b->records_count, sealings_before = b->sealings_count;
     bus_error  fault;
 
     batch_touch(b, it->state);
@@ -290,14 +290,17 @@ remember(batch *b, item *it, const bus_decision *decision, int64_t at_ms)
         record->version = it->state->version + i + 1;
         record->nth = (int16_t)i;
         record->type = bus_str_of(e->type->type);
-        bus_encode(e->type->shape, e->data, &buf);
-        record->data = batch_keep(b, &buf);
-        bus_sends_encode(decision, i, &buf);
-        record->sends = batch_keep(b, &buf);
+        if (!batch_seal_later(b, it, decision, i)) {
+            bus_encode(e->type->shape, e->data, &buf);
+            record->data = batch_keep(b, &buf);
+            bus_sends_encode(decision->sends, decision->sends_count, i, &buf);
+            record->sends = batch_keep(b, &buf);
+        }
         if (bus_guarded(batch_apply, &a, &fault) != BUS_OK) {
             batch_quarantine(b->w, it->cmd->stream, 0, &fault);
             it->state->faulty = true;
             b->records_count = before;
+            b->sealings_count = sealings_before;
             return false;
         }
     }
@@ -388,6 +391,11 @@ batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms)
     it->decided = true;
     if (d.verdict == BUS_REFUSED) {
         refused(b, it, decision->refusal, decision->params, meta.at_ms);
+        return;
+    }
+    if (batch_seal_claims(b, it, decision, &err) != BUS_OK) {
+        batch_settle(it, BUS_ANSWER_FAILED, "UNAVAILABLE",
+                     bus_arena_printf(b->arena, "%s", err.text));
         return;
     }
     if ((lost = contested(b, it, decision)) != NULL) {

@@ -1,8 +1,8 @@
 /* batch_load.c - states out of the log, for streams that are not in memory.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bus/contract/upcast.h"
 #include "bus/log/log.h"
 #include "bus/runtime/batch.h"
+#include "bus/runtime/fold.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,8 @@ fold_record(bus_writer *w, bus_state *state, const bus_record *record, bus_error
     if (type == NULL || type->aggregate != state->aggregate->of)
         return bus_fail(err, BUS_FAULT, "unknown event %.*s in the log", BUS_STR_ARG(record->type));
     bus_arena_reset(&w->scratch);
-    rc = bus_event_decode(&type, record->data, &w->scratch, &data, err);
+    rc = bus_personal_event(w->personal, record->tenant, record->stream, &type, record->data,
+                            &w->scratch, &data, err);
     if (rc != BUS_OK)
         return rc;
     a.tagged = bus_tagged(&w->scratch, type, data);
@@ -59,8 +60,8 @@ load_record(void *context, const bus_record *record, bus_error *err)
     bus_writer *w = ((batch *)context)->w;
     bus_state  *state = bus_states_find(w->states, record->stream);
     bus_error   fault;
+    bus_code    rc;
 
-    (void)err;
     if (state == NULL)
         state = bus_states_add(w->states, record->stream,
                                aggregate_named(w->module, record->aggregate));
@@ -68,7 +69,12 @@ load_record(void *context, const bus_record *record, bus_error *err)
     state->version = record->version;
     if (state->faulty || state->aggregate == NULL)
         return BUS_OK; /* a durable refusal's stream, or one of a newer contract */
-    if (fold_record(w, state, record, &fault) != BUS_OK) {
+    rc = fold_record(w, state, record, &fault);
+    if (bus_is_outage(rc)) {
+        *err = fault;
+        return rc;
+    }
+    if (rc != BUS_OK) {
         batch_quarantine(w, record->stream, record->offset, &fault);
         state->faulty = true;
     }
@@ -103,16 +109,23 @@ compare_ids(const void *a, const void *b)
 static bus_code
 load_snapshot(void *context, const bus_snapshot *snapshot, bus_error *err)
 {
-    bus_writer          *w = ((batch *)context)->w;
+    batch               *b = context;
+    bus_writer          *w = b->w;
     const bus_aggregate *aggregate = aggregate_named(w->module, snapshot->aggregate);
     bus_error            unfit = {0};
     bus_state           *state;
+    bus_code             rc;
 
-    (void)err;
     if (aggregate == NULL)
         return BUS_OK;
     state = bus_states_add(w->states, snapshot->stream, aggregate);
-    if (bus_snapshot_open(batch_form_of(w, aggregate), snapshot, state->data, &unfit) != BUS_OK) {
+    rc = bus_snapshot_open(batch_form_of(w, aggregate), snapshot, w->personal, b->arena,
+                           state->data, &unfit);
+    if (bus_is_outage(rc)) {
+        *err = unfit;
+        return rc;
+    }
+    if (rc != BUS_OK) {
         if (unfit.code != BUS_CONFLICT) /* those of another shape are many after an upgrade */
             bus_log_warn("writer.snapshot_unfit", BUS_KV("domain", w->domain),
                          BUS_KV_ID("stream", snapshot->stream), BUS_KV_ERR(&unfit));
@@ -151,18 +164,26 @@ read_streams(batch *b, const bus_id *streams, int count, bus_error *err)
 bus_code
 batch_load(batch *b, bus_error *err)
 {
-    bus_writer *w = b->w;
-    bus_id     *missing = BUS_ARENA_ARRAY(b->arena, bus_id, (size_t)b->count);
-    int         count = 0, unique = 0;
-    bus_code    rc = BUS_OK;
+    bus_writer  *w = b->w;
+    bus_id      *missing = BUS_ARENA_ARRAY(b->arena, bus_id, (size_t)b->count);
+    bus_subjects subjects = {0};
+    int          count = 0, unique = 0;
+    bus_code     rc = BUS_OK;
 
     for (int i = 0; i < b->count; i++) {
         const item *it = &b->items[i];
 
         if (it->status == ITEM_OPEN && (b->load_new || it->message->on != BUS_ON_NEW) &&
-            bus_states_find(w->states, it->cmd->stream) == NULL)
+            bus_states_find(w->states, it->cmd->stream) == NULL) {
             missing[count++] = it->cmd->stream;
+            if (w->any_personal)
+                bus_subjects_add(&subjects, it->cmd->tenant, it->cmd->stream, b->arena);
+        }
     }
+    if (subjects.count > 0 && w->personal != NULL &&
+        (rc = bus_personal_prepare(w->personal, subjects.items, subjects.count, false, err)) !=
+            BUS_OK)
+        return rc;
     if (count > 0) {
         qsort(missing, (size_t)count, sizeof(*missing), compare_ids);
         for (int i = 0; i < count; i++)

@@ -3,6 +3,7 @@
 #include "bus/contract/codec.h"
 #include "bus/runtime/batch.h"
 #include "bus/runtime/derive.h"
+#include "bus/runtime/fold.h"
 #include "bus/runtime/sends.h"
 
 bus_reply
@@ -49,26 +50,57 @@ first_problem(batch *b, const bus_problems *problems)
                             problems->items[0].message);
 }
 
+/* How personal members come: a client's and a reaction's in clear, where a reaction may have read a
+ * tombstone; a sent command's as they stood in the log. */
+static bus_personal_form
+form_of(bus_origin origin)
+{
+    switch (origin) {
+    case BUS_ORIGIN_CLIENT: return BUS_PERSONAL_CLEAR;
+    case BUS_ORIGIN_SEND:
+    case BUS_ORIGIN_ANSWER: return BUS_PERSONAL_SEALED;
+    case BUS_ORIGIN_REACTION:
+    case BUS_ORIGIN_WAKE: return BUS_PERSONAL_OPENED;
+    }
+    BUS_UNREACHABLE();
+}
+
+/* What came from the log cannot be read: for now, when the keys are out of reach, or ever. */
+static bool
+unreadable(batch *b, item *it, bus_code rc, const bus_error *err)
+{
+    bool outage = bus_is_outage(rc);
+
+    batch_settle(it, outage ? BUS_ANSWER_FAILED : BUS_ANSWER_INVALID,
+                 outage ? "UNAVAILABLE" : "INVALID", bus_arena_printf(b->arena, "%s", err->text));
+    return false;
+}
+
 static bool
 decode_data(batch *b, item *it)
 {
     const bus_runtime_options *options = b->w->options;
     bus_problems               problems = {0};
     bus_error                  err;
+    bus_code                   rc;
 
     if (it->message->by == BUS_BY_ANSWER) {
         it->data = BUS_ARENA_NEW(b->arena, bus_answer);
-        if (bus_answer_decode(it->cmd->data, options->contracts, options->contracts_count, b->arena,
-                              it->data, &err) == BUS_OK)
-            return true;
-        batch_settle(it, BUS_ANSWER_INVALID, "INVALID", bus_arena_printf(b->arena, "%s", err.text));
-        return false;
+        rc = bus_answer_decode(it->cmd->data, options->contracts, options->contracts_count,
+                               b->w->personal, it->cmd->tenant, b->arena, it->data, &err);
+        return rc == BUS_OK || unreadable(b, it, rc, &err);
     }
     it->data = bus_arena_alloc(b->arena, it->message->shape->size);
-    if (bus_decode(it->message->shape, it->cmd->data, b->arena, it->data, &problems) == BUS_OK)
+    if (bus_decode_as(form_of(it->cmd->origin), it->message->shape, it->cmd->data, b->arena,
+                      it->data, &problems) != BUS_OK) {
+        batch_settle(it, BUS_ANSWER_INVALID, "INVALID", first_problem(b, &problems));
+        return false;
+    }
+    if (it->cmd->origin != BUS_ORIGIN_SEND)
         return true;
-    batch_settle(it, BUS_ANSWER_INVALID, "INVALID", first_problem(b, &problems));
-    return false;
+    rc = bus_personal_open(b->w->personal, it->cmd->tenant, it->cmd->stream, it->message->shape,
+                           it->data, b->arena, &err);
+    return rc == BUS_OK || unreadable(b, it, rc, &err);
 }
 
 /* May a command of this origin be this message? A client never reaches internal ones. */

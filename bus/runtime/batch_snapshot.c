@@ -24,12 +24,15 @@ is_due(const bus_writer *w, const bus_state *state)
            state->version - state->kept >= w->options->snapshot_events;
 }
 
-static bus_snapshot
-snapshot_of(batch *b, bus_state *state)
+/* False: it is not to be kept, or cannot be now. */
+static bool
+make_snapshot(batch *b, bus_state *state, bus_snapshot *out)
 {
     bus_writer  *w = b->w;
     int          partition = bus_id_partition(state->stream, w->partitions);
     bus_buf      bytes = {0};
+    bus_error    err = {0};
+    bus_code     rc;
     bus_snapshot s = {.stream = state->stream,
                       .tenant = state->tenant,
                       .partition = (uint16_t)partition,
@@ -38,12 +41,15 @@ snapshot_of(batch *b, bus_state *state)
                       .version = state->version,
                       .snapshot_version = state->aggregate->snapshot_version};
 
-    bus_snapshot_seal(batch_form_of(w, state->aggregate), state->tenant, state->stream,
-                      state->version, state->data, &bytes);
+    rc = bus_snapshot_seal(batch_form_of(w, state->aggregate), state->tenant, state->stream,
+                           state->version, state->data, w->personal, b->arena, &bytes, &err);
     s.state = batch_keep(b, &bytes);
     /* Also if it fails: then it is tried again after as many events, not with every batch. */
     state->kept = state->version;
-    return s;
+    *out = s;
+    if (rc != BUS_OK && rc != BUS_NOT_FOUND)
+        bus_log_warn("writer.snapshots_failed", BUS_KV("domain", w->domain), BUS_KV_ERR(&err));
+    return rc == BUS_OK;
 }
 
 void
@@ -63,8 +69,8 @@ batch_snapshots(batch *b)
 
         if (!is_due(w, state) || !w->leases[bus_id_partition(state->stream, w->partitions)].held)
             continue;
-        snapshots[count] = snapshot_of(b, state);
-        bytes += snapshots[count++].state.len;
+        if (make_snapshot(b, state, &snapshots[count]))
+            bytes += snapshots[count++].state.len;
     }
     if (count == 0)
         return;

@@ -94,12 +94,13 @@ struct bus_courier {
     char        reader[96], part[BUS_MEMBERS_PART_BYTES];
     bool        reactions;
 
-    bus_store  *home_store, *log_store;
-    bus_client *client;
-    bus_follow *follow;
-    bus_owners *owners;
-    bus_bell    bell;
-    bus_arena   arena;
+    bus_store    *home_store, *log_store;
+    bus_client   *client;
+    bus_follow   *follow;
+    bus_owners   *owners;
+    bus_personal *personal; /* of reactions; sends travel as they stand */
+    bus_bell      bell;
+    bus_arena     arena;
 
     int partitions;
     struct {
@@ -312,8 +313,8 @@ take_reactions(bus_courier *c, const bus_record *record, bool parked, bus_error 
             reaction = &c->module->reactions[i];
     if (reaction == NULL)
         return BUS_OK;
-    rc = bus_event_of_record(c->options->contracts, c->options->contracts_count, record, &c->arena,
-                             &seen, err);
+    rc = bus_event_of_record(c->options->contracts, c->options->contracts_count, record,
+                             c->personal, &c->arena, &seen, err);
     if (rc != BUS_OK)
         return rc;
     r = (reacting){.reaction = reaction, .event = &seen, .out = {.arena = &c->arena}};
@@ -495,6 +496,7 @@ park_record(bus_courier *c, const bus_record *record, const bus_error *why)
         remember_parking(c, record->stream, record->partition, record->offset, why->text);
 }
 
+/* An outage of the keys says nothing about the event: it is read again later. */
 static bus_code
 take_record(bus_courier *c, const bus_record *record, bool parked)
 {
@@ -502,7 +504,9 @@ take_record(bus_courier *c, const bus_record *record, bool parked)
     bus_code  rc = c->reactions ? take_reactions(c, record, parked, &err)
                                 : take_sends(c, record, parked, &err);
 
-    if (rc != BUS_OK)
+    if (bus_is_outage(rc) && !parked)
+        store_trouble(c, "reading personal data", &err);
+    else if (rc != BUS_OK)
         park_record(c, record, &err);
     return rc;
 }
@@ -950,6 +954,7 @@ read_log(bus_courier *c)
     bus_record *records;
     bus_error   err = {0};
     int         count, room = EVENTS_MAX - c->events_count;
+    bool        held_up[BUS_PARTITIONS_MAX] = {false}, waits = false;
     bus_code    rc;
 
     if (room <= 0)
@@ -959,18 +964,25 @@ read_log(bus_courier *c)
     if (rc != BUS_OK)
         store_trouble(c, "reading the log", &err);
     for (int i = 0; i < count; i++) {
+        uint16_t partition = records[i].partition;
         parking *p = parking_of(c, records[i].stream);
 
-        c->place[records[i].partition].read = records[i].offset;
-        if (p == NULL)
-            (void)take_record(c, &records[i], false);
-        else
+        if (held_up[partition])
+            continue;
+        if (p != NULL)
             p->skipped = records[i].offset;
+        else if (bus_is_outage(take_record(c, &records[i], false)))
+            held_up[partition] = true;
+        if (held_up[partition])
+            bus_follow_partition(c->follow, partition, records[i].offset - 1);
+        else
+            c->place[partition].read = records[i].offset;
+        waits = waits || held_up[partition];
     }
     atomic_store(&c->behind, bus_follow_behind(c->follow) + c->events_count);
     if (rc == BUS_OK && bus_follow_caught_up(c->follow))
         atomic_store(&c->caught_up, true);
-    return rc == BUS_OK && count > 0;
+    return rc == BUS_OK && count > 0 && !waits;
 }
 
 static bool
@@ -1056,6 +1068,7 @@ free_courier(bus_courier *c)
         c->options->store->close(c->log_store);
     if (c->home_store != NULL)
         c->options->store->close(c->home_store);
+    bus_personal_destroy(c->personal);
     bus_bell_fini(&c->bell);
     bus_arena_fini(&c->arena);
     free(c);
@@ -1070,6 +1083,8 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
     c->partitions = options->partitions;
     bus_bell_init(&c->bell);
     c->owners = bus_owners_create(options);
+    if (c->reactions)
+        c->personal = bus_runtime_personal(options, c->reader);
     if ((rc = bus_runtime_store(options, c->home, c->reader, &c->home_store, err)) != BUS_OK ||
         (rc = bus_runtime_store(options, c->domain, c->reader, &c->log_store, err)) != BUS_OK ||
         (rc = options->store->create_domain(c->log_store, c->domain, c->partitions, err)) !=

@@ -1,25 +1,94 @@
 /* fold.c - events into rows.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/fold.h"
-#include "bus/contract/upcast.h"
 #include "bus/module/decision.h"
 #include "bus/runtime/sends.h"
 
 #include <stdio.h>
 #include <string.h>
 
+bool
+bus_is_outage(bus_code code)
+{
+    return code == BUS_UNAVAILABLE || code == BUS_DENIED;
+}
+
+bus_code
+bus_prepare_records(bus_personal *personal, const bus_message *const *types,
+                    const bus_record *records, int count, bus_arena *arena, bus_error *err)
+{
+    bus_subjects subjects = {0};
+
+    for (int i = 0; i < count; i++)
+        if (types[i] != NULL && types[i]->shape->personal)
+            bus_subjects_add(&subjects, records[i].tenant, records[i].stream, arena);
+    if (subjects.count == 0 || personal == NULL)
+        return BUS_OK;
+    return bus_personal_prepare(personal, subjects.items, subjects.count, false, err);
+}
+
+bool
+bus_contract_is_personal(const bus_contract *contract)
+{
+    for (int a = 0; a < contract->aggregates_count; a++)
+        for (int i = 0; i < contract->aggregates[a]->events_count; i++)
+            if (contract->aggregates[a]->events[i]->shape->personal)
+                return true;
+    return false;
+}
+
+typedef struct {
+    const bus_contract *contract;
+    bus_subjects        subjects;
+    bus_arena           arena;
+} collecting;
+
+static bus_code
+collect_subject(void *context, const bus_record *record, bus_error *err)
+{
+    collecting        *c = context;
+    const bus_message *type = bus_contract_event(c->contract, record->type);
+
+    (void)err;
+    if (type != NULL && type->shape->personal)
+        bus_subjects_add(&c->subjects, record->tenant, record->stream, &c->arena);
+    return BUS_OK;
+}
+
+/* The page is read twice, which is far less than a question for each key. */
+bus_code
+bus_read_records(const bus_store_ops *ops, bus_store *st, const bus_contract *contract,
+                 uint16_t partition, int64_t after, int limit, bus_personal *personal,
+                 bus_record_visit visit, void *context, bus_error *err)
+{
+    collecting c = {.contract = contract};
+    bus_code   rc = BUS_OK;
+
+    if (personal != NULL && bus_contract_is_personal(contract)) {
+        rc = ops->read(st, contract->module, partition, after, limit, collect_subject, &c, err);
+        if (rc == BUS_OK)
+            rc = bus_personal_prepare(personal, c.subjects.items, c.subjects.count, false, err);
+        bus_arena_fini(&c.arena);
+    }
+    if (rc != BUS_OK)
+        return rc;
+    return ops->read(st, contract->module, partition, after, limit, visit, context, err);
+}
+
 bus_code
 bus_event_of_record(const bus_contract *const *contracts, int count, const bus_record *record,
-                    bus_arena *arena, bus_event *out, bus_error *err)
+                    bus_personal *personal, bus_arena *arena, bus_event *out, bus_error *err)
 {
     const bus_message *type = bus_find_event(contracts, count, record->type);
     bus_actor          actor;
     void              *data;
+    bus_code           rc;
 
     if (type == NULL)
         return bus_fail(err, BUS_NOT_FOUND, "unknown event %.*s", BUS_STR_ARG(record->type));
-    if (bus_event_decode(&type, record->data, arena, &data, err) != BUS_OK)
-        return err->code;
+    if ((rc = bus_personal_event(personal, record->tenant, record->stream, &type, record->data,
+                                 arena, &data, err)) != BUS_OK)
+        return rc;
     if (bus_actor_decode(record->actor, &actor, err) != BUS_OK)
         return bus_fail(err, BUS_FAULT, "%s: its actor cannot be read", type->type);
     *out = (bus_event){.type = type,
@@ -179,8 +248,8 @@ bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version, bus_e
     row->loaded = true;
     if (body.at == NULL)
         return BUS_OK;
-    if (bus_decode(fold->view->of->row, without_prefix(body, fold->arena), fold->arena, row->row,
-                   &problems) != BUS_OK)
+    if (bus_decode_as(BUS_PERSONAL_OPENED, fold->view->of->row, without_prefix(body, fold->arena),
+                      fold->arena, row->row, &problems) != BUS_OK)
         return bus_fail(err, BUS_INVALID, "a row of %s: %s: %s", fold->view->of->name,
                         problems.items[0].pointer, problems.items[0].message);
     row->there = true;

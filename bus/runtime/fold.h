@@ -9,15 +9,31 @@
 
 #include "bus/base/arena.h"
 #include "bus/module/module.h"
+#include "bus/personal/personal.h"
 #include "bus/store/store.h"
 
 #include <uthash.h>
 
-/* A record as an event, in its newest version. BUS_NOT_FOUND: no contract here knows its type (a
- * durable refusal, or newer than we are). BUS_FAULT: its data breaks its contract. */
+/* A record as an event in its newest version, its personal members in clear or tombstones; personal
+ * may be NULL for contracts without any. BUS_NOT_FOUND: no contract here knows its type (a durable
+ * refusal, or newer than we are). BUS_FAULT: its data breaks its contract. BUS_UNAVAILABLE,
+ * BUS_DENIED: the keys of personal data; the same record may be read later (bus_is_outage). */
 BUS_CHECKED bus_code bus_event_of_record(const bus_contract *const *contracts, int count,
-                                         const bus_record *record, bus_arena *arena, bus_event *out,
+                                         const bus_record *record, bus_personal *personal,
+                                         bus_arena *arena, bus_event *out, bus_error *err);
+/* Fetches the keys that these records need, all at once; types[i] NULL: that one is not read. */
+BUS_CHECKED bus_code bus_prepare_records(bus_personal *personal, const bus_message *const *types,
+                                         const bus_record *records, int count, bus_arena *arena,
                                          bus_error *err);
+/* store->read of a page, the keys that its events need fetched before visit is called. */
+BUS_CHECKED bus_code bus_read_records(const bus_store_ops *ops, bus_store *st,
+                                      const bus_contract *contract, uint16_t partition,
+                                      int64_t after, int limit, bus_personal *personal,
+                                      bus_record_visit visit, void *context, bus_error *err);
+/* Has some event of it personal members? */
+bool bus_contract_is_personal(const bus_contract *contract);
+/* Nothing is wrong with the event: to be tried again instead of parked. */
+bool bus_is_outage(bus_code code);
 
 typedef struct bus_row {
     struct {

@@ -48,6 +48,19 @@ bus_runtime_views_store(const bus_runtime_options *options, const char *applicat
     return options->store->open(out, &store_options, err);
 }
 
+bus_personal *
+bus_runtime_personal(const bus_runtime_options *options, const char *application)
+{
+    const bus_personal_options personal = {.store = options->key_store,
+                                           .url = options->store_options.url,
+                                           .application = application,
+                                           .masters = options->master_keys,
+                                           .clock = options->clock != NULL ? options->clock
+                                                                           : bus_clock_system()};
+
+    return options->key_store == NULL ? NULL : bus_personal_create(&personal);
+}
+
 bus_owners *
 bus_owners_create(const bus_runtime_options *options)
 {

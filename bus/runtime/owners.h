@@ -27,4 +27,7 @@ BUS_CHECKED bus_code bus_runtime_views_store(const bus_runtime_options *options,
                                              const char *application, bus_store **out,
                                              bus_error *err);
 
+/* Personal data for one thread; NULL without keys. Destroyed by the caller. */
+bus_personal *bus_runtime_personal(const bus_runtime_options *options, const char *application);
+
 #endif

@@ -67,7 +67,8 @@ struct bus_projector {
     const bus_contract        *contract;
     const bus_runtime_options *options;
     const char                *home;
-    bus_store                 *store; /* of views and checkpoints: the default database */
+    bus_personal              *personal; /* NULL: there are no keys here */
+    bus_store                 *store;    /* of views and checkpoints: the default database */
     source                     sources[SOURCES_MAX];
     int                        sources_count;
     table                     *tables;
@@ -340,26 +341,41 @@ followed(const bus_projector *p, const bus_message *type)
     return false;
 }
 
-/* Reads the events that some view follows; one that cannot be read is parked by each of them. */
-static void
-decode(bus_projector *p, harvest *h)
+/* Reads the events that some view follows; one that cannot be read is parked by each of them. Not
+ * BUS_OK: the keys of personal data are out of reach. */
+static bus_code
+decode(bus_projector *p, harvest *h, bus_error *out)
 {
-    for (int i = 0; i < h->count; i++) {
-        const bus_contract *contract = p->sources[h->source[i]].contract;
-        const bus_message  *type =
-            bus_message_newest(bus_contract_event(contract, h->records[i].type));
-        bus_error err = {0};
+    const bus_message **types =
+        BUS_ARENA_ARRAY(&p->arena, const bus_message *, (size_t)h->count + 1);
+    bus_code rc;
 
-        if (type == NULL || !followed(p, type))
+    for (int i = 0; i < h->count; i++) {
+        types[i] = bus_contract_event(p->sources[h->source[i]].contract, h->records[i].type);
+        if (types[i] != NULL && !followed(p, bus_message_newest(types[i])))
+            types[i] = NULL;
+    }
+    rc = bus_prepare_records(p->personal, types, h->records, h->count, &p->arena, out);
+    for (int i = 0; rc == BUS_OK && i < h->count; i++) {
+        const bus_contract *contract = p->sources[h->source[i]].contract;
+        bus_error           err = {0};
+        bus_code            read;
+
+        if (types[i] == NULL)
             continue;
-        if (bus_event_of_record(&contract, 1, &h->records[i], &p->arena, &h->events[i], &err) !=
-            BUS_OK) {
+        read = bus_event_of_record(&contract, 1, &h->records[i], p->personal, &p->arena,
+                                   &h->events[i], &err);
+        if (bus_is_outage(read)) {
+            *out = err;
+            rc = read;
+        } else if (read != BUS_OK) {
             bus_log_error("projector.event_unreadable", BUS_KV("domain", p->home),
                           BUS_KV_ID("stream", h->records[i].stream), BUS_KV_ERR(&err));
-            h->events[i].type = type; /* its folds will fault */
+            h->events[i].type = bus_message_newest(types[i]); /* its folds will fault */
             h->events[i].data = NULL;
         }
     }
+    return rc;
 }
 
 /* Does the table take this event now? Not if it has it already, or leaves its stream out. */
@@ -577,7 +593,7 @@ turn(bus_projector *p, bool *idle, bus_error *err)
     *idle = h.count == 0;
     if (rc != BUS_OK || h.count == 0)
         return rc;
-    decode(p, &h);
+    rc = decode(p, &h, err);
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
         if (p->tables[t].live)
             rc = fold_table(p, t, &h, &chain, err);
@@ -923,6 +939,7 @@ free_projector(bus_projector *p)
     }
     if (p->store != NULL)
         p->options->store->close(p->store);
+    bus_personal_destroy(p->personal);
     bus_bell_fini(&p->bell);
     bus_arena_fini(&p->arena);
     free(p->tables);
@@ -956,6 +973,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     p->tables_count = views_count;
     (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
     init_metrics(p);
+    p->personal = bus_runtime_personal(options, p->part);
     bus_bell_init(&p->bell);
     if (views_count > VIEWS_MAX)
         rc = bus_fail(err, BUS_INVALID, "%s has more than %d views", p->home, VIEWS_MAX);

@@ -58,6 +58,7 @@ typedef struct {
     const bus_store_ops       *ops;
     const bus_rebuild         *what;
     bus_store                 *home;
+    bus_personal              *personal; /* NULL: there are no keys here */
     source                     logs[LOGS_MAX];
     int                        logs_count;
     target                    *targets;
@@ -199,7 +200,7 @@ fold_record(void *context, const bus_record *record, bus_error *err)
         if (type == NULL || !takes(t, at->log, type, record->stream, record->offset))
             continue;
         if (!decoded)
-            rc = bus_event_of_record(&contract, 1, record, &r->rows, &event, err);
+            rc = bus_event_of_record(&contract, 1, record, r->personal, &r->rows, &event, err);
         decoded = rc == BUS_OK;
         if (rc == BUS_OK && (rc = fold_into(r, t, &event, err)) == BUS_FAULT)
             r->again = true; /* its row is spoilt */
@@ -284,8 +285,8 @@ read_partition(rebuild *r, int log, int partition, bus_error *err)
     while (rc == BUS_OK && !r->again && at.last < s->head[partition]) {
         int64_t left = s->head[partition] - at.last, before = at.last;
 
-        rc = r->ops->read(s->store, s->contract->module, (uint16_t)partition, at.last,
-                          left < PAGE ? (int)left : PAGE, fold_record, &at, err);
+        rc = bus_read_records(r->ops, s->store, s->contract, (uint16_t)partition, at.last,
+                              left < PAGE ? (int)left : PAGE, r->personal, fold_record, &at, err);
         if (rc == BUS_OK && at.last == before)
             rc = bus_fail(err, BUS_INVALID, "%s: partition %d ends at offset %lld before its head",
                           s->contract->module, partition, (long long)at.last);
@@ -401,7 +402,7 @@ catch_record(void *context, const bus_record *record, bus_error *err)
     if (!wanted)
         return BUS_OK;
     *c = (caught){.log = at->log, .partition = record->partition, .offset = record->offset};
-    rc = bus_event_of_record(&contract, 1, record, &r->page, &c->event, err);
+    rc = bus_event_of_record(&contract, 1, record, r->personal, &r->page, &c->event, err);
     if (rc == BUS_OK) {
         r->caught_count++;
         return BUS_OK;
@@ -526,8 +527,8 @@ catch_up(rebuild *r, int64_t *behind, bus_error *err)
             reading at = {.r = r, .log = log, .partition = p, .last = s->at[p]};
 
             if (heads[p] > s->at[p] && room > 0)
-                rc = r->ops->read(s->store, s->contract->module, (uint16_t)p, s->at[p], room,
-                                  catch_record, &at, err);
+                rc = bus_read_records(r->ops, s->store, s->contract, (uint16_t)p, s->at[p], room,
+                                      r->personal, catch_record, &at, err);
             room -= (int)(at.last - s->at[p]);
             reached[log][p] = at.last;
             *behind += heads[p] > at.last ? heads[p] - at.last : 0;
@@ -749,6 +750,7 @@ bus_rebuild_run(const bus_runtime_options *options, const bus_rebuild *what, bus
     r->ops = options->store;
     r->what = what;
     r->partitions = options->partitions;
+    r->personal = bus_runtime_personal(options, "shina rebuild");
     r->budget_bytes = options->rebuild_bytes > 0 ? options->rebuild_bytes : BUS_REBUILD_BYTES;
     r->targets = calloc((size_t)what->views_count + 1, sizeof(*r->targets));
     r->caught = calloc(PAGE, sizeof(*r->caught));
@@ -760,6 +762,7 @@ bus_rebuild_run(const bus_runtime_options *options, const bus_rebuild *what, bus
         r->progress.done = r->progress.total;
         what->progress(what->context, &r->progress);
     }
+    bus_personal_destroy(r->personal);
     end(r);
     return rc;
 }

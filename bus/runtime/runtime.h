@@ -11,6 +11,7 @@
 
 #include "bus/base/clock.h"
 #include "bus/module/module.h"
+#include "bus/personal/personal.h"
 #include "bus/store/store.h"
 #include "bus/transport/transport.h"
 
@@ -24,7 +25,11 @@ typedef struct {
     bus_store_options    store_options; /* .url is the default database */
     /* URL of a domain's own database, or NULL for the default. May be NULL. */
     const char *(*url_of)(void *context, const char *domain);
-    void                      *url_context;
+    void *url_context;
+    /* Keys of personal data, in the default database. key_store NULL: what is personal can be
+     * neither read nor written; nothing else needs them. */
+    const bus_key_store_ops   *key_store;
+    const bus_master_keys     *master_keys;
     const bus_transport_ops   *transport_ops;
     bus_transport             *transport;
     const bus_clock           *clock;

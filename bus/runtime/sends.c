@@ -1,20 +1,20 @@
 /* sends.c - what the kernel writes into the log, and reads back.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/sends.h"
-#include "bus/contract/upcast.h"
+#include "bus/runtime/fold.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 void
-bus_sends_encode(const bus_decision *decision, int nth, bus_buf *out)
+bus_sends_encode(const bus_decided_send *sends, int count, int nth, bus_buf *out)
 {
     char text[BUS_ID_TEXT_BYTES];
     char before = '[';
 
-    for (int i = 0; i < decision->sends_count; i++) {
-        const bus_decided_send *s = &decision->sends[i];
+    for (int i = 0; i < count; i++) {
+        const bus_decided_send *s = &sends[i];
 
         if (s->event != nth)
             continue;
@@ -190,7 +190,8 @@ bus_find_event(const bus_contract *const *contracts, int count, bus_str type)
 /* The events of an answer; an event of a newer contract than ours is passed over. */
 static bus_code
 decode_events(const json_t *list, const bus_contract *const *contracts, int contracts_count,
-              bus_arena *arena, bus_answer *out, bus_error *err)
+              bus_personal *personal, bus_id tenant, bus_arena *arena, bus_answer *out,
+              bus_error *err)
 {
     bus_answer_event *events = BUS_ARENA_ARRAY(arena, bus_answer_event, json_array_size(list));
     const json_t     *item;
@@ -203,12 +204,15 @@ decode_events(const json_t *list, const bus_contract *const *contracts, int cont
             bus_find_event(contracts, contracts_count, text_of(item, "type", arena));
         bus_error problem;
         void     *data;
+        bus_code  rc;
 
         if (type == NULL)
             continue;
-        if (bus_event_decode_json(&type, json_object_get(item, "data"), arena, &data, &problem) !=
-            BUS_OK)
-            return bus_fail(err, BUS_INVALID, "an answer's event %s", problem.text);
+        rc = bus_personal_event_json(personal, tenant, out->stream, &type,
+                                     json_object_get(item, "data"), arena, &data, &problem);
+        if (rc != BUS_OK)
+            return bus_fail(err, bus_is_outage(rc) ? rc : BUS_INVALID, "an answer's event %s",
+                            problem.text);
         events[out->events_count++] = (bus_answer_event){.type = type, .data = data};
     }
     return BUS_OK;
@@ -216,7 +220,8 @@ decode_events(const json_t *list, const bus_contract *const *contracts, int cont
 
 bus_code
 bus_answer_decode(bus_str text, const bus_contract *const *contracts, int contracts_count,
-                  bus_arena *arena, bus_answer *out, bus_error *err)
+                  bus_personal *personal, bus_id tenant, bus_arena *arena, bus_answer *out,
+                  bus_error *err)
 {
     json_t  *object = json_loadb(text.at, text.len, 0, NULL);
     bus_code rc = BUS_OK;
@@ -231,8 +236,8 @@ bus_answer_decode(bus_str text, const bus_contract *const *contracts, int contra
     if (out->command == NULL || !id_of(object, "stream", &out->stream))
         rc = bus_fail(err, BUS_INVALID, "an answer without a known command or stream");
     else
-        rc = decode_events(json_object_get(object, "events"), contracts, contracts_count, arena,
-                           out, err);
+        rc = decode_events(json_object_get(object, "events"), contracts, contracts_count, personal,
+                           tenant, arena, out, err);
     json_decref(object);
     return rc;
 }

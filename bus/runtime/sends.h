@@ -9,6 +9,7 @@
 #include "bus/envelope/envelope.h"
 #include "bus/envelope/record.h"
 #include "bus/module/decision.h"
+#include "bus/personal/personal.h"
 
 /* One entry of the column: [{"to","stream","data","answer"}]. */
 typedef struct {
@@ -18,8 +19,9 @@ typedef struct {
     bus_str answer; /* "assignment.driver_answered" or empty */
 } bus_sent;
 
-/* The sends that event `nth` of the decision asked for; nothing is added if there are none. */
-void                 bus_sends_encode(const bus_decision *decision, int nth, bus_buf *out);
+/* Those of the decided sends that event `nth` asked for; nothing is added if there are none. Their
+ * data stands as it is: personal members are encrypted by then. */
+void bus_sends_encode(const bus_decided_send *sends, int count, int nth, bus_buf *out);
 BUS_CHECKED bus_code bus_sends_decode(bus_str text, bus_arena *arena, bus_sent **out, int *count,
                                       bus_error *err);
 
@@ -40,10 +42,11 @@ BUS_CHECKED bus_code bus_refused_decode(bus_str text, bus_arena *arena, bus_refu
 
 /* The data of an answer command, made of the reply to a sent one. */
 void bus_answer_encode(bus_str command, bus_id stream, const bus_reply *reply, bus_buf *out);
-/* contracts: where the command and its events are found. */
+/* contracts: where the command and its events are found; their personal members are opened.
+ * BUS_INVALID, and those of bus_personal_open. */
 BUS_CHECKED bus_code bus_answer_decode(bus_str text, const bus_contract *const *contracts,
-                                       int contracts_count, bus_arena *arena, bus_answer *out,
-                                       bus_error *err);
+                                       int contracts_count, bus_personal *personal, bus_id tenant,
+                                       bus_arena *arena, bus_answer *out, bus_error *err);
 
 /* Finds over all contracts by full type; NULL: unknown. */
 const bus_message *bus_find_command(const bus_contract *const *contracts, int count, bus_str type);

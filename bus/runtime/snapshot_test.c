@@ -52,11 +52,12 @@ reopened(const bus_aggregate *aggregate, void (*change)(bus_snapshot *s, char *b
     bus_snapshot s = {.stream = stream, .tenant = tenant, .version = 9, .snapshot_version = 3};
     bus_code     rc;
 
-    bus_snapshot_seal(&form, tenant, stream, 9, state, &bytes);
+    assert_int_equal(bus_snapshot_seal(&form, tenant, stream, 9, state, NULL, NULL, &bytes, &err),
+                     BUS_OK);
     s.state = bus_buf_str(&bytes);
     if (change != NULL)
         change(&s, bytes.at);
-    rc = bus_snapshot_open(&opening, &s, out, &err);
+    rc = bus_snapshot_open(&opening, &s, NULL, NULL, out, &err);
     if (rc == BUS_OK)
         assert_memory_equal(out, state, STATE_BYTES);
     bus_buf_fini(&bytes);

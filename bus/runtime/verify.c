@@ -3,6 +3,8 @@
  * Pass 0 checks each event by itself and beside its neighbour. What needs a memory (versions of
  * streams, ids of commands, rows of views) is shared out over the passes by a hash.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/contract/codec.h"
+#include "bus/runtime/owners.h"
 #include "bus/runtime/sends.h"
 #include "bus/runtime/verify_internal.h"
 
@@ -215,9 +217,60 @@ check_command(walk *w, const bus_record *record)
     s->version = 1;
 }
 
-/* Decodes the event if this pass needs it, and folds it. */
-static void
-check_content(walk *w, const bus_record *record)
+/* What was encrypted had not been checked: it keeps to its contract, or is a tombstone. */
+static bus_code
+check_opened(const bus_message *type, const void *data, bus_arena *arena, bus_error *err)
+{
+    bus_problems problems = {0};
+    bus_buf      text = {0};
+    void        *again = bus_arena_alloc(arena, type->shape->size);
+    bus_code     rc;
+
+    bus_encode(type->shape, data, &text);
+    rc = bus_decode_as(BUS_PERSONAL_OPENED, type->shape, bus_buf_str(&text), arena, again,
+                       &problems);
+    bus_buf_fini(&text);
+    if (rc != BUS_OK)
+        return bus_fail(err, BUS_FAULT, "%s: %s: %s", type->type, problems.items[0].pointer,
+                        problems.items[0].message);
+    return BUS_OK;
+}
+
+/* What the event sends: personal members are encrypted there as well. */
+static bus_code
+check_sends(walk *w, const bus_record *record, bus_error *err)
+{
+    verify   *v = w->v;
+    bus_sent *sends;
+    bus_error wrong = {0};
+    int       count = 0;
+    bus_code  rc;
+
+    if (record->sends.len == 0)
+        return BUS_OK;
+    rc = bus_sends_decode(record->sends, &w->scratch, &sends, &count, &wrong);
+    for (int i = 0; rc == BUS_OK && i < count; i++) {
+        const bus_message *command =
+            bus_find_command(v->contracts, v->contracts_count, sends[i].to);
+        bus_str opened;
+
+        if (command != NULL)
+            rc = bus_personal_open_data(v->personal, record->tenant, sends[i].stream, command,
+                                        sends[i].data, &w->scratch, &opened, &wrong);
+    }
+    if (bus_is_outage(rc)) {
+        *err = wrong;
+        return rc;
+    }
+    if (rc != BUS_OK)
+        verify_report(v, fault_at(w, BUS_VERIFY_CONTRACT, record), "its sends: %s", wrong.text);
+    return BUS_OK;
+}
+
+/* Decodes the event if this pass needs it, and folds it. Not BUS_OK: the keys of personal data are
+ * out of reach. */
+static bus_code
+check_content(walk *w, const bus_record *record, bus_error *out)
 {
     verify             *v = w->v;
     const bus_contract *contract = v->logs[w->log].contract;
@@ -225,24 +278,38 @@ check_content(walk *w, const bus_record *record)
     bool                fold = type != NULL && verify_views_want(v, w->log, record, type);
     bus_error           err = {0};
     bus_event           event;
+    bus_code            rc;
 
+    if (v->pass == 0) {
+        bus_arena_reset(&w->scratch);
+        if ((rc = check_sends(w, record, out)) != BUS_OK)
+            return rc;
+    }
     if (type == NULL) {
         if (v->pass == 0 && !bus_is_refused_event(record->type))
             verify_report(v, fault_at(w, BUS_VERIFY_CONTRACT, record), "unknown event %.*s",
                           BUS_STR_ARG(record->type));
-        return;
+        return BUS_OK;
     }
     if (!fold && v->pass != 0)
-        return;
+        return BUS_OK;
     bus_arena_reset(&w->scratch);
-    if (bus_event_of_record(&contract, 1, record, fold ? &v->folds : &w->scratch, &event, &err) !=
-        BUS_OK) {
+    rc = bus_event_of_record(&contract, 1, record, v->personal, fold ? &v->folds : &w->scratch,
+                             &event, &err);
+    if (bus_is_outage(rc)) {
+        *out = err;
+        return rc;
+    }
+    if (rc == BUS_OK && v->pass == 0 && type->shape->personal)
+        rc = check_opened(type, event.data, &w->scratch, &err);
+    if (rc != BUS_OK) {
         if (v->pass == 0 || fold)
             verify_report(v, fault_at(w, BUS_VERIFY_CONTRACT, record), "%s", err.text);
-        return;
+        return BUS_OK;
     }
     if (fold)
         verify_views_event(v, w->log, record, &event);
+    return BUS_OK;
 }
 
 static bus_code
@@ -251,7 +318,6 @@ check_record(void *context, const bus_record *record, bus_error *err)
     walk   *w = context;
     verify *v = w->v;
 
-    (void)err;
     if (record->offset > v->logs[w->log].heads[record->partition]) {
         w->done = true; /* written since we began */
         return BUS_OK;
@@ -264,9 +330,8 @@ check_record(void *context, const bus_record *record, bus_error *err)
         check_stream(w, record);
     if (record->nth == 0 && verify_in_pass(v, record->command_id))
         check_command(w, record);
-    check_content(w, record);
     w->last = *record;
-    return BUS_OK;
+    return check_content(w, record, err);
 }
 
 static bus_code
@@ -281,8 +346,8 @@ walk_partition(walk *w, int partition, bus_error *err)
     w->done = false;
     do {
         before = w->last.offset;
-        rc = v->options->store->read(log->store, log->contract->module, (uint16_t)partition, before,
-                                     PAGE, check_record, w, err);
+        rc = bus_read_records(v->options->store, log->store, log->contract, (uint16_t)partition,
+                              before, PAGE, v->personal, check_record, w, err);
         if (rc == BUS_OK)
             rc = verify_views_tighten(v, err);
     } while (rc == BUS_OK && !w->done && w->last.offset > before &&
@@ -511,7 +576,10 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
                   .report = report,
                   .context = context,
                   .counts = counts,
-                  .tighten_bytes = tighten_bytes};
+                  .tighten_bytes = tighten_bytes,
+                  .contracts = contracts,
+                  .contracts_count = contracts_count,
+                  .personal = bus_runtime_personal(options, "shina verify")};
     bus_code rc = BUS_OK;
 
     *counts = (bus_verify_counts){0};
@@ -533,6 +601,7 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
             options->store->close(v.logs[i].views);
         options->store->close(v.logs[i].store);
     }
+    bus_personal_destroy(v.personal);
     bus_arena_fini(&v.folds);
     bus_arena_fini(&v.arena);
     return rc;

@@ -34,6 +34,8 @@ typedef struct {
 
 typedef struct {
     const bus_runtime_options *options;
+    const bus_contract *const *contracts;
+    int                        contracts_count;
     verify_log                *logs;
     int                        logs_count;
     verify_view               *views;
@@ -46,6 +48,7 @@ typedef struct {
     void (*report)(void *context, const bus_verify_fault *fault);
     void              *context;
     bus_verify_counts *counts;
+    bus_personal      *personal; /* NULL: there are no keys here */
 } verify;
 
 /* Bounds of memory, for tests: events of one pass, and bytes of folds before they are made tight.

@@ -18,6 +18,7 @@
 /* One stream's events applied to a new state, as far as a version. */
 typedef struct {
     const bus_contract  *contract;
+    bus_personal        *personal;
     const bus_aggregate *aggregate;
     const bus_record    *record;
     const bus_event     *event;
@@ -66,7 +67,8 @@ replay_record(void *context, const bus_record *record, bus_error *err)
         return BUS_OK;
     r->version = record->version;
     bus_arena_reset(&r->scratch);
-    if (bus_event_of_record(&r->contract, 1, record, &r->scratch, &event, &fault) != BUS_OK ||
+    if (bus_event_of_record(&r->contract, 1, record, r->personal, &r->scratch, &event, &fault) !=
+            BUS_OK ||
         event.type->aggregate != r->aggregate->of) {
         r->unreadable = true;
         return BUS_OK;
@@ -85,6 +87,7 @@ run_replay(const looking *l, const bus_snapshot *s, replay *r, bus_error *err)
     bus_code rc;
 
     r->contract = l->module->contract;
+    r->personal = l->v->personal;
     r->up_to = s->version;
     memset(r->state, 0, r->aggregate->state_size);
     rc = l->v->options->store->load(l->log->store, l->module->contract->module, &s->stream, 1,
@@ -134,7 +137,8 @@ judge(const looking *l, const bus_snapshot *s, const bus_aggregate *aggregate,
 }
 
 static bus_code
-check_one(const looking *l, const bus_snapshot *s, const bus_aggregate *aggregate, bus_error *err)
+check_one(const looking *l, const bus_snapshot *s, const bus_aggregate *aggregate, bus_arena *arena,
+          bus_error *err)
 {
     bus_snapshot_form form = bus_snapshot_form_of(aggregate);
     unsigned char    *kept = malloc(aggregate->state_size);
@@ -146,7 +150,11 @@ check_one(const looking *l, const bus_snapshot *s, const bus_aggregate *aggregat
     if (kept == NULL || plain == NULL)
         abort();
     l->v->counts->snapshots++;
-    rc = bus_snapshot_open(&form, s, kept, &unfit);
+    rc = bus_snapshot_open(&form, s, l->v->personal, arena, kept, &unfit);
+    if (bus_is_outage(rc)) {
+        *err = unfit;
+        goto done;
+    }
     if (rc != BUS_OK) {
         if (rc == BUS_INVALID)
             verify_report(l->v, fault_of(l, s), "%s", unfit.text);
@@ -206,7 +214,7 @@ check_log(looking *l, bus_error *err)
 
             after = l->page[i].stream;
             if (aggregate != NULL)
-                rc = check_one(l, &l->page[i], aggregate, err);
+                rc = check_one(l, &l->page[i], aggregate, &l->arena, err);
         }
     } while (rc == BUS_OK && l->count == PAGE);
     bus_arena_fini(&l->arena);

@@ -7,6 +7,8 @@
 #include "bus/base/failpoint.h"
 #include "bus/contract/codec.h"
 #include "bus/log/log.h"
+#include "bus/runtime/fold.h"
+#include "bus/runtime/owners.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,6 +342,7 @@ free_writer(bus_writer *w)
     batch_forget_quarantine(w);
     w->options->transport_ops->stop(w->server);
     w->options->store->close(w->store);
+    bus_personal_destroy(w->personal);
     bus_states_destroy(w->states);
     bus_recent_destroy(w->recent);
     free(w->forms);
@@ -377,6 +380,8 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
         store_options.url = options->url_of(options->url_context, w->domain);
     (void)snprintf(application, sizeof(application), "shina writer %s", w->domain);
     store_options.application = application;
+    w->any_personal = bus_contract_is_personal(module->contract);
+    w->personal = bus_runtime_personal(options, application);
     if ((rc = default_settings(w, err)) != BUS_OK ||
         (rc = options->store->open(&w->store, &store_options, err)) != BUS_OK ||
         (rc = options->store->create_domain(w->store, w->domain, w->partitions, err)) != BUS_OK ||

@@ -50,6 +50,8 @@ typedef struct bus_writer {
     const char                *domain;
     bus_store                 *store;
     bus_server                *server;
+    bus_personal              *personal;     /* NULL: there are no keys here */
+    bool                       any_personal; /* some event of the module has personal members */
     bus_states                *states;
     bus_recent                *recent;
     bus_snapshot_form         *forms;   /* of the module's aggregates, in their order */

@@ -246,44 +246,54 @@ shina_home_close(shina_home *home)
     }
 }
 
-/* --- the signing key ------------------------------------------------------------------ */
+/* --- the signing key, the master key -------------------------------------------------------- */
 
 static bus_code
-make_key(const char *path, bus_error *err)
+make_key(const char *path, const char *kid, bus_error *err)
 {
     const bus_clock *clock = bus_clock_system();
     unsigned char    secret[KEY_BYTES], base64[2 * KEY_BYTES];
-    char             line[160];
+    char             line[160], mine[HOME_PATH_BYTES + 48];
     int              fd, len;
+    bus_code         rc = BUS_OK;
 
     clock->random(clock->context, secret, sizeof(secret));
     (void)EVP_EncodeBlock(base64, secret, sizeof(secret));
-    len = snprintf(line, sizeof(line), "k1:%s\n", (const char *)base64);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return BUS_OK; /* another made it at the same time */
+    len = snprintf(line, sizeof(line), "%s:%s\n", kid, (const char *)base64);
+    /* Whole or not at all: of several processes that start at once one makes it for all. */
+    (void)snprintf(mine, sizeof(mine), "%s.%ld", path, (long)getpid());
+    fd = open(mine, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return bus_fail(err, BUS_INVALID, "cannot write %.150s: %s", path, strerror(errno));
-    if (write(fd, line, (size_t)len) != len || fsync(fd) != 0 || close(fd) != 0)
-        return bus_fail(err, BUS_FULL, "cannot write %.150s: %s", path, strerror(errno));
-    return BUS_OK;
+        return bus_fail(err, BUS_INVALID, "cannot write %.150s: %s", mine, strerror(errno));
+    if (write(fd, line, (size_t)len) != len || fsync(fd) != 0)
+        rc = bus_fail(err, BUS_FULL, "cannot write %.150s: %s", mine, strerror(errno));
+    (void)close(fd);
+    if (rc == BUS_OK && link(mine, path) != 0 && errno != EEXIST)
+        rc = bus_fail(err, BUS_FULL, "cannot write %.150s: %s", path, strerror(errno));
+    (void)unlink(mine);
+    explicit_bzero(line, sizeof(line));
+    explicit_bzero(secret, sizeof(secret));
+    explicit_bzero(base64, sizeof(base64));
+    return rc;
 }
 
-bus_code
-shina_home_jwt_keys(const shina_home *home, const bus_config *config, char **out, bus_error *err)
+/* The configured keys, or those of the file, which is made if it is not there. */
+static bus_code
+keys_of(const shina_home *home, const char *given, const char *file, const char *kid, bool make,
+        char **out, bus_error *err)
 {
-    const char *given = bus_config_text(config, "SHINA_JWT_KEYS");
-    char        path[HOME_PATH_BYTES + 16], line[512] = "";
-    FILE       *f;
-    bus_code    rc;
+    char     path[HOME_PATH_BYTES + 16], line[512] = "";
+    FILE    *f;
+    bus_code rc;
 
     if (given != NULL) {
         *out = strdup(given);
         return *out != NULL ? BUS_OK : bus_fail(err, BUS_FULL, "no memory");
     }
-    (void)snprintf(path, sizeof(path), "%s/jwt.key", home->dir);
-    if (access(path, F_OK) != 0) {
-        if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK || (rc = make_key(path, err)) != BUS_OK)
+    (void)snprintf(path, sizeof(path), "%s/%s", home->dir, file);
+    if (make && access(path, F_OK) != 0) {
+        if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK ||
+            (rc = make_key(path, kid, err)) != BUS_OK)
             return rc;
     }
     f = fopen(path, "re");
@@ -295,7 +305,23 @@ shina_home_jwt_keys(const shina_home *home, const bus_config *config, char **out
     (void)fclose(f);
     line[strcspn(line, "\r\n")] = '\0';
     *out = strdup(line);
+    explicit_bzero(line, sizeof(line));
     return *out != NULL ? BUS_OK : bus_fail(err, BUS_FULL, "no memory");
+}
+
+bus_code
+shina_home_jwt_keys(const shina_home *home, const bus_config *config, char **out, bus_error *err)
+{
+    return keys_of(home, bus_config_text(config, "SHINA_JWT_KEYS"), "jwt.key", "k1", true, out,
+                   err);
+}
+
+bus_code
+shina_home_master_keys(const shina_home *home, const bus_config *config, bool make, char **out,
+                       bus_error *err)
+{
+    return keys_of(home, bus_config_text(config, "SHINA_MASTER_KEYS"), "master.key", "m1", make,
+                   out, err);
 }
 
 void

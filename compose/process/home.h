@@ -1,6 +1,6 @@
 /* home.h - the folder of the embedded default: $SHINA_HOME.
  *
- *   lock  id  jwt.key  log/  names/ (locks)  run/ (sockets)  postgres/ (data)
+ *   lock  id  jwt.key  master.key  log/  names/ (locks)  run/ (sockets)  postgres/ (data)
  *
  * PostgreSQL does not run as root: then run/ and postgres/ belong to an unprivileged user, and
  * lie under /var/lib/shina/<hash> when that user cannot reach $SHINA_HOME.
@@ -44,6 +44,11 @@ void                 shina_home_close(shina_home *home);
 /* The configured JWT keys, or those of jwt.key, made at the first time. Freed by the caller. */
 BUS_CHECKED bus_code shina_home_jwt_keys(const shina_home *home, const bus_config *config,
                                          char **out, bus_error *err);
+
+/* The configured master keys, or those of master.key, which is made at the first time if `make`.
+ * Wiped and freed by the caller. */
+BUS_CHECKED bus_code shina_home_master_keys(const shina_home *home, const bus_config *config,
+                                            bool make, char **out, bus_error *err);
 
 /* In a child between fork and exec: gives up root for the unprivileged user. */
 void shina_home_drop_root(const shina_home *home);

@@ -6,6 +6,7 @@
 #define bus_transport_nng bus_transport_inproc
 #endif
 #include "compose/process/arguments.h"
+#include "compose/process/keys.h"
 #include "compose/process/migrate.h"
 
 #include <fcntl.h>
@@ -152,7 +153,16 @@ shina_process_find_servers(shina_process *p, bus_error *err)
 bus_code
 shina_process_migrate(shina_process *p, bus_error *err)
 {
-    return shina_migrate(p->servers.database_url, p->config, err);
+    bus_code rc = shina_migrate(p->servers.database_url, p->config, err);
+
+    if (rc == BUS_OK)
+        rc = shina_master_keys(&p->home, p->config, p->servers.database_url, true, &p->master_keys,
+                               err);
+    if (rc == BUS_OK) {
+        p->options.key_store = &bus_key_store_postgres;
+        p->options.master_keys = p->master_keys;
+    }
+    return rc;
 }
 
 /* --- the bus ---------------------------------------------------------------------------- */
@@ -209,6 +219,8 @@ shina_process_open_bus(shina_process *p, bool alone, bus_error *err)
         .url_of = shina_process_url_of,
         .url_context = p,
         .clock = bus_clock_system(),
+        .key_store = p->master_keys == NULL ? NULL : &bus_key_store_postgres,
+        .master_keys = p->master_keys,
         .contracts = shina_contracts,
         .contracts_count = shina_contracts_count,
         .partitions = (int)bus_config_int(p->config, "SHINA_PARTITIONS"),
@@ -322,6 +334,7 @@ shina_process_close(shina_process *p)
         shina_servers_stop(&p->servers);
     for (int i = 0; i < p->parts_count; i++)
         free((void *)(uintptr_t)p->parts[i]);
+    bus_master_keys_destroy(p->master_keys);
     shina_home_close(&p->home);
     free(p);
 }

@@ -22,6 +22,7 @@ typedef struct {
     bool                runs_servers;
     char                name[SHINA_NAME_BYTES]; /* of this process: unique, also in its leases */
     char                bus_url[BUS_URL_BYTES];
+    bus_master_keys    *master_keys; /* from migrate on */
     bus_runtime_options options;
     const char         *parts[SHINA_PARTS_MAX]; /* names, for the members; owned */
     int                 parts_count;
@@ -44,7 +45,8 @@ BUS_CHECKED bus_code shina_process_start_servers(shina_process *p, bus_error *er
 /* Waits until the database answers: the configured one, or that of a `shina servers` of the same
  * home. BUS_UNAVAILABLE after a while, BUS_CLOSED when asked to stop meanwhile. */
 BUS_CHECKED bus_code shina_process_find_servers(shina_process *p, bus_error *err);
-/* Every process applies the migrations when it starts: the first one does it. */
+/* Every process applies the migrations when it starts: the first one does it. Then the master keys
+ * are proven to be those of this database (BUS_DENIED). */
 BUS_CHECKED bus_code shina_process_migrate(shina_process *p, bus_error *err);
 
 /* Opens the bus; `alone`: all is in this process unless SHINA_BUS says otherwise. BUS_INVALID: it

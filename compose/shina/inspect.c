@@ -1,7 +1,10 @@
 /* inspect.c - looking at a system: `shina status`, `shina events`, `shina verify`, and `migrate`.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/personal/personal.h"
+#include "bus/runtime/sends.h"
 #include "bus/runtime/verify.h"
 #include "bus/store/store.h"
+#include "compose/process/keys.h"
 #include "compose/process/migrate.h"
 #include "compose/process/registry.h"
 #include "compose/process/servers.h"
@@ -72,6 +75,7 @@ typedef struct {
     shina_servers     servers;
     bus_store_options options;
     const bus_config *config;
+    bus_master_keys  *master_keys; /* NULL until find_keys() */
 } place;
 
 static bus_code
@@ -190,6 +194,45 @@ verb_status(const bus_config *config, int argc, char **argv)
     return status == 200 ? 0 : 1;
 }
 
+/* For what reads personal data: proves the keys, and writes nothing. */
+static bus_code
+find_keys(place *p, bus_error *err)
+{
+    return shina_master_keys(&p->home, p->config, p->servers.database_url, false, &p->master_keys,
+                             err);
+}
+
+static void
+leave_place(place *p)
+{
+    bus_master_keys_destroy(p->master_keys);
+    p->master_keys = NULL;
+}
+
+static bus_personal *
+personal_of_place(const place *p)
+{
+    const bus_personal_options options = {.store = &bus_key_store_postgres,
+                                          .url = p->servers.database_url,
+                                          .application = "shina inspect",
+                                          .masters = p->master_keys,
+                                          .clock = bus_clock_system()};
+
+    return bus_personal_create(&options);
+}
+
+/* A domain's log may lie in a database of its own. */
+static bus_code
+open_log(bus_store **out, place *p, const char *domain, bus_error *err)
+{
+    bus_store_options options = p->options;
+    const char       *own = url_of_place(p, domain);
+
+    if (own != NULL)
+        options.url = own;
+    return bus_store_postgres.open(out, &options, err);
+}
+
 /* --- events
  * -------------------------------------------------------------------------------------------- */
 
@@ -200,15 +243,30 @@ add_member(bus_buf *line, const char *name, bus_str text)
     bus_buf_add_json(line, text);
 }
 
+/* Printing one partition. */
+typedef struct {
+    bus_personal *personal; /* NULL: personal members are printed as they stand in the log */
+    bus_arena     arena;    /* of one event */
+    int64_t       last;     /* offset */
+} printing;
+
 /* CloudEvents 1.0, structured mode, with the log's own attributes. */
 static bus_code
 print_record(void *context, const bus_record *r, bus_error *err)
 {
+    printing          *p = context;
+    const bus_message *type =
+        bus_find_event(shina_contracts, shina_contracts_count, r->type); /* NULL: the kernel's */
+    bus_str  data = r->data;
     bus_buf  line = {0};
     char     text[BUS_ID_TEXT_BYTES];
-    int64_t *last = context;
+    bus_code rc;
 
-    (void)err;
+    bus_arena_reset(&p->arena);
+    if (p->personal != NULL && type != NULL &&
+        (rc = bus_personal_open_data(p->personal, r->tenant, r->stream, type, r->data, &p->arena,
+                                     &data, err)) != BUS_OK)
+        return rc;
     bus_buf_printf(&line, "{\"specversion\":\"1.0\",\"id\":\"%s:%d\"",
                    bus_id_format(r->command_id, text), (int)r->nth);
     bus_buf_printf(&line, ",\"source\":\"shina/%.*s\"", (int)strcspn(r->type.at, "."), r->type.at);
@@ -221,10 +279,10 @@ print_record(void *context, const bus_record *r, bus_error *err)
     if (r->causation_id.len > 0)
         add_member(&line, "causation", r->causation_id);
     bus_buf_add_text(&line, ",\"datacontenttype\":\"application/json\",\"data\":");
-    bus_buf_add_str(&line, r->data);
+    bus_buf_add_str(&line, data);
     (void)printf("%s}\n", line.at);
     bus_buf_fini(&line);
-    *last = r->offset;
+    p->last = r->offset;
     return BUS_OK;
 }
 
@@ -244,7 +302,7 @@ known_domain(const char *domain)
 typedef struct {
     int     only; /* partition, or -1 */
     int64_t after, limit;
-    bool    follow;
+    bool    follow, clear;
 } wish;
 
 static bool
@@ -253,7 +311,10 @@ parse_wish(int argc, char **argv, wish *w)
     const char *after = option_of(argc, argv, "--after"), *limit = option_of(argc, argv, "--limit");
     char       *end;
 
-    *w = (wish){.only = -1, .limit = INT64_MAX, .follow = flag_of(argc, argv, "--follow")};
+    *w = (wish){.only = -1,
+                .limit = INT64_MAX,
+                .follow = flag_of(argc, argv, "--follow"),
+                .clear = flag_of(argc, argv, "--clear")};
     if (after != NULL) {
         w->only = (int)strtol(after, &end, 10);
         if (end == after || *end != ':' || w->only < 0 || w->only >= BUS_PARTITIONS_MAX)
@@ -273,8 +334,8 @@ parse_wish(int argc, char **argv, wish *w)
 
 /* Prints what there is; *some: there was something. */
 static bus_code
-print_partition(bus_store *st, const char *domain, int partition, int64_t *at, int64_t *left,
-                bool *some, bus_error *err)
+print_partition(bus_store *st, const char *domain, int partition, printing *p, int64_t *at,
+                int64_t *left, bool *some, bus_error *err)
 {
     bus_code rc = BUS_OK;
 
@@ -282,8 +343,10 @@ print_partition(bus_store *st, const char *domain, int partition, int64_t *at, i
         int64_t before = *at;
         int     room = *left < 1000 ? (int)*left : 1000;
 
-        rc = bus_store_postgres.read(st, domain, (uint16_t)partition, before, room, print_record,
-                                     at, err);
+        p->last = before;
+        rc = bus_store_postgres.read(st, domain, (uint16_t)partition, before, room, print_record, p,
+                                     err);
+        *at = p->last;
         if (*at == before)
             break;
         *left -= *at - before;
@@ -293,7 +356,7 @@ print_partition(bus_store *st, const char *domain, int partition, int64_t *at, i
 }
 
 static bus_code
-print_events(bus_store *st, const char *domain, const wish *w, bus_error *err)
+print_events(bus_store *st, const char *domain, const wish *w, printing *p, bus_error *err)
 {
     int64_t             at[BUS_PARTITIONS_MAX] = {0}, left[BUS_PARTITIONS_MAX];
     bus_arena           arena = {0};
@@ -302,16 +365,16 @@ print_events(bus_store *st, const char *domain, const wish *w, bus_error *err)
     bus_code            rc = bus_store_postgres.partitions(st, domain, &arena, &infos, &count, err);
 
     bus_arena_fini(&arena);
-    for (int p = 0; p < BUS_PARTITIONS_MAX; p++)
-        left[p] = w->limit;
+    for (int i = 0; i < BUS_PARTITIONS_MAX; i++)
+        left[i] = w->limit;
     if (w->only >= 0)
         at[w->only] = w->after;
     do {
         bool some = false;
 
-        for (int p = 0; rc == BUS_OK && p < count; p++)
-            if (w->only < 0 || w->only == p)
-                rc = print_partition(st, domain, p, &at[p], &left[p], &some, err);
+        for (int part = 0; rc == BUS_OK && part < count; part++)
+            if (w->only < 0 || w->only == part)
+                rc = print_partition(st, domain, part, p, &at[part], &left[part], &some, err);
         (void)fflush(stdout);
         if (w->follow && !some)
             (void)usleep(200000);
@@ -322,10 +385,11 @@ print_events(bus_store *st, const char *domain, const wish *w, bus_error *err)
 int
 verb_events(const bus_config *config, int argc, char **argv)
 {
-    static const char *const known[] = {"--after=", "--limit=", "--follow", NULL};
+    static const char *const known[] = {"--after=", "--limit=", "--follow", "--clear", NULL};
     const char              *domain = word_of(argc, argv, known, 0);
     bus_store               *st = NULL;
     bus_error                err = {0};
+    printing                 printed = {0};
     place                    p;
     wish                     w;
     bus_code                 rc;
@@ -341,12 +405,16 @@ verb_events(const bus_config *config, int argc, char **argv)
         (void)fputs("shina events: --after is PARTITION:OFFSET, --limit a number\n", stderr);
         return 2;
     }
-    if ((rc = find_place(&p, config, &err)) == BUS_OK && url_of_place(&p, domain) != NULL)
-        p.options.url = url_of_place(&p, domain);
-    if (rc == BUS_OK && (rc = bus_store_postgres.open(&st, &p.options, &err)) == BUS_OK)
-        rc = print_events(st, domain, &w, &err);
+    if ((rc = find_place(&p, config, &err)) == BUS_OK && w.clear &&
+        (rc = find_keys(&p, &err)) == BUS_OK)
+        printed.personal = personal_of_place(&p);
+    if (rc == BUS_OK && (rc = open_log(&st, &p, domain, &err)) == BUS_OK)
+        rc = print_events(st, domain, &w, &printed, &err);
     if (st != NULL)
         bus_store_postgres.close(st);
+    bus_personal_destroy(printed.personal);
+    bus_arena_fini(&printed.arena);
+    leave_place(&p);
     return rc == BUS_OK ? 0 : failed(&err);
 }
 
@@ -379,12 +447,15 @@ verb_verify(const bus_config *config, int argc, char **argv)
     bus_runtime_options      options = {.store = &bus_store_postgres};
     bus_error                err = {0};
     place                    p;
+    bus_code                 rc;
 
     if (!options_known(argc, argv, known, 0))
         return 2;
-    if (find_place(&p, config, &err) != BUS_OK)
+    if (find_place(&p, config, &err) != BUS_OK || find_keys(&p, &err) != BUS_OK)
         return failed(&err);
     options.store_options = p.options;
+    options.key_store = &bus_key_store_postgres;
+    options.master_keys = p.master_keys;
     options.url_of = url_of_place;
     options.url_context = &p;
     options.clock = bus_clock_system();
@@ -392,8 +463,10 @@ verb_verify(const bus_config *config, int argc, char **argv)
     options.contracts_count = shina_modules_count;
     options.modules = shina_modules;
     options.modules_count = shina_modules_count;
-    if (bus_verify(&options, shina_contracts, shina_modules_count, shina_views, shina_views_count,
-                   print_fault, NULL, &counts, &err) != BUS_OK)
+    rc = bus_verify(&options, shina_contracts, shina_modules_count, shina_views, shina_views_count,
+                    print_fault, NULL, &counts, &err);
+    leave_place(&p);
+    if (rc != BUS_OK)
         return failed(&err);
     (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
                  "%lld views; %lld snapshots; %lld parked, %lld unsure, %lld faults\n",

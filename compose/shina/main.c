@@ -40,9 +40,11 @@ static const struct {
      "Asks /readyz of the shina that listens on SHINA_HTTP, and the database which processes are\n"
      "there. Exit code 1: not ready or not there.\n"
      "  --json   the answer as it came, with \"processes\"\n"},
-    {"events", verb_events, "DOMAIN [--after P:O] [--limit N] [--follow]", "print a domain's log",
+    {"events", verb_events, "DOMAIN [--after P:O] [--limit N] [--follow] [--clear]",
+     "print a domain's log",
      "One JSON object per line, partition by partition.\n"
      "  --after P:O   of partition P only, after offset O\n"
+     "  --clear       personal data decrypted; else it is printed as it stands in the log\n"
      "  --limit N     at most N events per partition\n"
      "  --follow      wait for more; Ctrl-C ends it\n"},
     {"verify", verb_verify, "", "check the log and everything made of it",

@@ -205,27 +205,9 @@ late_s(const struct delivery *s, int64_t at_ms)
 }
 
 static bus_verdict
-stale(const struct delivery *s, const bus_meta *meta, bus_decision *out)
+stale(const struct delivery *s, bus_decision *out)
 {
-    const struct deliveries_settings *rules = meta->settings;
-    char                              text[BUS_MINUTE_TEXT_BYTES];
-
-    return stale_refuse(
-        out, &(struct stale_params){
-                 .last_at = s->last_at,
-                 .last = bus_minute_text(s->last_at, (int32_t)rules->utc_offset_min, text)});
-}
-
-static bus_verdict
-arrive(const struct delivery *s, int64_t arrived_at, const bus_meta *meta, bus_decision *out)
-{
-    return deliveries_emit_arrived(out,
-                                   &(struct deliveries_arrived){.arrived_at = arrived_at,
-                                                                .attempt = s->attempts,
-                                                                .late_s = late_s(s, arrived_at),
-                                                                .customer_id = s->customer_id,
-                                                                .kind = s->kind,
-                                                                .day = day_of(arrived_at, meta)});
+    return stale_refuse(out, &(struct stale_params){.last_at = s->last_at});
 }
 
 static bus_verdict
@@ -239,19 +221,14 @@ decide_arrival(const struct delivery *s, const struct deliveries_record_arrival 
     if (s->arrived_at != 0)
         return bus_accept(out);
     if (cmd->arrived_at < s->last_at)
-        return stale(s, meta, out);
-    return arrive(s, cmd->arrived_at, meta, out);
-}
-
-/* Only tells: what is not awaited any more is no fault of anyone's. */
-static bus_verdict
-decide_note_arrival(const struct delivery *s, const struct deliveries_note_arrival *cmd,
-                    const bus_meta *meta, bus_decision *out)
-{
-    if (s->status != DELIVERIES_STATUS_OUT || !bus_id_equal(cmd->trip_id, s->trip_id) ||
-        s->arrived_at != 0 || cmd->arrived_at < s->last_at)
-        return bus_accept(out);
-    return arrive(s, cmd->arrived_at, meta, out);
+        return stale(s, out);
+    return deliveries_emit_arrived(
+        out, &(struct deliveries_arrived){.arrived_at = cmd->arrived_at,
+                                          .attempt = s->attempts,
+                                          .late_s = late_s(s, cmd->arrived_at),
+                                          .customer_id = s->customer_id,
+                                          .kind = s->kind,
+                                          .day = day_of(cmd->arrived_at, meta)});
 }
 
 /* How far the proof is from the place; false: nobody knows. */
@@ -277,7 +254,7 @@ decide_complete(const struct delivery *s, const struct deliveries_complete *cmd,
     if (!may(s, DELIVERIES_COMPLETE))
         return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
-        return stale(s, meta, out);
+        return stale(s, out);
     if (delivery_check_proof(s, &cmd->pod, delivery_count_unscanned(s), meta, out) == BUS_REFUSED)
         return BUS_REFUSED;
     e.has_distance_m = distance_of(s, &cmd->pod, &e.distance_m);
@@ -304,7 +281,7 @@ decide_complete_partly(const struct delivery *s, const struct deliveries_complet
     if (!may(s, DELIVERIES_COMPLETE_PARTLY))
         return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
-        return stale(s, meta, out);
+        return stale(s, out);
     if (delivery_check_barcodes(s, cmd->barcodes.items, cmd->barcodes.count, out) == BUS_REFUSED)
         return BUS_REFUSED;
     if ((int32_t)cmd->barcodes.count >= delivery_count_left(s))
@@ -327,7 +304,7 @@ decide_fail(const struct delivery *s, const struct deliveries_fail *cmd, const b
     if (!may(s, DELIVERIES_FAIL))
         return delivery_refuse_state(s, out);
     if (at_ms < s->last_at)
-        return stale(s, meta, out);
+        return stale(s, out);
     if (cmd->reason == DELIVERIES_FAILURE_NO_ANSWER && s->outgoing_calls < rules->no_answer_calls)
         return delivery_calls_missing_refuse(
             out, &(struct delivery_calls_missing_params){.needed = rules->no_answer_calls,
@@ -410,7 +387,6 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case DELIVERIES_PLAN: return decide_plan(s, &c->plan, out);
     case DELIVERIES_UNPLAN: return decide_unplan(s, &c->unplan, out);
     case DELIVERIES_START: return decide_start(s, &c->start, meta, out);
-    case DELIVERIES_NOTE_ARRIVAL: return decide_note_arrival(s, &c->note_arrival, meta, out);
     case DELIVERIES_RECORD_ARRIVAL: return decide_arrival(s, &c->record_arrival, meta, out);
     case DELIVERIES_COMPLETE: return decide_complete(s, &c->complete, meta, out);
     case DELIVERIES_COMPLETE_PARTLY:
@@ -586,17 +562,6 @@ on_departed(const bus_event *event, bus_reaction_out *out)
 }
 
 static void
-on_stop_arrived(const bus_event *event, bus_reaction_out *out)
-{
-    const struct trips_stop_arrived *e = event->data;
-
-    for (uint32_t i = 0; i < e->delivery_ids.count; i++)
-        deliveries_react_note_arrival(out, e->delivery_ids.items[i],
-                                      &(struct deliveries_note_arrival){
-                                          .trip_id = event->stream, .arrived_at = e->arrived_at});
-}
-
-static void
 unplan(bus_id trip_id, const bus_id *ids, uint32_t count, bus_str reason, bus_reaction_out *out)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -623,7 +588,6 @@ on_aborted(const bus_event *event, bus_reaction_out *out)
 
 static const bus_reaction reactions[] = {
     {.on = &trips_trip_departed_event, .react = on_departed},
-    {.on = &trips_stop_arrived_event, .react = on_stop_arrived},
     {.on = &trips_trip_cancelled_event, .react = on_cancelled},
     {.on = &trips_trip_aborted_event, .react = on_aborted},
 };

@@ -236,12 +236,6 @@ test_what_trips_say_becomes_commands(void **state)
                  "{'trip_id':'" STORY_STREAM "','driver_id':'" DRIVER
                  "','started_at':1795420800000}");
     then_command("deliveries.start", CALL, "{}");
-    reacts(&deliveries_module, "trips.stop_arrived.v1",
-           "{'seq':1,'arrived_at':1795421000000,'planned_arrival_at':1,'late_s':0,"
-           "'delivery_ids':['" CUSTOMER "','" CALL "']}");
-    then_command("deliveries.note_arrival", CUSTOMER,
-                 "{'trip_id':'" STORY_STREAM "','arrived_at':1795421000000}");
-    then_command("deliveries.note_arrival", CALL, "{}");
     reacts(&deliveries_module, "trips.trip_cancelled.v1",
            "{'reason':'no driver','delivery_ids':['" CUSTOMER "']}");
     then_command("deliveries.unplan", CUSTOMER,
@@ -255,26 +249,6 @@ test_what_trips_say_becomes_commands(void **state)
 
 /* --- at the place ------------------------------------------------------------------------------
  */
-
-/* The trip's arrival is that of its deliveries, unless they know better or are elsewhere. */
-static void
-test_the_trip_tells_the_arrival(void **state)
-{
-    (void)state;
-    one_on_its_way(PVZ);
-    when("deliveries.note_arrival", "{'trip_id':'" TRIP "','arrived_at':1795420799999}");
-    then_nothing_more(); /* before it left */
-    when("deliveries.note_arrival", "{'trip_id':'" CUSTOMER "','arrived_at':1795422000000}");
-    then_nothing_more();
-    when("deliveries.note_arrival", "{'trip_id':'" TRIP "','arrived_at':1795422000000}");
-    then_event("deliveries.arrived.v1", "{'arrived_at':1795422000000}");
-    when("deliveries.note_arrival", "{'trip_id':'" TRIP "','arrived_at':1795423000000}");
-    then_nothing_more();
-    when("deliveries.fail", "{'reason':'REFUSED','at':1795423000000}");
-    then_event("deliveries.failed.v1", "{}");
-    when("deliveries.note_arrival", "{'trip_id':'" TRIP "','arrived_at':1795424000000}");
-    then_nothing_more();
-}
 
 /* 10:00 to 12:00: an arrival at 11:00 is 3600 s early, one at 12:00:00.001 is late. */
 static void
@@ -295,7 +269,7 @@ test_on_time_is_measured_at_arrival(void **state)
     then_event("deliveries.arrived.v1", "{'late_s':0}");
     one_on_its_way(DBS);
     when("deliveries.record_arrival", "{'arrived_at':1795420799999}");
-    then_refused_with("STALE", "{'last_at':1795420800000,'last':'2026-11-23 11:00'}");
+    then_refused_with("STALE", "{'last_at':1795420800000}");
     when("deliveries.record_arrival", "{'arrived_at':1795431600000,'trip_id':'" OTHER_TRIP "'}");
     then_refused("DELIVERY_OTHER_TRIP");
     a_delivery(DBS);
@@ -526,7 +500,6 @@ main(void)
         cmocka_unit_test(test_on_at_most_one_open_trip),
         cmocka_unit_test(test_it_leaves_with_its_trip),
         cmocka_unit_test(test_what_trips_say_becomes_commands),
-        cmocka_unit_test(test_the_trip_tells_the_arrival),
         cmocka_unit_test(test_on_time_is_measured_at_arrival),
         cmocka_unit_test(test_a_buyer_gives_his_code),
         cmocka_unit_test(test_wildberries_takes_what_was_scanned),

@@ -111,10 +111,10 @@ decide_hire(const struct drivers_hire *cmd, const bus_meta *meta, bus_decision *
 
     if (cmd->has_pay && (meta->roles & (BUS_ROLE_ADMIN | BUS_ROLE_SERVICE)) == 0)
         return bus_refuse(out, DRIVER_PAY_BY_ADMIN);
-    bus_claim(out, "driver_phone", cmd->phone_e164, DRIVER_PHONE_TAKEN);
+    bus_claim_personal(out, "driver_phone", cmd->phone_e164, DRIVER_PHONE_TAKEN);
     if (cmd->has_licence) {
         hired.licence = without_blanks(&cmd->licence, text);
-        bus_claim(out, "driver_licence", hired.licence.number, DRIVER_LICENCE_TAKEN);
+        bus_claim_personal(out, "driver_licence", hired.licence.number, DRIVER_LICENCE_TAKEN);
     }
     return drivers_emit_hired(out, &hired);
 }
@@ -126,8 +126,8 @@ change_claim(const char *kind, const char *held, bus_str wanted, const bus_refus
     if (bus_str_is(wanted, held))
         return;
     if (held[0] != '\0')
-        bus_release(out, kind, bus_str_load(held));
-    bus_claim(out, kind, wanted, taken);
+        bus_release_personal(out, kind, bus_str_load(held));
+    bus_claim_personal(out, kind, wanted, taken);
 }
 
 static bus_verdict
@@ -227,9 +227,9 @@ decide_dismiss(const struct driver *s, const struct drivers_dismiss *cmd, const 
     if (s->open_count > 0 || !bus_id_is_nil(s->on_trip))
         return has_trips(s->open_count > 0 ? s->open_count : 1, out);
     if (s->phone[0] != '\0')
-        bus_release(out, "driver_phone", bus_str_load(s->phone));
+        bus_release_personal(out, "driver_phone", bus_str_load(s->phone));
     if (s->licence[0] != '\0')
-        bus_release(out, "driver_licence", bus_str_load(s->licence));
+        bus_release_personal(out, "driver_licence", bus_str_load(s->licence));
     return drivers_emit_dismissed(
         out, &(struct drivers_dismissed){.reason = cmd->reason, .dismissed_at = meta->at_ms});
 }
@@ -292,18 +292,11 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
 
 /* --- it happened -------------------------------------------------------------------------- */
 
-/* A personal value may have been forgotten since: then something longer stands in its place. */
-static void
-remember_claimed(char *to, size_t to_bytes, bus_str value)
-{
-    bus_str_store(to, to_bytes, value.len < to_bytes ? value : BUS_STR(""));
-}
-
 static void
 remember_licence(struct driver *s, const struct drivers_licence *licence)
 {
     s->has_licence = true;
-    remember_claimed(s->licence, sizeof(s->licence), licence->number);
+    bus_str_store(s->licence, sizeof(s->licence), licence->number);
     s->licence_valid_to = licence->valid_to;
     s->categories = 0;
     for (uint32_t i = 0; i < licence->categories.count; i++)
@@ -322,7 +315,7 @@ apply_hired(struct driver *s, const struct drivers_hired *e)
 {
     s->id = e->driver_id;
     s->status = DRIVERS_STATUS_ONBOARDING;
-    remember_claimed(s->phone, sizeof(s->phone), e->phone_e164);
+    bus_str_store(s->phone, sizeof(s->phone), e->phone_e164);
     if (e->has_licence)
         remember_licence(s, &e->licence);
     if (e->has_medical_valid_to)
@@ -349,7 +342,7 @@ apply(void *state, const void *event)
         break;
     case DRIVERS_CONTACT_CHANGED:
         if (e->contact_changed.has_phone_e164)
-            remember_claimed(s->phone, sizeof(s->phone), e->contact_changed.phone_e164);
+            bus_str_store(s->phone, sizeof(s->phone), e->contact_changed.phone_e164);
         break;
     case DRIVERS_ACTIVATED: move(s, DRIVERS_ACTIVATE); break;
     case DRIVERS_RESERVED: driver_apply_reserved(s, &e->reserved); break;

@@ -80,7 +80,6 @@ trip_arrive_stop(const struct trip *s, const struct trips_arrive_stop *cmd, cons
 {
     int64_t arrived_at = bus_meta_business_ms(meta);
     int64_t planned_at;
-    bus_id  ids[TRIP_DELIVERIES_MAX];
 
     if (check_stop(s, cmd->seq, TRIPS_STOP_STATUS_PENDING, out) == BUS_REFUSED)
         return BUS_REFUSED;
@@ -97,13 +96,10 @@ trip_arrive_stop(const struct trip *s, const struct trips_arrive_stop *cmd, cons
     }
     planned_at = s->planned_from_at + (int64_t)s->stops[cmd->seq - 1].arrive_s * 1000;
     return trips_emit_stop_arrived(
-        out, &(struct trips_stop_arrived){
-                 .seq = cmd->seq,
-                 .arrived_at = arrived_at,
-                 .planned_arrival_at = planned_at,
-                 .late_s = (arrived_at - planned_at) / 1000,
-                 .has_delivery_ids = true,
-                 .delivery_ids = {ids, trip_delivery_ids(s, cmd->seq, ids), TRIP_DELIVERIES_MAX}});
+        out, &(struct trips_stop_arrived){.seq = cmd->seq,
+                                          .arrived_at = arrived_at,
+                                          .planned_arrival_at = planned_at,
+                                          .late_s = (arrived_at - planned_at) / 1000});
 }
 
 static bool

@@ -91,7 +91,8 @@ decoded(const char *file, int line, const bus_shape *shape, const char *json)
     bus_problems problems = {0};
     void        *out = bus_arena_alloc(&told.arena, shape->size);
 
-    if (bus_decode(shape, quoted(json), &told.arena, out, &problems) != BUS_OK)
+    if (bus_decode_as(BUS_PERSONAL_OPENED, shape, quoted(json), &told.arena, out, &problems) !=
+        BUS_OK)
         fail_at(file, line, "breaks the contract at \"%s\": %s", problems.items[0].pointer,
                 problems.items[0].message);
     return out;
@@ -316,8 +317,8 @@ decide(const bus_message *type, const void *data)
         void                    *again = bus_arena_alloc(&told.arena, e->type->shape->size);
 
         /* What is emitted must read back: the log is JSON. */
-        if (bus_decode(e->type->shape, encoded(e->type->shape, e->data), &told.arena, again,
-                       &problems) != BUS_OK)
+        if (bus_decode_as(BUS_PERSONAL_OPENED, e->type->shape, encoded(e->type->shape, e->data),
+                          &told.arena, again, &problems) != BUS_OK)
             fail_at(__FILE__, __LINE__, "%s emitted %.*s, which breaks its contract at \"%s\": %s",
                     e->type->type, BUS_STR_ARG(encoded(e->type->shape, e->data)),
                     problems.items[0].pointer, problems.items[0].message);
@@ -609,7 +610,7 @@ fold(const bus_event *event, bus_id id)
     /* What is kept must read back: rows are JSON between batches. */
     body = encoded(shape, told.rows[i].row);
     again = bus_arena_alloc(&told.arena, shape->size);
-    if (bus_decode(shape, body, &told.arena, again, &problems) != BUS_OK)
+    if (bus_decode_as(BUS_PERSONAL_OPENED, shape, body, &told.arena, again, &problems) != BUS_OK)
         fail_at(__FILE__, __LINE__, "%s made the row %.*s, which breaks its contract at \"%s\": %s",
                 event->type->type, BUS_STR_ARG(body), problems.items[0].pointer,
                 problems.items[0].message);

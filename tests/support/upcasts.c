@@ -23,7 +23,8 @@ try_example(const bus_message *type, const json_t *example)
     bus_error          err;
     void              *data, *again;
 
-    if (bus_event_decode_json(&read_as, example, &arena, &data, &err) != BUS_OK)
+    if (bus_event_decode_json(BUS_PERSONAL_CLEAR, &read_as, example, NULL, NULL, &arena, &data,
+                              &err) != BUS_OK)
         fail_msg("%s: %s", type->type, err.text);
     assert_null(read_as->upcast_to);
     bus_encode(read_as->shape, data, &out);

@@ -200,7 +200,7 @@ fold_record(void *context, const bus_record *record, bus_error *err)
     bus_code   rc;
 
     kept.data = bus_arena_copy(&w->arena, record->data.at, record->data.len);
-    rc = bus_event_of_record(contracts, 1, &kept, &w->arena, &event, err);
+    rc = bus_event_of_record(contracts, 1, &kept, NULL, &w->arena, &event, err);
     for (int i = 0; rc == BUS_OK && i < 2; i++) {
         w->folds[i].view = views[i];
         w->folds[i].arena = &w->arena;
@@ -557,7 +557,7 @@ keep_snapshot(world *w, int32_t version, int64_t skew)
 
     memset(&state, 0x77, sizeof(state)); /* between the members, as another stack would have it */
     add_to(&state, (int64_t)version * (version - 1) / 2 + skew, version);
-    bus_snapshot_seal(&form, s.tenant, stream, version, &state, &bytes);
+    ok(w, bus_snapshot_seal(&form, s.tenant, stream, version, &state, NULL, NULL, &bytes, &w->err));
     s.state = bus_buf_str(&bytes);
     ok(w, OPS.snapshots_write(w->st, "things", &s, 1, &w->err));
     bus_buf_fini(&bytes);

@@ -75,16 +75,18 @@ test_a_wrong_master_key_is_found_out_at_start(void **state)
 
     (void)state;
     assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, &err), BUS_OK);
-    assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, &err), BUS_OK);
-    assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, &err), BUS_OK);
-    assert_int_equal(bus_master_keys_check(wrong, &bus_key_store_memory, url, &err), BUS_DENIED);
+    assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, true, &err), BUS_OK);
+    assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, true, &err), BUS_OK);
+    assert_int_equal(bus_master_keys_check(wrong, &bus_key_store_memory, url, true, &err),
+                     BUS_DENIED);
     assert_non_null(strstr(err.text, "the key of k1 is not the one"));
     /* another kid: fine as long as nothing was wrapped by the first */
-    assert_int_equal(bus_master_keys_check(other, &bus_key_store_memory, url, &err), BUS_OK);
+    assert_int_equal(bus_master_keys_check(other, &bus_key_store_memory, url, true, &err), BUS_OK);
     use(right, url);
-    assert_int_equal(bus_master_keys_check(other, &bus_key_store_memory, url, &err), BUS_DENIED);
+    assert_int_equal(bus_master_keys_check(other, &bus_key_store_memory, url, true, &err),
+                     BUS_DENIED);
     assert_non_null(strstr(err.text, "lacks k1"));
-    assert_int_equal(bus_master_keys_check(both, &bus_key_store_memory, url, &err), BUS_OK);
+    assert_int_equal(bus_master_keys_check(both, &bus_key_store_memory, url, true, &err), BUS_OK);
     bus_key_store_memory.close(keep);
     bus_master_keys_destroy(right);
     bus_master_keys_destroy(wrong);

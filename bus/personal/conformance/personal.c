@@ -378,9 +378,14 @@ static void
 test_bytes_of_a_subject(void **state)
 {
     bus_personal *p = created(masters);
+    bus_subject   of = {tenant, stream};
     bus_str       sealed, out;
 
     (void)state;
+    assert_int_equal(bus_personal_seal_bytes(p, tenant, stream, "snapshot post.letter",
+                                             BUS_STR("no key yet"), &arena, &sealed, &err),
+                     BUS_NOT_FOUND);
+    assert_int_equal(bus_personal_prepare(p, &of, 1, true, &err), BUS_OK);
     assert_int_equal(bus_personal_seal_bytes(p, tenant, stream, "snapshot post.letter",
                                              BUS_STR("Anna\0rude"), &arena, &sealed, &err),
                      BUS_OK);
