@@ -227,6 +227,8 @@ shina_process_open_bus(shina_process *p, bool alone, bus_error *err)
         .process = p->name,
         .states_bytes_max = (size_t)bus_config_int(p->config, "SHINA_STATES_BYTES"),
         .batch_max = (int)bus_config_int(p->config, "SHINA_BATCH"),
+        .rebuild_bytes = (size_t)bus_config_int(p->config, "SHINA_REBUILD_BYTES"),
+        .view_grace_ms = 1000 * bus_config_int(p->config, "SHINA_VIEW_GRACE_S"),
         .snapshot_events = (int)bus_config_int(p->config, "SHINA_SNAPSHOT_EVENTS"),
     };
     if ((rc = choose_transport(p, alone, err)) != BUS_OK)

@@ -4,10 +4,8 @@
 #include "bus/runtime/sends.h"
 #include "bus/runtime/verify.h"
 #include "bus/store/store.h"
-#include "compose/process/keys.h"
 #include "compose/process/migrate.h"
-#include "compose/process/registry.h"
-#include "compose/process/servers.h"
+#include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
 #include <curl/curl.h>
@@ -67,45 +65,11 @@ print_parts(const json_t *answer)
     }
 }
 
-/* --- a store to look at
- * ---------------------------------------------------------------------------- */
-
-typedef struct {
-    shina_home        home;
-    shina_servers     servers;
-    bus_store_options options;
-    const bus_config *config;
-    bus_master_keys  *master_keys; /* NULL until find_keys() */
-} place;
-
-static bus_code
-find_place(place *p, const bus_config *config, bus_error *err)
-{
-    bus_code rc;
-
-    *p = (place){.config = config};
-    if ((rc = shina_home_open(&p->home, config, false, err)) != BUS_OK)
-        return rc;
-    shina_servers_urls(&p->servers, &p->home, config);
-    p->options = (bus_store_options){.url = p->servers.database_url,
-                                     .application = "shina inspect",
-                                     .clock = bus_clock_system()};
-    return BUS_OK;
-}
-
-static const char *
-url_of_place(void *context, const char *domain)
-{
-    const place *p = context;
-
-    return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
-}
-
 /* --- status of all --------------------------------------------------------------------------- */
 
 /* The processes that the store knows, as a JSON array; NULL: out of reach. */
 static json_t *
-processes_of(const place *p)
+processes_of(const shina_place *p)
 {
     json_t     *list = NULL;
     bus_store  *st = NULL;
@@ -163,12 +127,12 @@ verb_status(const bus_config *config, int argc, char **argv)
     bus_error                err = {0};
     const char              *listen = bus_config_text(config, "SHINA_HTTP");
     json_t                  *answer, *processes;
-    place                    p;
+    shina_place              p;
     long                     status;
 
     if (!options_known(argc, argv, known, 0))
         return 2;
-    if (find_place(&p, config, &err) != BUS_OK)
+    if (shina_place_find(&p, config, &err) != BUS_OK)
         return failed(&err);
     status = get(listen, "/readyz", &body);
     processes = processes_of(&p);
@@ -192,45 +156,6 @@ verb_status(const bus_config *config, int argc, char **argv)
     json_decref(processes);
     bus_buf_fini(&body);
     return status == 200 ? 0 : 1;
-}
-
-/* For what reads personal data: proves the keys, and writes nothing. */
-static bus_code
-find_keys(place *p, bus_error *err)
-{
-    return shina_master_keys(&p->home, p->config, p->servers.database_url, false, &p->master_keys,
-                             err);
-}
-
-static void
-leave_place(place *p)
-{
-    bus_master_keys_destroy(p->master_keys);
-    p->master_keys = NULL;
-}
-
-static bus_personal *
-personal_of_place(const place *p)
-{
-    const bus_personal_options options = {.store = &bus_key_store_postgres,
-                                          .url = p->servers.database_url,
-                                          .application = "shina inspect",
-                                          .masters = p->master_keys,
-                                          .clock = bus_clock_system()};
-
-    return bus_personal_create(&options);
-}
-
-/* A domain's log may lie in a database of its own. */
-static bus_code
-open_log(bus_store **out, place *p, const char *domain, bus_error *err)
-{
-    bus_store_options options = p->options;
-    const char       *own = url_of_place(p, domain);
-
-    if (own != NULL)
-        options.url = own;
-    return bus_store_postgres.open(out, &options, err);
 }
 
 /* --- events
@@ -284,19 +209,6 @@ print_record(void *context, const bus_record *r, bus_error *err)
     bus_buf_fini(&line);
     p->last = r->offset;
     return BUS_OK;
-}
-
-static bool
-known_domain(const char *domain)
-{
-    for (int i = 0; i < shina_modules_count; i++)
-        if (strcmp(shina_modules[i]->contract->module, domain) == 0)
-            return true;
-    (void)fprintf(stderr, "shina events: there is no domain %s; there are", domain);
-    for (int i = 0; i < shina_modules_count; i++)
-        (void)fprintf(stderr, " %s", shina_modules[i]->contract->module);
-    (void)fputc('\n', stderr);
-    return false;
 }
 
 typedef struct {
@@ -390,13 +302,13 @@ verb_events(const bus_config *config, int argc, char **argv)
     bus_store               *st = NULL;
     bus_error                err = {0};
     printing                 printed = {0};
-    place                    p;
+    shina_place              p;
     wish                     w;
     bus_code                 rc;
 
     if (!options_known(argc, argv, known, 1))
         return 2;
-    if (domain == NULL || !known_domain(domain)) {
+    if (domain == NULL || !shina_place_knows("events", domain)) {
         if (domain == NULL)
             (void)fputs("shina events: which domain? See shina help events\n", stderr);
         return 2;
@@ -405,16 +317,16 @@ verb_events(const bus_config *config, int argc, char **argv)
         (void)fputs("shina events: --after is PARTITION:OFFSET, --limit a number\n", stderr);
         return 2;
     }
-    if ((rc = find_place(&p, config, &err)) == BUS_OK && w.clear &&
-        (rc = find_keys(&p, &err)) == BUS_OK)
-        printed.personal = personal_of_place(&p);
-    if (rc == BUS_OK && (rc = open_log(&st, &p, domain, &err)) == BUS_OK)
+    if ((rc = shina_place_find(&p, config, &err)) == BUS_OK && w.clear &&
+        (rc = shina_place_keys(&p, &err)) == BUS_OK)
+        printed.personal = shina_place_personal(&p);
+    if (rc == BUS_OK && (rc = shina_place_log(&st, &p, domain, &err)) == BUS_OK)
         rc = print_events(st, domain, &w, &printed, &err);
     if (st != NULL)
         bus_store_postgres.close(st);
     bus_personal_destroy(printed.personal);
     bus_arena_fini(&printed.arena);
-    leave_place(&p);
+    shina_place_leave(&p);
     return rc == BUS_OK ? 0 : failed(&err);
 }
 
@@ -444,28 +356,20 @@ verb_verify(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {NULL};
     bus_verify_counts        counts = {0};
-    bus_runtime_options      options = {.store = &bus_store_postgres};
+    bus_runtime_options      options;
     bus_error                err = {0};
-    place                    p;
+    shina_place              p;
     bus_code                 rc;
 
     if (!options_known(argc, argv, known, 0))
         return 2;
-    if (find_place(&p, config, &err) != BUS_OK || find_keys(&p, &err) != BUS_OK)
+    if (shina_place_find(&p, config, &err) != BUS_OK || shina_place_keys(&p, &err) != BUS_OK)
         return failed(&err);
-    options.store_options = p.options;
-    options.key_store = &bus_key_store_postgres;
-    options.master_keys = p.master_keys;
-    options.url_of = url_of_place;
-    options.url_context = &p;
-    options.clock = bus_clock_system();
-    options.contracts = shina_contracts;
-    options.contracts_count = shina_modules_count;
-    options.modules = shina_modules;
-    options.modules_count = shina_modules_count;
+    options = shina_place_runtime(&p);
+    options.partitions = 0; /* as they are */
     rc = bus_verify(&options, shina_contracts, shina_modules_count, shina_views, shina_views_count,
                     print_fault, NULL, &counts, &err);
-    leave_place(&p);
+    shina_place_leave(&p);
     if (rc != BUS_OK)
         return failed(&err);
     (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
@@ -486,11 +390,11 @@ verb_migrate(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {NULL};
     bus_error                err = {0};
-    place                    p;
+    shina_place              p;
 
     if (!options_known(argc, argv, known, 0))
         return 2;
-    if (find_place(&p, config, &err) != BUS_OK ||
+    if (shina_place_find(&p, config, &err) != BUS_OK ||
         shina_migrate(p.servers.database_url, config, &err) != BUS_OK)
         return failed(&err);
     (void)puts("the migrations are applied");

@@ -47,6 +47,10 @@ static const struct {
      "  --clear       personal data decrypted; else it is printed as it stands in the log\n"
      "  --limit N     at most N events per partition\n"
      "  --follow      wait for more; Ctrl-C ends it\n"},
+    {"rebuild", verb_rebuild, "VIEW...", "make the tables of views anew, beside a running system",
+     "Folds the whole log into a new table, with progress, and puts it into the place of the old\n"
+     "one, which is read until then. What a view's code or contract changes is rebuilt by itself\n"
+     "at the start; this is for a table that was damaged. Ctrl-C leaves everything as it was.\n"},
     {"verify", verb_verify, "", "check the log and everything made of it",
      "Gapless offsets, epochs, times, versions, one answer per command, every view equal to the\n"
      "fold of the log, no checkpoint ahead of it. Exit code 1: there are faults.\n"},
