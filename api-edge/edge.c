@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/edge.h"
 #include "api-edge/admin/admin.h"
+#include "api-edge/http/batch.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/live/feed.h"
@@ -43,6 +44,7 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->list_connections = or_default(o->list_connections, 4);
     o->list_timeout_ms = or_default(o->list_timeout_ms, 5000);
     o->body_bytes_max = or_default(o->body_bytes_max, 1024 * 1024);
+    o->batch_lines_max = or_default(o->batch_lines_max, 1000);
     o->idle_timeout_s = or_default(o->idle_timeout_s, 30);
     o->command_deadline_ms = or_default(o->command_deadline_ms, 10000);
     o->after_deadline_ms = or_default(o->after_deadline_ms, 2000);
@@ -52,9 +54,9 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->slow_ms = or_default(o->slow_ms, 10000);
     if (o->loops < 1 || o->loops > LOOPS_MAX || o->connections_max < 1 || o->commands_max < 1 ||
         o->queries_max < 1 || o->list_connections < 1 || o->list_connections > 64 ||
-        o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->idle_timeout_s < 1 ||
-        o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1 ||
-        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
+        o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->batch_lines_max < 1 ||
+        o->idle_timeout_s < 1 || o->command_deadline_ms < 1 || o->after_deadline_ms < 1 ||
+        o->stop_deadline_ms < 1 || o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
         return bus_fail(err, BUS_INVALID, "a bound of the edge is out of range");
     if (o->transport_ops == NULL || o->transport == NULL || o->store == NULL || o->clock == NULL ||
         o->database_url == NULL || o->listen == NULL)
@@ -184,6 +186,46 @@ add_admin(edge *e, bus_error *err)
 }
 
 static int
+by_command(const void *a, const void *b)
+{
+    const edge_route *const *x = a, *const *y = b;
+
+    return strcmp((*x)->command->type, (*y)->command->type);
+}
+
+static void
+index_commands(edge *e)
+{
+    e->commands = calloc((size_t)e->routes_count, sizeof(*e->commands));
+    if (e->commands == NULL)
+        abort();
+    for (int i = 0; i < e->routes_count; i++)
+        if (e->routes[i].command != NULL)
+            e->commands[e->commands_count++] = &e->routes[i];
+    qsort(e->commands, (size_t)e->commands_count, sizeof(*e->commands), by_command);
+}
+
+static int
+compare_type(const void *type, const void *entry)
+{
+    const bus_str           *wanted = type;
+    const edge_route *const *route = entry;
+    const char              *have = (*route)->command->type;
+    int                      order = strncmp(wanted->at, have, wanted->len);
+
+    return order != 0 ? order : have[wanted->len] == '\0' ? 0 : -1;
+}
+
+const edge_route *
+edge_find_command(const edge *e, bus_str type)
+{
+    const edge_route *const *found =
+        bsearch(&type, e->commands, (size_t)e->commands_count, sizeof(*e->commands), compare_type);
+
+    return type.len == 0 || found == NULL ? NULL : *found;
+}
+
+static int
 count_routes(const edge *e)
 {
     int count = 16 + 2 * e->views_count; /* 16: more than add_admin has */
@@ -195,6 +237,13 @@ count_routes(const edge *e)
 }
 
 static bus_code
+add_writes(edge *e, bus_error *err)
+{
+    return add_route(e, "POST", BASE "/batch",
+                     &(edge_route){.class = EDGE_CLASS_COMMAND, .handle = edge_batch_handle}, err);
+}
+
+static bus_code
 make_routes(edge *e, bus_error *err)
 {
     bus_code rc;
@@ -203,8 +252,10 @@ make_routes(edge *e, bus_error *err)
     e->routes = calloc((size_t)count_routes(e), sizeof(*e->routes));
     if (e->routes == NULL)
         abort();
-    if ((rc = add_admin(e, err)) != BUS_OK || (rc = add_commands(e, err)) != BUS_OK)
+    if ((rc = add_admin(e, err)) != BUS_OK || (rc = add_commands(e, err)) != BUS_OK ||
+        (rc = add_writes(e, err)) != BUS_OK)
         return rc;
+    index_commands(e);
     for (int i = 0; i < e->views_count; i++)
         if ((rc = add_view(e, &e->views[i], err)) != BUS_OK)
             return rc;
@@ -392,6 +443,7 @@ edge_stop(edge *e)
     for (int i = 0; i < e->routes_count; i++)
         free(e->routes[i].collection);
     free(e->routes);
+    free(e->commands);
     edge_router_destroy(e->router);
     edge_views_close(e);
     if (e->documents_fd >= 0)

@@ -56,6 +56,7 @@ typedef struct {
     int list_connections;    /* database connections for lists, per loop [4] */
     int list_timeout_ms;     /* statement_timeout of lists [5000] */
     int body_bytes_max;      /* [1 MiB] */
+    int batch_lines_max;     /* commands of one POST /batch [1000] */
     int idle_timeout_s;      /* of a connection, also of a slow sender [30] */
     int command_deadline_ms; /* unanswered until then: 504 [10000] */
     int after_deadline_ms;   /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */

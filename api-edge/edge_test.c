@@ -40,7 +40,9 @@ static struct {
     bus_server     *server;
     pthread_t       service;
     atomic_bool     over;
-    atomic_int      taken;    /* commands that reached the service */
+    atomic_int      taken; /* commands that reached the service */
+    pthread_mutex_t log_lock;
+    bus_buf         log;      /* data of the commands that came */
     atomic_bool     disowned; /* the store names nobody */
     edge           *e;
     bus_id          tenant, other_tenant, driver;
@@ -49,6 +51,16 @@ static struct {
 } t;
 
 /* --- the service and the store ------------------------------------------- */
+
+/* Remembers what came, in its order. */
+static void
+note(const bus_command *c)
+{
+    assert_int_equal(pthread_mutex_lock(&t.log_lock), 0);
+    bus_buf_add_str(&t.log, c->data);
+    bus_buf_add_char(&t.log, ' ');
+    assert_int_equal(pthread_mutex_unlock(&t.log_lock), 0);
+}
 
 static void
 answer(const bus_envelope *request)
@@ -62,7 +74,9 @@ answer(const bus_envelope *request)
                                 .offset = 41};
     bus_str            data = c->data;
 
-    if (memmem(data.at, data.len, "SILENT", 6) != NULL)
+    note(c);
+    if (memmem(data.at, data.len, "SILENT", 6) != NULL ||
+        memmem(data.at, data.len, "4040404", 7) != NULL)
         return;
     if (memmem(data.at, data.len, "TWICE", 5) != NULL && atomic_load(&t.taken) % 2 == 1)
         return; /* the first time nothing comes back */
@@ -410,6 +424,242 @@ test_unanswered(void **state)
     assert_int_equal(a.status, 201);
     assert_int_equal(atomic_load(&t.taken), 2);
     done(&a);
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+#define NDJSON "Content-Type: application/x-ndjson"
+#define RECORD(id, metres)                                                                      \
+    "{\"command\":\"depot.record_odometer\",\"id\":\"" id "\",\"data\":{\"odometer_m\":" metres \
+    "}}\n"
+#define REGISTER(plate) "{\"command\":\"depot.register\",\"data\":{\"plate\":\"" plate "\"}}\n"
+#define A "01900000-0000-7000-8000-00000000000a"
+#define B "01900000-0000-7000-8000-00000000000b"
+
+/* The answers as an array; their lines must be 1, 2, 3 ... but for the empty ones. */
+static json_t *
+batch(const char *token, const char *body, const char *extra)
+{
+    char     headers[256];
+    answered a;
+    json_t  *out = json_array();
+    char    *rest;
+
+    (void)snprintf(headers, sizeof(headers), NDJSON "\n%s", extra == NULL ? "" : extra);
+    a = ask_as(token, "POST", "/api/v1/batch", body, headers);
+    if (a.status != 200)
+        fail_msg("%ld: %s", a.status, a.body.at);
+    assert_non_null(strstr(a.headers.at, "Content-Type: application/x-ndjson"));
+    for (char *line = strtok_r(a.body.at, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        json_error_t error;
+        json_t      *one = json_loads(line, JSON_REJECT_DUPLICATES, &error);
+
+        if (one == NULL)
+            fail_msg("%s: %s", error.text, line);
+        json_array_append_new(out, one);
+    }
+    done(&a);
+    return out;
+}
+
+static int64_t
+number_at(const json_t *answers, size_t i, const char *name)
+{
+    return json_integer_value(json_object_get(json_array_get(answers, i), name));
+}
+
+static const char *
+text_at(const json_t *answers, size_t i, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json_array_get(answers, i), name));
+
+    return text == NULL ? "" : text;
+}
+
+static void
+check_line(const json_t *answers, size_t i, int status, const char *code, const char *pointer)
+{
+    const json_t *errors = json_object_get(json_array_get(answers, i), "errors");
+    const char   *found = json_string_value(json_object_get(json_array_get(errors, 0), "pointer"));
+
+    if (number_at(answers, i, "status") != status ||
+        strcmp(text_at(answers, i, "code"), code) != 0 ||
+        strcmp(found == NULL ? "-" : found, pointer) != 0) {
+        char *text = json_dumps(json_array_get(answers, i), 0);
+
+        fail_msg("answer %zu is not %d %s %s: %s", i, status, code, pointer, text);
+    }
+    assert_int_equal(number_at(answers, i, "line"), (int)i + 1);
+}
+
+/* What is wrong with a line is its own affair. */
+static void
+test_batch_of_good_and_bad(void **state)
+{
+    json_t *a =
+        batch(t.admin,
+              REGISTER("A123BC")                                      /* 1 */
+              "nonsense\n"                                            /* 2 */
+              REGISTER("REFUSE")                                      /* 3 */
+              RECORD(A, "-1")                                         /* 4 */
+              "{\"command\":\"depot.vanish\",\"data\":{}}\n"          /* 5 */
+              "{\"command\":\"depot.hide\",\"id\":\"" A "\"}\n"       /* 6 */
+              "{\"command\":\"depot.record_odometer\",\"data\":{}}\n" /* 7 */
+              RECORD("nobody", "1")                                   /* 8 */
+              "{\"command\":\"depot.register\",\"da/ta\":{}}\n"       /* 9 */
+              "{\"command\":\"depot.record_odometer\",\"id\":\"" A
+              "\",\"if_match\":7,\"data\":{\"odometer_m\":3}}\n" /* 10 */
+              "{\"command\":\"depot.record_odometer\",\"id\":\"" A
+              "\",\"if_match\":\"\\\"2\\\"\",\"device_at\":\"2026-01-01T00:00:00Z\","
+              "\"data\":{\"odometer_m\":3}}\r\n" /* 11 */
+              "{\"command\":\"depot.record_odometer\",\"id\":\"" A
+              "\",\"device_at\":\"yesterday\",\"data\":{\"odometer_m\":3}}\n" /* 12 */
+              "[1]\n"                                                         /* 13 */
+              "{\"command\":\"depot.register\",\"id\":\"" A "\",\"data\":{\"plate\":\"A12\"}}\n"
+              "{\"command\":\"depot.register\"}", /* 15 */
+              NULL);
+
+    (void)state;
+    assert_int_equal(json_array_size(a), 15);
+    check_line(a, 0, 201, "", "-");
+    assert_memory_equal(text_at(a, 0, "location"), "/api/v1/vehicles/", 17);
+    assert_string_equal(text_at(a, 0, "location") + 17, text_at(a, 0, "id"));
+    assert_memory_equal(text_at(a, 0, "position"), "depot:", 6);
+    assert_int_equal(number_at(a, 0, "version"), 3);
+    check_line(a, 1, 422, "INVALID", "/2");
+    check_line(a, 2, 409, "VEHICLE_ODOMETER_BACK", "-");
+    assert_string_equal(text_at(a, 2, "detail"),
+                        "The odometer cannot go back: the last reading is 1200 m.");
+    check_line(a, 3, 422, "INVALID", "/4/data/odometer_m");
+    check_line(a, 4, 422, "INVALID", "/5/command");
+    check_line(a, 5, 422, "INVALID", "/6/command");
+    check_line(a, 6, 422, "INVALID", "/7/id");
+    check_line(a, 7, 404, "NOT_FOUND", "-");
+    check_line(a, 8, 422, "INVALID", "/9/da~1ta");
+    check_line(a, 9, 412, "VERSION_MISMATCH", "-");
+    check_line(a, 10, 200, "", "-");
+    assert_string_equal(text_at(a, 10, "id"), A);
+    check_line(a, 11, 422, "INVALID", "/12/device_at");
+    check_line(a, 12, 422, "INVALID", "/13");
+    check_line(a, 13, 422, "INVALID", "/14/id");
+    check_line(a, 14, 422, "INVALID", "/15/data/plate");
+    json_decref(a);
+    a = batch(t.viewer, REGISTER("A123BC") RECORD(A, "1"), NULL);
+    check_line(a, 0, 403, "FORBIDDEN", "-");
+    check_line(a, 1, 403, "FORBIDDEN", "-");
+    json_decref(a);
+    a = batch(t.driver_token, REGISTER("A123BC") RECORD(A, "1"), NULL);
+    check_line(a, 0, 403, "FORBIDDEN", "-");
+    check_line(a, 1, 200, "", "-"); /* whether it is theirs the service decides */
+    json_decref(a);
+}
+
+/* One of them is never answered: the next of its stream waits for it, others do not. */
+static void
+test_batch_in_order(void **state)
+{
+    json_t *a;
+    char   *silent, *same, *other;
+
+    (void)state;
+    bus_buf_reset(&t.log);
+    a = batch(t.admin, RECORD(A, "4040404") RECORD(A, "2") RECORD(B, "3") RECORD(A, "5"), NULL);
+    check_line(a, 0, 504, "TIMEOUT", "-");
+    check_line(a, 1, 200, "", "-");
+    check_line(a, 2, 200, "", "-");
+    check_line(a, 3, 200, "", "-");
+    silent = strstr(t.log.at, ":4040404}");
+    other = strstr(t.log.at, ":3}");
+    same = strstr(t.log.at, ":2}");
+    assert_true(silent != NULL && other != NULL && same != NULL);
+    silent = strstr(silent + 1, ":4040404}"); /* sent again, for want of an answer */
+    assert_true(silent != NULL && other < silent && silent < same);
+    assert_null(strstr(same, ":4040404}"));
+    assert_non_null(strstr(same, ":5}"));
+    json_decref(a);
+}
+
+/* Far more than are at work at once, of a few streams and of one each. */
+static void
+test_batch_of_many(void **state)
+{
+    bus_buf body = {0};
+    json_t *a;
+    char   *at;
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        if (i % 2 == 0)
+            bus_buf_printf(&body, REGISTER("N%d"), 1000 + i);
+        else
+            bus_buf_printf(&body, RECORD("01900000-0000-7000-8000-00000000%04d", "%d"), i % 3, i);
+    bus_buf_reset(&t.log);
+    a = batch(t.admin, body.at, NULL);
+    assert_int_equal(json_array_size(a), 300);
+    for (int i = 0; i < 300; i++)
+        check_line(a, (size_t)i, i % 2 == 0 ? 201 : 200, "", "-");
+    for (int stream = 0; stream < 3; stream++) {
+        at = t.log.at;
+        for (int i = 1; i < 300; i += 2) {
+            char text[32];
+
+            if (i % 3 != stream)
+                continue;
+            (void)snprintf(text, sizeof(text), "{\"odometer_m\":%d} ", i);
+            at = strstr(at, text); /* after the one before */
+            assert_non_null(at);
+        }
+    }
+    json_decref(a);
+    /* Nothing to wait for: only bad lines, still each with its answer. */
+    bus_buf_reset(&body);
+    for (int i = 0; i < 299; i++)
+        bus_buf_add_text(&body, "{}\n");
+    a = batch(t.admin, body.at, NULL);
+    assert_int_equal(json_array_size(a), 299);
+    check_line(a, 298, 422, "INVALID", "/299/command");
+    json_decref(a);
+    bus_buf_add_text(&body, "{}\n{}\n");
+    check(post("/api/v1/batch", body.at, NDJSON), 413, "BODY_TOO_LARGE");
+    bus_buf_fini(&body);
+}
+
+static void
+test_batch_keys(void **state)
+{
+    const char *line = "{\"command\":\"depot.register\",\"idempotency_key\":\"b-one\","
+                       "\"data\":{\"plate\":\"A123BC\"}}\n";
+    const char *two = REGISTER("A123BC") "\n" REGISTER("A123BC");
+    answered single = post("/api/v1/vehicles", "{\"plate\":\"A123BC\"}", "Idempotency-Key: b-one");
+    json_t  *a = batch(t.admin, line, NULL), *b = batch(t.admin, two, "Idempotency-Key: b-two");
+    json_t  *c = batch(t.admin, two, "Idempotency-Key: b-two");
+    json_t  *d = batch(t.admin, two, "Idempotency-Key: b-three");
+
+    (void)state;
+    assert_string_equal(text_at(a, 0, "id"), member(&single, "id"));
+    assert_string_equal(text_at(b, 0, "id"), text_at(c, 0, "id"));
+    assert_string_equal(text_at(b, 1, "id"), text_at(c, 1, "id"));
+    assert_string_not_equal(text_at(b, 0, "id"), text_at(b, 1, "id"));
+    assert_string_not_equal(text_at(b, 0, "id"), text_at(d, 0, "id"));
+    assert_int_equal(json_array_size(b), 2); /* the empty line has no answer, but its number */
+    assert_int_equal(number_at(b, 1, "line"), 3);
+    done(&single);
+    json_decref(a);
+    json_decref(b);
+    json_decref(c);
+    json_decref(d);
+}
+
+static void
+test_batch_bounds(void **state)
+{
+    (void)state;
+    check(ask_as(NULL, "POST", "/api/v1/batch", "{}", NDJSON), 401, "UNAUTHENTICATED");
+    check(post("/api/v1/batch", "{}", NULL), 415, "UNSUPPORTED_MEDIA_TYPE");
+    check(post("/api/v1/batch", "", NDJSON), 400, "BAD_REQUEST");
+    check(post("/api/v1/batch", "{}", NDJSON "\nIdempotency-Key: \xd1\x8f"), 400, "BAD_REQUEST");
+    check(get("/api/v1/batch"), 405, "METHOD_NOT_ALLOWED");
 }
 
 static void
@@ -1105,6 +1355,7 @@ set_up(void **state)
                                      .jwt_keys = KEYS,
                                      .health = health,
                                      .loops = 2,
+                                     .batch_lines_max = 300,
                                      .command_deadline_ms = 2500,
                                      .after_deadline_ms = 300};
     bus_error             err;
@@ -1112,6 +1363,7 @@ set_up(void **state)
 
     (void)state;
     assert_int_equal(curl_global_init(CURL_GLOBAL_ALL), 0);
+    assert_int_equal(pthread_mutex_init(&t.log_lock, NULL), 0);
     t.pg = tests_postgres_start(false);
     t.tenant = bus_new_v7(bus_clock_system());
     t.other_tenant = bus_new_v7(bus_clock_system());
@@ -1156,6 +1408,8 @@ tear_down(void **state)
     free(t.finance);
     free(t.driver_token);
     free(t.outsider);
+    bus_buf_fini(&t.log);
+    (void)pthread_mutex_destroy(&t.log_lock);
     (void)snprintf(command, sizeof(command), "rm -r %s", t.documents);
     assert_int_equal(system(command), 0);
     curl_global_cleanup();
@@ -1172,6 +1426,11 @@ main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_existing_stream),
         cmocka_unit_test(test_unanswered),
+        cmocka_unit_test(test_batch_of_good_and_bad),
+        cmocka_unit_test(test_batch_in_order),
+        cmocka_unit_test(test_batch_of_many),
+        cmocka_unit_test(test_batch_keys),
+        cmocka_unit_test(test_batch_bounds),
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_routing),
         cmocka_unit_test(test_unparsable),

@@ -22,7 +22,7 @@
 #define REPLIES_MAX 64           /* taken at once */
 
 typedef struct {
-    edge_request *r; /* NULL: free */
+    edge_command *command; /* NULL: free */
     uint32_t      generation;
     uint32_t      next_free;
     int           sends; /* how often the transport took it */
@@ -37,6 +37,8 @@ struct edge_commands {
     slot        *slots;
     uint32_t     room, free_slot; /* free_slot == room: none */
     int          in_flight;
+    edge_later  *later;
+    bool         abandoned;
 };
 
 static void on_tick(uv_timer_t *tick);
@@ -44,16 +46,16 @@ static void on_tick(uv_timer_t *tick);
 /* --- slots --------------------------------------------------------------- */
 
 static slot *
-take_slot(edge_commands *commands, edge_request *r)
+take_slot(edge_commands *commands, edge_command *command)
 {
     slot *s;
 
     if (commands->free_slot == commands->room)
         return NULL;
-    r->command.slot = commands->free_slot;
+    command->slot = commands->free_slot;
     s = &commands->slots[commands->free_slot];
     commands->free_slot = s->next_free;
-    s->r = r;
+    s->command = command;
     s->sends = 0;
     s->pause_us = RESEND_FIRST_US;
     if (commands->in_flight++ == 0)
@@ -62,20 +64,35 @@ take_slot(edge_commands *commands, edge_request *r)
     return s;
 }
 
-/* The request is about to be answered. */
-static edge_request *
+static edge_command *
 free_slot(edge_commands *commands, slot *s)
 {
-    edge_request *r = s->r;
+    edge_command *command = s->command;
 
-    s->r = NULL;
+    s->command = NULL;
     s->generation++;
     s->next_free = commands->free_slot;
     commands->free_slot = (uint32_t)(s - commands->slots);
     if (--commands->in_flight == 0)
         (void)uv_timer_stop(&commands->tick);
     edge_metrics_commands(-1);
-    return r;
+    return command;
+}
+
+static void
+end_with_problem(edge_commands *commands, slot *s, edge_problem_kind kind)
+{
+    edge_command *command = free_slot(commands, s);
+
+    command->done(command, &(edge_command_end){.problem = kind});
+}
+
+static void
+end_with_reply(edge_commands *commands, slot *s, const bus_reply *reply)
+{
+    edge_command *command = free_slot(commands, s);
+
+    command->done(command, &(edge_command_end){.reply = reply});
 }
 
 static uint64_t
@@ -90,7 +107,7 @@ slot_of(edge_commands *commands, uint64_t ticket)
     uint32_t number = (uint32_t)ticket;
     slot    *s = number < commands->room ? &commands->slots[number] : NULL;
 
-    return s != NULL && s->r != NULL && s->generation == (uint32_t)(ticket >> 32) ? s : NULL;
+    return s != NULL && s->command != NULL && s->generation == (uint32_t)(ticket >> 32) ? s : NULL;
 }
 
 /* --- sending ------------------------------------------------------------- */
@@ -106,15 +123,14 @@ static void
 send_slot(edge_commands *commands, slot *s, int64_t now_us)
 {
     const edge_options *o = &commands->loop->e->options;
-    edge_request       *r = s->r;
-    bus_command        *command = &r->command.value;
+    bus_command        *command = &s->command->value;
     const char         *address;
     bus_envelope       *env;
     bus_error           err;
 
     s->send_at_us = now_us + RETRY_US;
-    if (!edge_owners_find(commands->owners, r->route->command->aggregate->contract, command->stream,
-                          &command->partition, &address)) {
+    if (!edge_owners_find(commands->owners, s->command->route->command->aggregate->contract,
+                          command->stream, &command->partition, &address)) {
         edge_owners_refresh(commands->owners);
         return;
     }
@@ -130,7 +146,7 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
     case BUS_FULL:
         bus_envelope_release(env);
         if (s->sends == 0)
-            edge_problem(free_slot(commands, s), EDGE_OVERLOADED, NULL);
+            end_with_problem(commands, s, EDGE_OVERLOADED);
         return;
     default: /* all other codes mean that nobody took it */
         bus_envelope_release(env);
@@ -143,9 +159,7 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
 static void
 give_up(edge_commands *commands, slot *s)
 {
-    bool sent = s->sends > 0;
-
-    edge_problem(free_slot(commands, s), sent ? EDGE_TIMEOUT : EDGE_UNAVAILABLE, NULL);
+    end_with_problem(commands, s, s->sends > 0 ? EDGE_TIMEOUT : EDGE_UNAVAILABLE);
 }
 
 static void
@@ -157,7 +171,7 @@ on_tick(uv_timer_t *tick)
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++) {
         slot *s = &commands->slots[i];
 
-        if (s->r == NULL)
+        if (s->command == NULL)
             continue;
         if (now_us >= s->deadline_us)
             give_up(commands, s);
@@ -174,69 +188,11 @@ on_fresh_owners(void *context)
     int64_t        now_us = mono_us(commands);
 
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++)
-        if (commands->slots[i].r != NULL && commands->slots[i].sends == 0)
+        if (commands->slots[i].command != NULL && commands->slots[i].sends == 0)
             send_slot(commands, &commands->slots[i], now_us);
 }
 
 /* --- answers ------------------------------------------------------------- */
-
-/* The item's address in the view of the aggregate, or below the command's own path. */
-static const char *
-location_of(edge_request *r, bus_id stream)
-{
-    char id[BUS_ID_TEXT_BYTES];
-
-    return bus_arena_printf(&r->arena, "%s/%s", r->route->collection, bus_id_format(stream, id)).at;
-}
-
-static void
-answer_done(edge_request *r, const bus_reply *reply)
-{
-    char     id[BUS_ID_TEXT_BYTES];
-    bus_buf *out = &r->out;
-
-    bus_buf_reset(out);
-    bus_buf_add_text(out, "{\"id\":\"");
-    bus_buf_add(out, bus_id_format(reply->stream, id), 36);
-    bus_buf_add_text(out, "\",\"version\":");
-    bus_buf_add_int(out, reply->version);
-    bus_buf_add_text(out, ",\"position\":\"");
-    bus_buf_add_text(out, r->route->command->aggregate->contract->module);
-    bus_buf_add_char(out, ':');
-    bus_buf_add_int(out, reply->partition);
-    bus_buf_add_char(out, ':');
-    bus_buf_add_int(out, reply->offset);
-    bus_buf_add_text(out, "\"}");
-    edge_answer(r, &(edge_reply){
-                       .status = r->command.is_new ? 201 : 200,
-                       .body = bus_buf_str(out),
-                       .version = reply->version,
-                       .has_version = true,
-                       .repeated = reply->repeated,
-                       .location = r->command.is_new ? location_of(r, reply->stream) : NULL,
-                   });
-}
-
-static void
-answer_refused(edge_request *r, const bus_reply *reply)
-{
-    const bus_refusal *refusal =
-        bus_contract_refusal(r->route->command->aggregate->contract, reply->code);
-
-    if (refusal != NULL)
-        edge_problem_refusal(r, refusal, reply->params);
-    else
-        edge_problem_code(r, 409, reply->code, reply->detail);
-}
-
-static void
-answer_invalid(edge_request *r, const bus_reply *reply)
-{
-    bus_problems *problems = BUS_ARENA_NEW(&r->arena, bus_problems);
-
-    bus_problem_add(problems, "", "%.*s", BUS_STR_ARG(reply->detail));
-    edge_problem_invalid(r, problems);
-}
 
 /* Not carried out this time. If it was sent before, that one may have been: ask on. */
 static void
@@ -245,7 +201,7 @@ retry_or_answer(edge_commands *commands, slot *s, edge_problem_kind kind)
     if (s->sends > 1)
         s->send_at_us = mono_us(commands) + RETRY_US;
     else
-        edge_problem(free_slot(commands, s), kind, NULL);
+        end_with_problem(commands, s, kind);
 }
 
 static void
@@ -253,10 +209,10 @@ take_reply(edge_commands *commands, slot *s, const bus_reply *reply)
 {
     BUS_FAIL_POINT("edge.answer_received");
     switch (reply->status) {
-    case BUS_ANSWER_DONE: answer_done(free_slot(commands, s), reply); return;
-    case BUS_ANSWER_REFUSED: answer_refused(free_slot(commands, s), reply); return;
-    case BUS_ANSWER_INVALID: answer_invalid(free_slot(commands, s), reply); return;
-    case BUS_ANSWER_EXPIRED: edge_problem(free_slot(commands, s), EDGE_TIMEOUT, NULL); return;
+    case BUS_ANSWER_DONE:
+    case BUS_ANSWER_REFUSED:
+    case BUS_ANSWER_INVALID: end_with_reply(commands, s, reply); return;
+    case BUS_ANSWER_EXPIRED: end_with_problem(commands, s, EDGE_TIMEOUT); return;
     case BUS_ANSWER_BUSY: retry_or_answer(commands, s, EDGE_OVERLOADED); return;
     case BUS_ANSWER_FAILED: retry_or_answer(commands, s, EDGE_UNAVAILABLE); return;
     case BUS_ANSWER_NOT_OWNER:
@@ -268,6 +224,27 @@ take_reply(edge_commands *commands, slot *s, const bus_reply *reply)
         return;
     }
     BUS_UNREACHABLE();
+}
+
+/* Those that wait for this turn; what they leave for later is for the next one. */
+static void
+take_turns(edge_commands *commands)
+{
+    edge_later *later = commands->later, *next;
+
+    commands->later = NULL;
+    for (; later != NULL; later = next) {
+        next = later->next;
+        later->turn(later);
+    }
+}
+
+void
+edge_commands_later(edge_commands *commands, edge_later *later)
+{
+    later->next = commands->later;
+    commands->later = later;
+    (void)uv_async_send(&commands->loop->wake);
 }
 
 void
@@ -283,11 +260,12 @@ edge_commands_replies(edge_commands *commands)
             slot *s = slot_of(commands, replies[i]->ticket);
 
             if (s != NULL && replies[i]->kind == BUS_ENVELOPE_REPLY &&
-                bus_id_equal(replies[i]->reply.command_id, s->r->command.value.command_id))
+                bus_id_equal(replies[i]->reply.command_id, s->command->value.command_id))
                 take_reply(commands, s, &replies[i]->reply);
             bus_envelope_release(replies[i]);
         }
     } while (count == REPLIES_MAX);
+    take_turns(commands);
 }
 
 /* --- from HTTP ----------------------------------------------------------- */
@@ -309,55 +287,236 @@ edge_command_id_of_key(bus_id tenant, bus_id actor, bus_str key)
     return bus_id_parse(key, &v7) && bus_id_is_v7(v7) ? bus_id_with_time_of(id, v7) : id;
 }
 
+bus_id
+edge_command_id_of_line(bus_id batch, int line)
+{
+    uint8_t name[4] = {(uint8_t)(line >> 24), (uint8_t)(line >> 16), (uint8_t)(line >> 8),
+                       (uint8_t)line};
+    bus_id  id = bus_id_v5(batch, name, sizeof(name)); /* of the log's format: never changes */
+
+    return bus_id_is_v7(batch) ? bus_id_with_time_of(id, batch) : id;
+}
+
+/* --- the steps ----------------------------------------------------------- */
+
+bool
+edge_command_allowed(const edge_request *r, const bus_message *message)
+{
+    return (r->caller.actor.roles & (message->roles | message->roles_own)) != 0;
+}
+
+bus_id
+edge_command_new_id(edge_loop *loop)
+{
+    uint8_t random[10];
+
+    edge_loop_random(loop, random, sizeof(random));
+    return bus_id_v7(loop->now_ms, random);
+}
+
+bool
+edge_command_begin(edge_command *command, const edge_request *r, const edge_route *route,
+                   bus_id command_id, bus_str stream)
+{
+    command->route = route;
+    command->is_new = route->command->on == BUS_ON_NEW;
+    command->value = (bus_command){
+        .command_id = command_id,
+        .type = bus_str_of(route->command->type),
+        .tenant = r->caller.tenant,
+        .origin = BUS_ORIGIN_CLIENT,
+        .actor = r->caller.actor,
+        .correlation_id = r->trace.trace_id,
+        .expected_version = -1,
+    };
+    if (!command->is_new)
+        return bus_id_parse(stream, &command->value.stream);
+    command->value.stream = bus_stream_of_new(command_id);
+    return true;
+}
+
+static void
+keep_data(edge_command *command, const void *data, bus_arena *arena)
+{
+    bus_buf out = {0};
+
+    bus_encode(command->route->command->shape, data, &out);
+    command->value.data = bus_arena_copy(arena, out.at, out.len);
+    bus_buf_fini(&out);
+}
+
+bus_code
+edge_command_data(edge_command *command, bus_str text, bus_arena *arena, bus_problems *problems)
+{
+    const bus_shape *shape = command->route->command->shape;
+    void            *data = bus_arena_alloc(arena, shape->size);
+    bus_code         rc = bus_decode(shape, text, arena, data, problems);
+
+    if (rc == BUS_OK)
+        keep_data(command, data, arena);
+    return rc;
+}
+
+bus_code
+edge_command_data_json(edge_command *command, const json_t *value, bus_arena *arena,
+                       bus_problems *problems)
+{
+    const bus_shape *shape = command->route->command->shape;
+    void            *data = bus_arena_alloc(arena, shape->size);
+    bus_code         rc = bus_decode_json(shape, value, arena, data, problems);
+
+    if (rc == BUS_OK)
+        keep_data(command, data, arena);
+    return rc;
+}
+
+void
+edge_command_send(edge_commands *commands, edge_command *command)
+{
+    int     deadline_ms = commands->loop->e->options.command_deadline_ms;
+    int64_t now_us = mono_us(commands);
+    slot   *s = commands->abandoned ? NULL : take_slot(commands, command);
+
+    if (s == NULL) {
+        command->done(command, &(edge_command_end){.problem = EDGE_OVERLOADED});
+        return;
+    }
+    command->value.expires_at_ms = commands->loop->now_ms + deadline_ms;
+    s->deadline_us = now_us + (int64_t)deadline_ms * 1000;
+    send_slot(commands, s, now_us);
+}
+
+/* --- what came of it ----------------------------------------------------- */
+
+/* The item's address in the view of the aggregate, or below the command's own path. */
+static const char *
+location_of(const edge_command *command, bus_id stream, bus_arena *arena)
+{
+    char id[BUS_ID_TEXT_BYTES];
+
+    return bus_arena_printf(arena, "%s/%s", command->route->collection, bus_id_format(stream, id))
+        .at;
+}
+
+static edge_trouble
+trouble_of(const edge_command *command, const bus_reply *reply, bus_arena *arena)
+{
+    bus_problems *problems;
+
+    if (reply->status == BUS_ANSWER_REFUSED) {
+        const bus_refusal *refusal =
+            bus_contract_refusal(command->route->command->aggregate->contract, reply->code);
+
+        return refusal != NULL
+                   ? (edge_trouble){.refusal = refusal, .params = reply->params}
+                   : (edge_trouble){.status = 409, .code = reply->code, .text = reply->detail};
+    }
+    problems = BUS_ARENA_NEW(arena, bus_problems);
+    bus_problem_add(problems, "", "%.*s", BUS_STR_ARG(reply->detail));
+    return (edge_trouble){.problems = problems};
+}
+
+edge_verdict
+edge_command_verdict(const edge_command *command, const edge_command_end *end, bus_arena *arena)
+{
+    const bus_reply *reply = end->reply;
+
+    if (reply == NULL)
+        return (edge_verdict){.trouble = {.kind = end->problem}};
+    if (reply->status != BUS_ANSWER_DONE)
+        return (edge_verdict){.trouble = trouble_of(command, reply, arena)};
+    return (edge_verdict){
+        .done = true,
+        .status = command->is_new ? 201 : 200,
+        .version = reply->version,
+        .repeated = reply->repeated,
+        .location = command->is_new ? location_of(command, reply->stream, arena) : NULL,
+    };
+}
+
+void
+edge_command_write(const edge_command *command, const bus_reply *reply, bus_buf *out)
+{
+    char id[BUS_ID_TEXT_BYTES];
+
+    bus_buf_add_text(out, "\"id\":\"");
+    bus_buf_add(out, bus_id_format(reply->stream, id), 36);
+    bus_buf_add_text(out, "\",\"version\":");
+    bus_buf_add_int(out, reply->version);
+    bus_buf_add_text(out, ",\"position\":\"");
+    bus_buf_add_text(out, command->route->command->aggregate->contract->module);
+    bus_buf_add_char(out, ':');
+    bus_buf_add_int(out, reply->partition);
+    bus_buf_add_char(out, ':');
+    bus_buf_add_int(out, reply->offset);
+    bus_buf_add_char(out, '"');
+}
+
+/* --- a route ------------------------------------------------------------- */
+
+static void
+answer_command(edge_command *command, const edge_command_end *end)
+{
+    edge_request *r = command->context;
+    edge_verdict  verdict = edge_command_verdict(command, end, &r->arena);
+
+    if (!verdict.done) {
+        edge_trouble_answer(r, &verdict.trouble);
+        return;
+    }
+    bus_buf_reset(&r->out);
+    bus_buf_add_char(&r->out, '{');
+    edge_command_write(command, end->reply, &r->out);
+    bus_buf_add_char(&r->out, '}');
+    edge_answer(r, &(edge_reply){
+                       .status = verdict.status,
+                       .body = bus_buf_str(&r->out),
+                       .version = verdict.version,
+                       .has_version = true,
+                       .repeated = verdict.repeated,
+                       .location = verdict.location,
+                   });
+}
+
 /* The command's id, the stream, If-Match and X-Device-At. False: answered. */
 static bool
 read_headers(edge_request *r)
 {
-    const bus_message *message = r->route->command;
-    bus_command       *command = &r->command.value;
-    const char        *key_text = edge_request_header(r, "Idempotency-Key");
-    const char        *device_at = edge_request_header(r, "X-Device-At");
-    bus_str            key;
+    edge_command *command = &r->command;
+    const char   *key_text = edge_request_header(r, "Idempotency-Key");
+    const char   *device_at = edge_request_header(r, "X-Device-At");
+    bus_str       key;
+    bus_id        id;
 
     if (key_text != NULL && !edge_idempotency_key_parse(key_text, &key)) {
-        edge_problem(r, EDGE_BAD_REQUEST,
-                     "Idempotency-Key must be 1 to 255 printable ASCII characters.");
+        edge_problem(r, EDGE_BAD_REQUEST, EDGE_KEY_RULE);
         return false;
     }
-    if (key_text != NULL) {
-        command->command_id = edge_command_id_of_key(command->tenant, command->actor.id, key);
-    } else {
-        uint8_t random[10];
-
-        edge_loop_random(r->loop, random, sizeof(random));
-        command->command_id = bus_id_v7(r->loop->now_ms, random);
-    }
-    r->command.is_new = message->on == BUS_ON_NEW;
-    if (r->command.is_new) {
-        command->stream = bus_stream_of_new(command->command_id);
-    } else if (!bus_id_parse(r->parameter, &command->stream)) {
+    id = key_text == NULL ? edge_command_new_id(r->loop)
+                          : edge_command_id_of_key(r->caller.tenant, r->caller.actor.id, key);
+    if (!edge_command_begin(command, r, r->route, id, r->parameter)) {
         edge_problem(r, EDGE_NOT_FOUND, NULL);
         return false;
     }
-    if (!edge_if_match_parse(edge_request_header(r, "If-Match"), &command->expected_version)) {
+    if (!edge_if_match_parse(edge_request_header(r, "If-Match"),
+                             &command->value.expected_version)) {
         edge_problem(r, EDGE_BAD_REQUEST, "If-Match must be one strong ETag of ours, or *.");
         return false;
     }
-    if (device_at != NULL && !edge_time_parse(bus_str_of(device_at), &command->device_at_ms)) {
+    if (device_at != NULL &&
+        !edge_time_parse(bus_str_of(device_at), &command->value.device_at_ms)) {
         edge_problem(r, EDGE_BAD_REQUEST, "X-Device-At must be RFC 3339, or UTC milliseconds.");
         return false;
     }
     return true;
 }
 
-/* The body, checked against the contract, in its canonical form. False: answered. */
+/* False: answered. */
 static bool
 read_body(edge_request *r)
 {
-    const bus_shape *shape = r->route->command->shape;
-    bus_str          text = bus_buf_str(&r->body);
-    bus_problems    *problems;
-    void            *data;
+    bus_str       text = bus_buf_str(&r->body);
+    bus_problems *problems;
 
     if (text.len == 0)
         text = BUS_STR("{}");
@@ -366,49 +525,25 @@ read_body(edge_request *r)
         return false;
     }
     problems = BUS_ARENA_NEW(&r->arena, bus_problems);
-    data = bus_arena_alloc(&r->arena, shape->size);
-    if (bus_decode(shape, text, &r->arena, data, problems) != BUS_OK) {
-        edge_problem_invalid(r, problems);
-        return false;
-    }
-    bus_buf_reset(&r->out);
-    bus_encode(shape, data, &r->out);
-    r->command.value.data = bus_arena_copy(&r->arena, r->out.at, r->out.len);
-    return true;
+    if (edge_command_data(&r->command, text, &r->arena, problems) == BUS_OK)
+        return true;
+    edge_problem_invalid(r, problems);
+    return false;
 }
 
 void
 edge_command_handle(edge_request *r)
 {
-    const bus_message *message = r->route->command;
-    edge_commands     *commands = r->loop->commands;
-    int                deadline_ms = r->loop->e->options.command_deadline_ms;
-    int64_t            now_us;
-    slot              *s;
-
-    if ((r->caller.actor.roles & (message->roles | message->roles_own)) == 0) {
+    if (!edge_command_allowed(r, r->route->command)) {
         edge_problem(r, EDGE_FORBIDDEN, NULL);
         return;
     }
-    r->command.value = (bus_command){
-        .type = bus_str_of(message->type),
-        .tenant = r->caller.tenant,
-        .origin = BUS_ORIGIN_CLIENT,
-        .actor = r->caller.actor,
-        .correlation_id = r->trace.trace_id,
-        .expires_at_ms = r->loop->now_ms + deadline_ms,
-    };
     if (!read_headers(r) || !read_body(r))
         return;
-    s = take_slot(commands, r);
-    if (s == NULL) {
-        edge_problem(r, EDGE_OVERLOADED, NULL);
-        return;
-    }
-    now_us = mono_us(commands);
-    s->deadline_us = now_us + (int64_t)deadline_ms * 1000;
+    r->command.done = answer_command;
+    r->command.context = r;
     edge_request_suspend(r);
-    send_slot(commands, s, now_us);
+    edge_command_send(r->loop->commands, &r->command);
 }
 
 /* --- the part ------------------------------------------------------------ */
@@ -454,9 +589,12 @@ edge_commands_abandon(edge_commands *commands)
 {
     if (commands == NULL)
         return;
+    commands->abandoned = true;
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++)
-        if (commands->slots[i].r != NULL)
+        if (commands->slots[i].command != NULL)
             give_up(commands, &commands->slots[i]);
+    while (commands->later != NULL)
+        take_turns(commands);
 }
 
 void

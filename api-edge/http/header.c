@@ -233,7 +233,7 @@ edge_idempotency_key_parse(const char *header, bus_str *out)
 }
 
 bool
-edge_is_json(const char *content_type)
+edge_is_media_type(const char *content_type, const char *wanted)
 {
     const char *semicolon;
     bus_str     type, rest;
@@ -243,8 +243,7 @@ edge_is_json(const char *content_type)
     semicolon = strchr(content_type, ';');
     type = trimmed(content_type,
                    semicolon == NULL ? strlen(content_type) : (size_t)(semicolon - content_type));
-    if (type.len != strlen("application/json") ||
-        strncasecmp(type.at, "application/json", type.len) != 0)
+    if (type.len != strlen(wanted) || strncasecmp(type.at, wanted, type.len) != 0)
         return false;
     if (semicolon == NULL)
         return true;
@@ -254,6 +253,12 @@ edge_is_json(const char *content_type)
             strncasecmp(rest.at, "charset=utf-8", rest.len) == 0) ||
            (rest.len == strlen("charset=\"utf-8\"") &&
             strncasecmp(rest.at, "charset=\"utf-8\"", rest.len) == 0);
+}
+
+bool
+edge_is_json(const char *content_type)
+{
+    return edge_is_media_type(content_type, "application/json");
 }
 
 bool

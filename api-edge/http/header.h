@@ -38,6 +38,10 @@ bool edge_if_none_match(const char *if_none_match, int32_t version);
 #define EDGE_IDEMPOTENCY_KEY_MAX 255
 bool edge_idempotency_key_parse(const char *header, bus_str *out);
 
+#define EDGE_KEY_RULE "Idempotency-Key must be 1 to 255 printable ASCII characters."
+
+/* Is it this media type, with charset utf-8 if any? */
+bool edge_is_media_type(const char *content_type, const char *type);
 /* Is it application/json, with charset utf-8 if any? */
 bool edge_is_json(const char *content_type);
 

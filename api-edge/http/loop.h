@@ -49,19 +49,21 @@ struct edge_route {
 };
 
 struct edge {
-    edge_options options; /* defaults filled in */
-    edge_keys    keys;
-    edge_router *router;
-    edge_route  *routes;
-    int          routes_count;
-    edge_view   *views;
-    int          views_count;
-    int          documents_fd, viewer_fd; /* -1: none */
-    edge_loop  **loops;
-    int          loops_count;
-    int          port;
-    char         address[96];
-    atomic_bool  stopping;
+    edge_options       options; /* defaults filled in */
+    edge_keys          keys;
+    edge_router       *router;
+    edge_route        *routes;
+    int                routes_count;
+    const edge_route **commands; /* by the type of their command */
+    int                commands_count;
+    edge_view         *views;
+    int                views_count;
+    int                documents_fd, viewer_fd; /* -1: none */
+    edge_loop        **loops;
+    int                loops_count;
+    int                port;
+    char               address[96];
+    atomic_bool        stopping;
 };
 
 #define EDGE_RANDOM_BYTES 1024
@@ -81,7 +83,8 @@ struct edge_loop {
     bool               stopping;
     int64_t            stop_by_us;
     int                connections;
-    int                busy; /* requests begun and not completed */
+    int                busy;    /* requests begun and not completed */
+    int                batches; /* of commands, at work */
     edge_request      *free_requests;
     int                free_count;
     edge_request      *suspended; /* list of those waiting for an answer */
@@ -101,6 +104,9 @@ struct edge_loop {
 BUS_CHECKED bus_code edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd,
                                      bus_error *err);
 void                 edge_loop_stop(edge_loop *loop); /* waits for the thread; accepts NULL */
+
+/* edge.c: the route of a command that clients may give; NULL: there is none of that type. */
+const edge_route *edge_find_command(const edge *e, bus_str type);
 
 /* Random bytes out of the loop's store; count at most 64. */
 void edge_loop_random(edge_loop *loop, void *out, int count);

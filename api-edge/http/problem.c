@@ -84,15 +84,12 @@ edge_text_fill(const char *text, const json_t *params, bus_buf *out)
     }
 }
 
-/* Everything but the closing brace. */
 static void
-begin(edge_request *r, int status, bus_str code, bus_str detail)
+write_head(const edge_request *r, int status, bus_str code, bus_str detail, bus_buf *out)
 {
-    char     trace[EDGE_TRACE_ID_BYTES];
-    bus_buf *out = &r->out;
+    char trace[EDGE_TRACE_ID_BYTES];
 
-    bus_buf_reset(out);
-    bus_buf_add_text(out, "{\"type\":\"urn:shina:problem:");
+    bus_buf_add_text(out, "\"type\":\"urn:shina:problem:");
     bus_buf_add_str(out, code);
     bus_buf_add_text(out, "\",\"title\":\"");
     bus_buf_add_text(out, MHD_get_reason_phrase_for((unsigned)status));
@@ -107,79 +104,122 @@ begin(edge_request *r, int status, bus_str code, bus_str detail)
     bus_buf_add_char(out, '"');
 }
 
-static void
-finish(edge_request *r, int status, const char *allow, int retry_after_s)
-{
-    bus_buf_add_char(&r->out, '}');
-    edge_answer(r, &(edge_reply){.status = status,
-                                 .content_type = "application/problem+json",
-                                 .body = bus_buf_str(&r->out),
-                                 .allow = allow,
-                                 .retry_after_s = retry_after_s});
-}
-
-static bus_str
-text_of(const edge_request *r, const problem_text *text, const char *detail)
-{
-    return bus_str_of(detail != NULL ? detail : r->language == EDGE_RU ? text->ru : text->en);
-}
-
-void
-edge_problem(edge_request *r, edge_problem_kind kind, const char *detail)
+static int
+write_kind(const edge_request *r, edge_problem_kind kind, const char *detail, bus_buf *out)
 {
     const problem_text *text = &texts[kind];
+    const char         *own = r->language == EDGE_RU ? text->ru : text->en;
 
-    begin(r, text->status, bus_str_of(text->code), text_of(r, text, detail));
-    finish(r, text->status, NULL, text->retry_after_s);
+    write_head(r, text->status, bus_str_of(text->code), bus_str_of(detail != NULL ? detail : own),
+               out);
+    return text->status;
 }
 
-void
-edge_problem_method(edge_request *r, const char *allow)
+static int
+write_problems(const edge_request *r, const edge_trouble *trouble, bus_buf *out)
 {
-    const problem_text *text = &texts[EDGE_METHOD_NOT_ALLOWED];
+    const bus_problems *problems = trouble->problems;
+    int                 status = write_kind(r, EDGE_INVALID, NULL, out);
 
-    begin(r, text->status, bus_str_of(text->code), text_of(r, text, NULL));
-    finish(r, text->status, allow, 0);
-}
-
-void
-edge_problem_invalid(edge_request *r, const bus_problems *problems)
-{
-    const problem_text *text = &texts[EDGE_INVALID];
-
-    begin(r, text->status, bus_str_of(text->code), text_of(r, text, NULL));
-    bus_buf_add_text(&r->out, ",\"errors\":[");
+    bus_buf_add_text(out, ",\"errors\":[");
     for (int i = 0; i < problems->count; i++) {
-        bus_buf_add_text(&r->out, i == 0 ? "{\"pointer\":" : ",{\"pointer\":");
-        bus_buf_add_json(&r->out, bus_str_of(problems->items[i].pointer));
-        bus_buf_add_text(&r->out, ",\"message\":");
-        bus_buf_add_json(&r->out, bus_str_of(problems->items[i].message));
-        bus_buf_add_char(&r->out, '}');
+        bus_buf pointer = {0};
+
+        bus_buf_add_text(&pointer, trouble->below == NULL ? "" : trouble->below);
+        bus_buf_add_text(&pointer, problems->items[i].pointer);
+        bus_buf_add_text(out, i == 0 ? "{\"pointer\":" : ",{\"pointer\":");
+        bus_buf_add_json(out, bus_buf_str(&pointer));
+        bus_buf_add_text(out, ",\"message\":");
+        bus_buf_add_json(out, bus_str_of(problems->items[i].message));
+        bus_buf_add_char(out, '}');
+        bus_buf_fini(&pointer);
     }
-    bus_buf_add_char(&r->out, ']');
-    finish(r, text->status, NULL, 0);
+    bus_buf_add_char(out, ']');
+    return status;
 }
 
-void
-edge_problem_refusal(edge_request *r, const bus_refusal *refusal, bus_str params)
+static int
+write_refusal(const edge_request *r, const bus_refusal *refusal, bus_str params, bus_buf *out)
 {
     json_t *values = params.len == 0 ? NULL : json_loadb(params.at, params.len, 0, NULL);
     bus_buf detail = {0};
 
     edge_text_fill(r->language == EDGE_RU ? refusal->ru : refusal->en, values, &detail);
-    begin(r, refusal->status, bus_str_of(refusal->code), bus_buf_str(&detail));
+    write_head(r, refusal->status, bus_str_of(refusal->code), bus_buf_str(&detail), out);
     if (json_is_object(values)) {
-        bus_buf_add_text(&r->out, ",\"params\":");
-        bus_buf_add_str(&r->out, params);
+        bus_buf_add_text(out, ",\"params\":");
+        bus_buf_add_str(out, params);
     }
-    finish(r, refusal->status, NULL, 0);
     bus_buf_fini(&detail);
     json_decref(values);
+    return refusal->status;
+}
+
+int
+edge_trouble_write(const edge_request *r, const edge_trouble *trouble, bus_buf *out)
+{
+    if (trouble->problems != NULL)
+        return write_problems(r, trouble, out);
+    if (trouble->refusal != NULL)
+        return write_refusal(r, trouble->refusal, trouble->params, out);
+    if (trouble->code.len > 0) {
+        write_head(r, trouble->status, trouble->code, trouble->text, out);
+        return trouble->status;
+    }
+    return write_kind(r, trouble->kind, trouble->detail, out);
+}
+
+static bool
+is_of_kind(const edge_trouble *trouble)
+{
+    return trouble->problems == NULL && trouble->refusal == NULL && trouble->code.len == 0;
+}
+
+static void
+answer(edge_request *r, const edge_trouble *trouble, const char *allow)
+{
+    int status;
+
+    bus_buf_reset(&r->out);
+    bus_buf_add_char(&r->out, '{');
+    status = edge_trouble_write(r, trouble, &r->out);
+    bus_buf_add_char(&r->out, '}');
+    edge_answer(r,
+                &(edge_reply){
+                    .status = status,
+                    .content_type = "application/problem+json",
+                    .body = bus_buf_str(&r->out),
+                    .allow = allow,
+                    .retry_after_s = is_of_kind(trouble) ? texts[trouble->kind].retry_after_s : 0,
+                });
+}
+
+void
+edge_trouble_answer(edge_request *r, const edge_trouble *trouble)
+{
+    answer(r, trouble, NULL);
+}
+
+void
+edge_problem(edge_request *r, edge_problem_kind kind, const char *detail)
+{
+    answer(r, &(edge_trouble){.kind = kind, .detail = detail}, NULL);
+}
+
+void
+edge_problem_method(edge_request *r, const char *allow)
+{
+    answer(r, &(edge_trouble){.kind = EDGE_METHOD_NOT_ALLOWED}, allow);
+}
+
+void
+edge_problem_invalid(edge_request *r, const bus_problems *problems)
+{
+    answer(r, &(edge_trouble){.problems = problems}, NULL);
 }
 
 void
 edge_problem_code(edge_request *r, int status, bus_str code, bus_str detail)
 {
-    begin(r, status, code, detail);
-    finish(r, status, NULL, 0);
+    answer(r, &(edge_trouble){.status = status, .code = code, .text = detail}, NULL);
 }

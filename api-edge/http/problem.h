@@ -26,15 +26,32 @@ typedef enum {
     EDGE_PROBLEMS
 } edge_problem_kind;
 
-/* detail: more than the kind's own text says, English; NULL: that text in the caller's
- * language. */
+/* What is wrong, before it is written. The first that is set counts. */
+typedef struct {
+    const bus_problems *problems; /* 422 with the places ... */
+    const char         *below;    /* ... all of which lie below this pointer; NULL: "" */
+    const bus_refusal  *refusal;  /* of a module or the kernel, its text filled with params, */
+    bus_str             params;   /* a JSON object, or empty */
+    bus_str             code;     /* a refusal that no contract here knows, */
+    int                 status;   /* with its status */
+    bus_str             text;     /* and what it says */
+    edge_problem_kind   kind;     /* else */
+    const char         *detail;   /* more than the kind's own text says, English; NULL: that text
+                                   * in the caller's language */
+} edge_trouble;
+
+/* Adds the members of the document, without its braces, in the caller's language. Returns the
+ * status. */
+int edge_trouble_write(const edge_request *r, const edge_trouble *trouble, bus_buf *out);
+/* Answers with it. */
+void edge_trouble_answer(edge_request *r, const edge_trouble *trouble);
+
+/* Answers with a problem of the edge's own; detail as above. */
 void edge_problem(edge_request *r, edge_problem_kind kind, const char *detail);
 /* 405 with what is allowed there. */
 void edge_problem_method(edge_request *r, const char *allow);
 /* 422 with the places. */
 void edge_problem_invalid(edge_request *r, const bus_problems *problems);
-/* A refusal of a module, its text filled with params (a JSON object or empty). */
-void edge_problem_refusal(edge_request *r, const bus_refusal *refusal, bus_str params);
 /* A refusal that no contract here knows. */
 void edge_problem_code(edge_request *r, int status, bus_str code, bus_str detail);
 

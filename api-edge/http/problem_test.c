@@ -56,12 +56,31 @@ test_command_ids(void **state)
     assert_false(bus_id_equal(id, v7));
 }
 
+static void
+test_line_ids(void **state)
+{
+    bus_id batch = {{3}}, v7, id;
+    char   text[BUS_ID_TEXT_BYTES];
+
+    (void)state;
+    id = edge_command_id_of_line(batch, 1);
+    /* Part of the log's format, as above. */
+    assert_string_equal(bus_id_format(id, text), "342d2602-830d-5520-a14e-a14564e6f56e");
+    assert_false(bus_id_equal(id, edge_command_id_of_line(batch, 2)));
+    assert_false(bus_id_equal(id, edge_command_id_of_line((bus_id){{4}}, 1)));
+    assert_true(bus_id_parse(BUS_STR("01922222-3333-7444-8555-666666666666"), &v7));
+    id = edge_command_id_of_line(v7, 1);
+    assert_true(bus_id_is_v7(id));
+    assert_memory_equal(id.bytes, v7.bytes, 6);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_is_filled),
         cmocka_unit_test(test_command_ids),
+        cmocka_unit_test(test_line_ids),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

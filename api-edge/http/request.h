@@ -10,12 +10,18 @@
 #include "api-edge/http/loop.h"
 #include "bus/contract/codec.h"
 
-/* A command on its way: http/command.c. */
-typedef struct {
-    bus_command value; /* its strings lie in the arena */
-    uint32_t    slot;  /* in the table of commands in flight */
-    bool        is_new;
-} edge_command_work;
+typedef struct edge_command     edge_command;
+typedef struct edge_command_end edge_command_end; /* http/command.h */
+
+/* A command on its way (http/command.h), in the memory of who asks, until done() was called. */
+struct edge_command {
+    const edge_route *route; /* of the command */
+    bus_command       value; /* its strings are borrowed */
+    bool              is_new;
+    void (*done)(edge_command *command, const edge_command_end *end);
+    void    *context;
+    uint32_t slot; /* private: in the table of commands in flight */
+};
 
 /* A query on its way: query/. */
 typedef struct {
@@ -55,8 +61,9 @@ struct edge_request {
     PGresult            *result; /* lent to the answer */
     struct edge_feed    *feed;   /* what it is answered by, or NULL */
     union {
-        edge_command_work command;
-        edge_query_work   query;
+        edge_command       command;
+        struct edge_batch *batch; /* http/batch.c */
+        edge_query_work    query;
     };
 };
 

@@ -44,6 +44,8 @@ const bus_config_key bus_config_keys[] = {
       "Tables of views that no process has used for so many seconds are dropped." },
     { "SHINA_BODY_BYTES", BUS_CONFIG_INT, "1048576", 1024, 64 * MIB, false,
       "Largest request body." },
+    { "SHINA_BATCH_LINES", BUS_CONFIG_INT, "1000", 1, 100000, false,
+      "Commands in one `POST /api/v1/batch`, at most; its body is bound by SHINA_BODY_BYTES." },
     { "SHINA_CONNECTIONS", BUS_CONFIG_INT, "1024", 1, 65535, false,
       "Client connections at once." },
     { "SHINA_STREAMS", BUS_CONFIG_INT, "512", 1, 65535, false,

@@ -44,6 +44,7 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .queries_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
                 .streams_max = (int)bus_config_int(config, "SHINA_STREAMS"),
                 .body_bytes_max = (int)bus_config_int(config, "SHINA_BODY_BYTES"),
+                .batch_lines_max = (int)bus_config_int(config, "SHINA_BATCH_LINES"),
     };
 
     return edge_start(&h->http, &options, err);

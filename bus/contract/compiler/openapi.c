@@ -502,6 +502,54 @@ add_kernel(document *d)
     add(d->tags, parsed("{'name':'shina','description':'The system itself.'}"));
 }
 
+/* Commands by the bunch. */
+static void
+add_batch(document *d)
+{
+    json_t *op = parsed(
+        "{'tags':['shina'],'operationId':'batch','summary':'Many commands in one request.',"
+        "'description':'A command per line, each as its own route would take it: authorised, "
+        "checked and answered alike; an answer per line, in the same order, also for lines that "
+        "are refused. Lines of one stream are carried out one after another, in order; those of "
+        "different streams side by side. Empty lines have no answer. A line without a key has one "
+        "that follows from the Idempotency-Key of the request and its number.',"
+        "'requestBody':{'required':true,'content':{'application/x-ndjson':{"
+        "'schema':{'$ref':'#/components/schemas/BatchLine'}}}},"
+        "'responses':{'200':{'description':'The answers, a line each.','content':{"
+        "'application/x-ndjson':{'schema':{'$ref':'#/components/schemas/BatchAnswer'}}}}}}");
+    json_t *parameters = json_array(), *responses = json_object_get(op, "responses");
+    static const char *const problems[] = {"400", "401", "413", "415", "503", NULL};
+
+    add(parameters, reference("parameters", "IdempotencyKey"));
+    add(parameters, reference("parameters", "AcceptLanguage"));
+    add(parameters, reference("parameters", "Traceparent"));
+    put(op, "parameters", parameters);
+    for (int i = 0; problems[i] != NULL; i++)
+        put(responses, problems[i], reference("responses", "Problem"));
+    add_operation(d, "/api/v1/batch", "post", op);
+    put(d->schemas, "BatchLine",
+        parsed("{'type':'object','additionalProperties':false,'required':['command'],"
+               "'properties':{"
+               "'command':{'type':'string','examples':['vehicles.record_odometer']},"
+               "'id':{'type':'string','format':'uuid','description':'The stream; not for "
+               "commands that make one.'},"
+               "'idempotency_key':{'type':'string','minLength':1,'maxLength':255},"
+               "'if_match':{'type':['integer','string'],'description':'The version that was "
+               "read, or its ETag.'},"
+               "'device_at':{'type':['integer','string'],'description':'RFC 3339, or UTC "
+               "milliseconds.'},"
+               "'data':{'type':'object','description':'The body of the command.'}}}"));
+    put(d->schemas, "BatchAnswer",
+        parsed("{'type':'object','required':['line','status'],'description':'What was done, or a "
+               "Problem; its pointers begin with the number of the line.','properties':{"
+               "'line':{'type':'integer','minimum':1},"
+               "'status':{'type':'integer','description':'As of the command by itself.'},"
+               "'id':{'type':'string','format':'uuid'},'version':{'type':'integer'},"
+               "'position':{'type':'string'},'location':{'type':'string'},"
+               "'repeated':{'type':'boolean','description':'This is the first answer again.'},"
+               "'code':{'type':'string'},'detail':{'type':'string'}}}"));
+}
+
 static json_t *
 components(void)
 {
@@ -651,6 +699,7 @@ openapi_of(contract *const *all, int count, const contract *common)
     for (int c = 0; c < count; c++)
         add_contract(&d, all[c]);
     add_kernel(&d);
+    add_batch(&d);
     put(out, "tags", d.tags);
     put(out, "paths", d.paths);
     put(parts, "schemas", d.schemas);
