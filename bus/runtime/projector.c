@@ -8,161 +8,21 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
 #include "bus/log/log.h"
-#include "bus/metrics/metrics.h"
-#include "bus/runtime/bell.h"
-#include "bus/runtime/fold.h"
-#include "bus/runtime/follow.h"
-#include "bus/runtime/owners.h"
-#include "bus/runtime/rebuild.h"
-#include "bus/store/view_table.h"
+#include "bus/runtime/projector_internal.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define VIEWS_MAX 32     /* of one domain */
-#define SOURCES_MAX 8    /* logs that they follow */
 #define RECORDS_MAX 2048 /* folded in one turn */
 #define RENEW_US 1500000
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */
-#define BUILD_AGAIN_MS 1000
-#define TIDY_US 60000000 /* tables are said to be in use, and unused ones dropped, so often */
-#define VIEW_GRACE_MS BUS_DAY_MS
-
-/* One log that views follow. */
-typedef struct {
-    const bus_contract *contract;
-    bus_store          *store;
-    bus_follow         *follow;
-    int64_t             at[BUS_PARTITIONS_MAX]; /* last offset taken */
-} source;
-
-/* One view, and how far its table has come in each log. */
-typedef struct {
-    const bus_view *view;
-    char            name[BUS_VIEW_TABLE_BYTES], reader[16 + BUS_VIEW_TABLE_BYTES];
-    bool            live; /* it is there; else it is being built */
-    bool            follows[SOURCES_MAX];
-    bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
-} table;
-
-/* A stream that one view leaves out from an event on. */
-typedef struct skipped {
-    struct {
-        bus_id  stream;
-        int64_t table;
-    } key;
-    int64_t        from_offset;
-    bool           written; /* its parking is in the store */
-    UT_hash_handle hh;
-} skipped;
-
-enum { METRIC_EVENTS, METRIC_ROWS, METRIC_TURN_US, METRIC_PARKED, METRICS };
-
-struct bus_projector {
-    const bus_contract        *contract;
-    const bus_runtime_options *options;
-    const char                *home;
-    bus_personal              *personal; /* NULL: there are no keys here */
-    bus_store                 *store;    /* of views and checkpoints: the default database */
-    source                     sources[SOURCES_MAX];
-    int                        sources_count;
-    table                     *tables;
-    int                        tables_count;
-    skipped                   *skip; /* uthash */
-    bus_bell                   bell;
-    bus_arena                  arena;
-    int                        partitions;
-    bool                       held;
-    bool    was_held; /* once: from then on nobody's checkpoints are ours to steal */
-    int64_t renewed_us, tidied_us;
-
-    char       part[96], labels[96];
-    bus_metric metrics[METRICS];
-
-    pthread_t       thread, builder;
-    bool            builds; /* the builder's thread was started */
-    atomic_bool     stopping, trouble, caught_up, stands_by, building, built;
-    atomic_int      parked, build_percent;
-    _Atomic int64_t behind;
-};
-
-/* --- streams left out ------------------------------------------------------------ */
-
-static skipped *
-skip_of(const bus_projector *p, int nth_table, bus_id stream)
-{
-    skipped probe, *s;
-
-    memset(&probe.key, 0, sizeof(probe.key));
-    probe.key.stream = stream;
-    probe.key.table = nth_table;
-    HASH_FIND(hh, p->skip, &probe.key, sizeof(probe.key), s);
-    return s;
-}
-
-static void
-add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset, bool written)
-{
-    skipped *s;
-
-    if (skip_of(p, nth_table, stream) != NULL)
-        return;
-    s = calloc(1, sizeof(*s));
-    if (s == NULL)
-        abort();
-    s->key.stream = stream;
-    s->key.table = nth_table;
-    s->from_offset = from_offset;
-    s->written = written;
-    HASH_ADD(hh, p->skip, key, sizeof(s->key), s);
-    atomic_fetch_add(&p->parked, 1);
-}
-
-/* Of a turn that failed nothing is left: what it parked is found again. all: those that are in the
- * store too, to be read from there again. */
-static void
-forget_skips(bus_projector *p, bool all)
-{
-    skipped *s, *next;
-
-    HASH_ITER(hh, p->skip, s, next)
-    {
-        if (s->written && !all)
-            continue;
-        HASH_DELETE(hh, p->skip, s);
-        free(s);
-        atomic_fetch_sub(&p->parked, 1);
-    }
-}
-
-/* What each view has parked, which another process may have changed. */
-static bus_code
-load_skips(bus_projector *p, bus_error *err)
-{
-    forget_skips(p, true);
-    for (int t = 0; t < p->tables_count; t++) {
-        bus_parked *parked;
-        int         count;
-        bus_code rc = p->options->store->parked(p->store, p->home, p->tables[t].reader, &p->arena,
-                                                &parked, &count, err);
-
-        if (rc != BUS_OK)
-            return rc;
-        for (int i = 0; i < count; i++)
-            add_skip(p, t, parked[i].stream, parked[i].from_offset, true);
-    }
-    return BUS_OK;
-}
 
 /* --- leases ------------------------------------------------------------------------ */
 
-static void
-store_trouble(bus_projector *p, const char *doing, const bus_error *err)
+void
+projector_store_trouble(bus_projector *p, const char *doing, const bus_error *err)
 {
     if (!atomic_exchange(&p->trouble, true))
         bus_log_warn("projector.store_failed", BUS_KV("domain", p->home), BUS_KV("doing", doing),
@@ -209,7 +69,7 @@ release_leases(bus_projector *p)
             if (count > 0 && p->options->store->checkpoint_release(
                                  p->store, p->home, p->tables[t].reader,
                                  p->sources[s].contract->module, mine, count, &err) != BUS_OK)
-                store_trouble(p, "giving checkpoints back", &err); /* they run out */
+                projector_store_trouble(p, "giving checkpoints back", &err); /* they run out */
         }
 }
 
@@ -227,7 +87,7 @@ take_source(bus_projector *p, int t, int s)
                                            p->sources[s].contract->module, p->options->process,
                                            p->options->sole && !p->was_held, at, p->partitions,
                                            &err) != BUS_OK) {
-        store_trouble(p, "taking checkpoints", &err);
+        projector_store_trouble(p, "taking checkpoints", &err);
         return false;
     }
     atomic_store(&p->trouble, false);
@@ -250,8 +110,8 @@ take_leases(bus_projector *p)
         for (int s = 0; s < p->sources_count && all; s++)
             all = take_source(p, t, s);
     atomic_store(&p->stands_by, !all && !atomic_load(&p->trouble));
-    if (all && load_skips(p, &err) != BUS_OK) {
-        store_trouble(p, "reading what is parked", &err);
+    if (all && projector_load_skips(p, &err) != BUS_OK) {
+        projector_store_trouble(p, "reading what is parked", &err);
         all = false;
     }
     if (!all) {
@@ -283,7 +143,7 @@ renew(bus_projector *p)
             if (p->options->store->checkpoint_renew(p->store, p->home, p->tables[t].reader,
                                                     p->sources[s].contract->module, mine,
                                                     p->partitions, &err) != BUS_OK) {
-                store_trouble(p, "renewing checkpoints", &err);
+                projector_store_trouble(p, "renewing checkpoints", &err);
                 return;
             }
             for (int part = 0; part < p->partitions; part++)
@@ -382,16 +242,16 @@ decode(bus_projector *p, harvest *h, bus_error *out)
 static bool
 takes(const bus_projector *p, int t, const harvest *h, int i)
 {
-    const bus_record *record = &h->records[i];
-    const skipped    *skip = skip_of(p, t, record->stream);
+    const bus_record     *record = &h->records[i];
+    const projector_skip *skip = projector_skip_of(p, t, record->stream);
 
     return h->events[i].type != NULL && bus_fold_follows(p->tables[t].view, h->events[i].type) &&
            record->offset > p->tables[t].at[h->source[i]][record->partition].offset &&
            (skip == NULL || record->offset < skip->from_offset);
 }
 
-static bus_code
-load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
+bus_code
+projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
 {
     int       count = 0, n = (int)HASH_COUNT(fold->rows);
     bus_id   *tenants = BUS_ARENA_ARRAY(&p->arena, bus_id, (size_t)n + 1);
@@ -431,7 +291,7 @@ park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bu
         .from_offset = record->offset,
         .reason = bus_arena_printf(&p->arena, "%s", why->text).at,
     };
-    add_skip(p, t, record->stream, record->offset, false);
+    projector_add_skip(p, t, record->stream, record->offset, false);
 }
 
 /* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
@@ -451,7 +311,7 @@ fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, bus_park_wr
         if (rc != BUS_OK)
             break;
     }
-    if (rc == BUS_OK && (rc = load_rows(p, fold, err)) != BUS_OK)
+    if (rc == BUS_OK && (rc = projector_load_rows(p, fold, err)) != BUS_OK)
         return rc;
     for (i = rc == BUS_OK ? 0 : i; rc == BUS_OK && i < h->count; i++) {
         if (!takes(p, t, h, i))
@@ -474,8 +334,8 @@ compare_writes(const void *a, const void *b)
     return order != 0 ? order : bus_id_compare(x->id, y->id);
 }
 
-static void
-gather_rows(const bus_fold *fold, bus_effect *effect)
+void
+projector_gather_rows(const bus_fold *fold, bus_effect *effect)
 {
     effect->rows = BUS_ARENA_ARRAY(fold->arena, bus_row_write, (size_t)HASH_COUNT(fold->rows) + 1);
     for (const bus_row *row = fold->rows; row != NULL; row = row->hh.next)
@@ -533,7 +393,7 @@ fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, 
         bus_fold_fini(&fold);
     }
     if (rc == BUS_OK)
-        gather_rows(&fold, &rows);
+        projector_gather_rows(&fold, &rows);
     bus_fold_fini(&fold);
     if (rc != BUS_OK)
         return rc;
@@ -604,7 +464,7 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         return rc;
     BUS_FAIL_POINT("projector.effected");
     advance(p);
-    for (skipped *s = p->skip; s != NULL; s = s->hh.next)
+    for (projector_skip *s = p->skip; s != NULL; s = s->hh.next)
         s->written = true;
     publish_progress(p, chain);
     BUS_FAIL_POINT("projector.published");
@@ -619,8 +479,8 @@ turn(bus_projector *p, bool *idle, bus_error *err)
 static void
 step_back(bus_projector *p, bus_code rc, const bus_error *err)
 {
-    store_trouble(p, "folding", err);
-    forget_skips(p, false);
+    projector_store_trouble(p, "folding", err);
+    projector_forget_skips(p, false);
     if (rc == BUS_FENCED)
         release_leases(p);
     else if (rc == BUS_UNKNOWN)
@@ -647,136 +507,6 @@ note_behind(bus_projector *p)
         atomic_store(&p->caught_up, true);
 }
 
-/* --- building and tidying ------------------------------------------------------------ */
-
-static bool
-build_goes_on(void *context)
-{
-    return !atomic_load(&((bus_projector *)context)->stopping);
-}
-
-static void
-build_progress(void *context, const bus_rebuild_progress *progress)
-{
-    bus_projector *p = context;
-    int percent = progress->total == 0 ? 100 : (int)(progress->done * 100 / progress->total);
-
-    atomic_store(&p->build_percent, percent);
-    bus_log_info("projector.building", BUS_KV("domain", p->home), BUS_KV_INT("percent", percent),
-                 BUS_KV_INT("events", progress->done), BUS_KV_INT("of", progress->total),
-                 BUS_KV_INT("pass", progress->pass), BUS_KV_INT("rows", progress->rows));
-}
-
-/* Those of the missing tables that another process has not made meanwhile. */
-static bus_code
-missing_views(bus_projector *p, bus_store *st, const bus_view **out, int *count, bus_error *err)
-{
-    bus_arena      arena = {0};
-    bus_view_info *infos;
-    int            infos_count = 0;
-    bus_code rc = p->options->store->view_infos(st, p->home, &arena, &infos, &infos_count, err);
-
-    *count = 0;
-    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++) {
-        bool there = p->tables[t].live;
-
-        for (int i = 0; i < infos_count; i++)
-            there = there || (infos[i].live && bus_str_is(infos[i].table, p->tables[t].name));
-        if (!there)
-            out[(*count)++] = p->tables[t].view;
-    }
-    bus_arena_fini(&arena);
-    return rc;
-}
-
-static bus_code
-build_missing(bus_projector *p, bus_store *st, bus_error *err)
-{
-    const bus_view *missing[VIEWS_MAX];
-    char            name[128];
-    bus_rebuild     what = {.home = p->contract,
-                            .views = missing,
-                            .builder = name,
-                            .go_on = build_goes_on,
-                            .progress = build_progress,
-                            .context = p};
-    bus_code        rc = missing_views(p, st, missing, &what.views_count, err);
-
-    (void)snprintf(name, sizeof(name), "build:%.100s", p->options->process);
-    if (rc != BUS_OK || what.views_count == 0)
-        return rc;
-    bus_log_info("projector.build_begins", BUS_KV("domain", p->home),
-                 BUS_KV_INT("views", what.views_count));
-    return bus_rebuild_run(p->options, &what, err);
-}
-
-/* Until every table is there, whoever made it. */
-static void *
-builder_main(void *context)
-{
-    bus_projector *p = context;
-    bus_store     *st = NULL;
-    bus_error      err = {0};
-
-    while (!atomic_load(&p->stopping)) {
-        bus_code rc =
-            st != NULL ? BUS_OK : bus_runtime_store(p->options, p->home, p->part, &st, &err);
-
-        if (rc == BUS_OK)
-            rc = build_missing(p, st, &err);
-        if (rc == BUS_OK) {
-            atomic_store(&p->built, true);
-            bus_bell_ring(&p->bell);
-            break;
-        }
-        if (rc != BUS_DENIED && rc != BUS_CLOSED)
-            bus_log_warn("projector.build_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
-        for (int ms = 0; ms < BUILD_AGAIN_MS && !atomic_load(&p->stopping); ms += 50)
-            (void)usleep(50000);
-    }
-    if (st != NULL)
-        p->options->store->close(st);
-    return NULL;
-}
-
-/* The builder is through: its tables are filled like the others from now on. */
-static void
-take_built(bus_projector *p)
-{
-    for (int t = 0; t < p->tables_count; t++)
-        p->tables[t].live = true;
-    bus_log_info("projector.built", BUS_KV("domain", p->home));
-    atomic_store(&p->caught_up, false);
-    atomic_store(&p->building, false);
-    (void)take_leases(p);
-    p->renewed_us = bus_mono_us(p->options->clock);
-}
-
-/* Says which tables are in use, and drops those that have not been for long. */
-static void
-tidy(bus_projector *p)
-{
-    const bus_view_contract *used[VIEWS_MAX];
-    int64_t   grace_ms = p->options->view_grace_ms > 0 ? p->options->view_grace_ms : VIEW_GRACE_MS;
-    int       versions[VIEWS_MAX], count = 0;
-    bus_str  *dropped;
-    bus_error err = {0};
-
-    p->tidied_us = bus_mono_us(p->options->clock);
-    for (int t = 0; t < p->tables_count; t++) {
-        used[count] = p->tables[t].view->of;
-        versions[count++] = p->tables[t].view->view_version;
-    }
-    if (p->options->store->view_use(p->store, used, versions, count, &err) != BUS_OK ||
-        (p->held && p->options->store->view_drop_unused(p->store, p->home, grace_ms, &p->arena,
-                                                        &dropped, &count, &err) != BUS_OK)) {
-        bus_log_warn("projector.tidy_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
-        return;
-    }
-    for (int i = 0; p->held && i < count; i++)
-        bus_log_info("projector.table_dropped", BUS_KV_STR("table", dropped[i]));
-}
-
 static void *
 projector_main(void *context)
 {
@@ -784,7 +514,6 @@ projector_main(void *context)
 
     (void)take_leases(p);
     p->renewed_us = bus_mono_us(p->options->clock);
-    tidy(p);
     while (!atomic_load(&p->stopping)) {
         bus_error err = {0};
         bus_code  rc;
@@ -793,10 +522,12 @@ projector_main(void *context)
         if (bus_mono_us(p->options->clock) - p->renewed_us >= RENEW_US)
             renew(p);
         bus_arena_reset(&p->arena);
-        if (atomic_exchange(&p->built, false))
-            take_built(p);
-        if (bus_mono_us(p->options->clock) - p->tidied_us >= TIDY_US)
-            tidy(p);
+        if (atomic_exchange(&p->built, false)) {
+            projector_take_built(p);
+            (void)take_leases(p);
+            p->renewed_us = bus_mono_us(p->options->clock);
+        }
+        projector_tidy(p);
         if (p->held) {
             rc = turn(p, &idle, &err);
             if (rc != BUS_OK) {
@@ -830,9 +561,9 @@ static bus_code
 open_sources(bus_projector *p, bus_error *err)
 {
     for (int s = 0; s < p->sources_count; s++) {
-        source     *src = &p->sources[s];
-        const char *domain = src->contract->module;
-        bus_code    rc;
+        projector_source *src = &p->sources[s];
+        const char       *domain = src->contract->module;
+        bus_code          rc;
 
         if ((rc = bus_runtime_store(p->options, domain, p->part, &src->store, err)) != BUS_OK ||
             (rc = p->options->store->create_domain(src->store, domain, p->partitions, err)) !=
@@ -848,59 +579,13 @@ open_sources(bus_projector *p, bus_error *err)
 static void
 open_table(bus_projector *p, int t, const bus_view *view)
 {
-    table *tb = &p->tables[t];
+    projector_table *tb = &p->tables[t];
 
     tb->view = view;
     bus_view_table_name(view->of, view->view_version, tb->name);
     (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", tb->name);
     for (int i = 0; i < view->of->follows_count; i++)
         tb->follows[source_of(p, view->of->follows[i]->aggregate->contract)] = true;
-}
-
-static bus_code
-is_empty(bus_projector *p, bool *empty, bus_error *err)
-{
-    int64_t  heads[BUS_PARTITIONS_MAX];
-    bus_code rc = BUS_OK;
-
-    *empty = true;
-    for (int s = 0; rc == BUS_OK && s < p->sources_count; s++) {
-        rc = p->options->store->heads(p->sources[s].store, p->sources[s].contract->module, heads,
-                                      p->partitions, err);
-        for (int part = 0; rc == BUS_OK && part < p->partitions; part++)
-            *empty = *empty && heads[part] == 0;
-    }
-    return rc;
-}
-
-/* Which tables are there? Those that are not are made at once while there is nothing to put into
- * them, else they are left to the builder. */
-static bus_code
-find_tables(bus_projector *p, bus_error *err)
-{
-    bus_view_info *infos;
-    bool           empty;
-    int            count;
-    bus_code       rc;
-
-    if ((rc = is_empty(p, &empty, err)) != BUS_OK ||
-        (rc = p->options->store->view_infos(p->store, p->home, &p->arena, &infos, &count, err)) !=
-            BUS_OK)
-        return rc;
-    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++) {
-        table *tb = &p->tables[t];
-
-        for (int i = 0; i < count; i++)
-            tb->live = tb->live || (infos[i].live && bus_str_is(infos[i].table, tb->name));
-        if (!tb->live && empty) {
-            rc =
-                p->options->store->view_create(p->store, tb->view->of, tb->view->view_version, err);
-            tb->live = rc == BUS_OK;
-        }
-        p->builds = p->builds || !tb->live;
-    }
-    atomic_store(&p->building, p->builds);
-    return rc;
 }
 
 static void
@@ -931,7 +616,7 @@ static void
 free_projector(bus_projector *p)
 {
     bus_metrics_unregister(p->metrics);
-    forget_skips(p, true);
+    projector_forget_skips(p, true);
     for (int i = 0; i < p->sources_count; i++) {
         bus_follow_close(p->sources[i].follow);
         if (p->sources[i].store != NULL)
@@ -944,14 +629,6 @@ free_projector(bus_projector *p)
     bus_arena_fini(&p->arena);
     free(p->tables);
     free(p);
-}
-
-static void
-stop_builder(bus_projector *p)
-{
-    atomic_store(&p->stopping, true);
-    if (p->builds)
-        (void)pthread_join(p->builder, NULL);
 }
 
 bus_code
@@ -983,15 +660,13 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
         goto failed;
     for (int t = 0; t < views_count; t++)
         open_table(p, t, views[t]);
-    if ((rc = open_sources(p, err)) != BUS_OK || (rc = find_tables(p, err)) != BUS_OK)
+    if ((rc = open_sources(p, err)) != BUS_OK || (rc = projector_find_tables(p, err)) != BUS_OK)
         goto failed;
-    if (p->builds && pthread_create(&p->builder, NULL, builder_main, p) != 0) {
-        rc = bus_fail(err, BUS_UNAVAILABLE, "no thread to build the views of %s", p->home);
+    if ((rc = projector_start_builder(p, err)) != BUS_OK)
         goto failed;
-    }
     if (pthread_create(&p->thread, NULL, projector_main, p) != 0) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the %s", p->part);
-        stop_builder(p);
+        projector_stop_builder(p);
         goto failed;
     }
     *out = p;
@@ -1010,7 +685,7 @@ bus_projector_stop(bus_projector *p)
     atomic_store(&p->stopping, true);
     bus_bell_ring(&p->bell);
     (void)pthread_join(p->thread, NULL);
-    stop_builder(p);
+    projector_stop_builder(p);
     free_projector(p);
 }
 

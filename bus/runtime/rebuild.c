@@ -700,7 +700,7 @@ begin(rebuild *r, bus_error *err)
     if (r->what->views_count > BUS_REBUILD_VIEWS_MAX)
         return bus_fail(err, BUS_INVALID, "at most %d views are built at once",
                         BUS_REBUILD_VIEWS_MAX);
-    if ((rc = bus_runtime_store(r->options, home, "shina rebuild", &r->home, err)) != BUS_OK ||
+    if ((rc = bus_runtime_views_store(r->options, "shina rebuild", &r->home, err)) != BUS_OK ||
         (rc = r->ops->create_domain(r->home, home, r->partitions, err)) != BUS_OK)
         return rc;
     for (int i = 0; rc == BUS_OK && i < r->what->views_count; i++) {

@@ -1,0 +1,113 @@
+/* projector_internal.h - what the parts of a projector share: projector.c holds the leases and
+ * folds, projector_parked.c knows which streams are left out, projector_build.c sees to it that
+ * there are tables.
+ * Threads: the projector's, but for what is atomic.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_RUNTIME_PROJECTOR_INTERNAL_H
+#define BUS_RUNTIME_PROJECTOR_INTERNAL_H
+
+#include "bus/metrics/metrics.h"
+#include "bus/runtime/bell.h"
+#include "bus/runtime/fold.h"
+#include "bus/runtime/follow.h"
+#include "bus/runtime/owners.h"
+#include "bus/store/view_table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define VIEWS_MAX 32  /* of one domain */
+#define SOURCES_MAX 8 /* logs that they follow */
+
+/* One log that views follow. */
+typedef struct {
+    const bus_contract *contract;
+    bus_store          *store;
+    bus_follow         *follow;
+    int64_t             at[BUS_PARTITIONS_MAX]; /* last offset taken */
+} projector_source;
+
+/* One view, and how far its table has come in each log. */
+typedef struct {
+    const bus_view *view;
+    char            name[BUS_VIEW_TABLE_BYTES], reader[16 + BUS_VIEW_TABLE_BYTES];
+    bool            live; /* it is there; else it is being built */
+    bool            follows[SOURCES_MAX];
+    bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
+} projector_table;
+
+/* A stream that one view leaves out from an event on. */
+typedef struct projector_skip {
+    struct {
+        bus_id  stream;
+        int64_t table;
+    } key;
+    int64_t        from_offset;
+    bool           written; /* its parking is in the store */
+    UT_hash_handle hh;
+} projector_skip;
+
+enum { METRIC_EVENTS, METRIC_ROWS, METRIC_TURN_US, METRIC_PARKED, METRICS };
+
+struct bus_projector {
+    const bus_contract        *contract;
+    const bus_runtime_options *options;
+    const char                *home;
+    bus_personal              *personal; /* NULL: there are no keys here */
+    bus_store                 *store;    /* of views and checkpoints: the default database */
+    projector_source           sources[SOURCES_MAX];
+    int                        sources_count;
+    projector_table           *tables;
+    int                        tables_count;
+    projector_skip            *skip; /* uthash */
+    bus_bell                   bell;
+    bus_arena                  arena;
+    int                        partitions;
+    bool                       held;
+    bool    was_held; /* once: from then on nobody's checkpoints are ours to steal */
+    int64_t renewed_us, tidied_us;
+
+    char       part[96], labels[96];
+    bus_metric metrics[METRICS];
+
+    pthread_t       thread, builder;
+    bool            builds; /* the builder's thread was started */
+    atomic_bool     stopping, trouble, caught_up, stands_by, building, built;
+    atomic_int      parked, build_percent;
+    _Atomic int64_t behind;
+};
+
+/* Logs trouble with the store, once until it is over. */
+void projector_store_trouble(bus_projector *p, const char *doing, const bus_error *err);
+/* Gives the fold the rows that it names. */
+bus_code projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err);
+/* The fold's changed rows, sorted, into the effect. */
+void projector_gather_rows(const bus_fold *fold, bus_effect *effect);
+
+/* --- projector_parked.c ---------------------------------------------------- */
+
+projector_skip *projector_skip_of(const bus_projector *p, int nth_table, bus_id stream);
+void projector_add_skip(bus_projector *p, int nth_table, bus_id stream, int64_t from_offset,
+                        bool written);
+/* Of a turn that failed nothing is left: what it parked is found again. all: those that are in the
+ * store too, to be read from there again. */
+void projector_forget_skips(bus_projector *p, bool all);
+/* What each view has parked, which another process may have changed. */
+bus_code projector_load_skips(bus_projector *p, bus_error *err);
+/* Carries out what an operator asked for (`shina parked`). */
+void projector_try_parked(bus_projector *p);
+
+/* --- projector_build.c ----------------------------------------------------- */
+
+/* Which tables are there? Those that are not are made at once while there is nothing to put into
+ * them, else they are left to the builder. */
+bus_code projector_find_tables(bus_projector *p, bus_error *err);
+/* Starts the thread that builds what is missing, if something is. */
+bus_code projector_start_builder(bus_projector *p, bus_error *err);
+void     projector_stop_builder(bus_projector *p);
+/* The builder is through: its tables are filled like the others from now on. */
+void projector_take_built(bus_projector *p);
+/* Now and then: says which tables are in use, and drops those that have not been for long. */
+void projector_tidy(bus_projector *p);
+
+#endif
