@@ -36,9 +36,13 @@ typedef struct {
     int                        partitions; /* of a domain, as long as the store does not tell */
 
     const char *database_url; /* libpq URL of the database of the views */
-    const char *redis_url;    /* redis://[:password@]host[:port][/db] or unix:/path; NULL: none */
-    const char *listen;       /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any free one */
-    const char *jwt_keys;     /* "kid1:base64secret,kid2:..."; a secret has at least 32 bytes */
+    /* Keys of personal data, for ?as_of=; they lie in that database too. NULL: the past of items
+     * with personal members is not to be had. */
+    const bus_key_store_ops *key_store;
+    const bus_master_keys   *master_keys;
+    const char *redis_url; /* redis://[:password@]host[:port][/db] or unix:/path; NULL: none */
+    const char *listen;    /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any free one */
+    const char *jwt_keys;  /* "kid1:base64secret,kid2:..."; a secret has at least 32 bytes */
 
     /* Folder with openapi.json, asyncapi.json, schemas/; and that of the documentation viewer
      * (the unpacked npm package swagger-ui-dist). NULL or missing: 404 there. */

@@ -883,6 +883,196 @@ test_row_scope(void **state)
 }
 
 static void
+sql(const char *text)
+{
+    PGconn   *conn = PQconnectdb(tests_postgres_url(t.pg));
+    PGresult *res = PQexec(conn, text);
+
+    if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", text, PQerrorMessage(conn));
+    PQclear(res);
+    PQfinish(conn);
+}
+
+/* --- time travel --------------------------------------------------------- */
+
+#define PAST_MS INT64_C(1764000000000)
+
+/* Events of a stream: count of them, from a version on, a second apart, in the partition of the
+ * stream at offsets base + version. data may use v. */
+static void
+add_events(const char *id, int base, int from, int count, const char *type, const char *data)
+{
+    char   text[2048], tenant[BUS_ID_TEXT_BYTES];
+    bus_id stream;
+
+    assert_true(bus_id_parse(bus_str_of(id), &stream));
+    (void)snprintf(
+        text, sizeof(text),
+        "insert into depot.events (partition, \"offset\", epoch, stream, aggregate, version, "
+        "tenant,"
+        " type, command_id, nth, digest, correlation_id, actor, at, data)"
+        " select %d, %d + v, 1, '%s', 'vehicle', v, '%s', '%s', gen_random_uuid(), 0, 0,"
+        " gen_random_uuid(), '{\"id\":\"6ba7b810-9dad-11d1-80b4-00c04fd430c8\","
+        "\"roles\":[\"ADMIN\"]}', timestamptz 'epoch' + (%lld + v * 1000) * interval '1 ms',"
+        " (%s)::json from generate_series(%d, %d) v",
+        bus_id_partition(stream, PARTITIONS), base, id, bus_id_format(t.tenant, tenant), type,
+        (long long)PAST_MS, data, from, from + count - 1);
+    sql(text);
+}
+
+static answered
+as_of(const char *token, const char *id, const char *when)
+{
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s?as_of=%s", id, when);
+    return ask_as(token, "GET", path, NULL, NULL);
+}
+
+static answered
+as_of_second(const char *token, const char *id, int second)
+{
+    char when[32];
+
+    (void)snprintf(when, sizeof(when), "%lld", (long long)(PAST_MS + (int64_t)second * 1000 + 1));
+    return as_of(token, id, when);
+}
+
+static const char *const past = "01900000-0000-7000-8000-0000000000e1";
+
+static void
+add_past(void)
+{
+    add_events(past, 100, 1, 1, "depot.registered.v1", "'{\"plate\":\"OLD1\"}'");
+    add_events(past, 100, 2, 1, "depot.given.v1",
+               "'{\"driver_id\":\"01900000-0000-7000-8000-0000000000d1\"}'");
+    add_events(past, 100, 3, 1, "depot.moved.v1", "'{\"odometer_m\":500}'");
+    add_events(past, 100, 4, 1, "depot.given.v1", "'{\"driver_id\":null}'");
+}
+
+static void
+test_an_item_as_it_was(void **state)
+{
+    answered a;
+    bus_id   id;
+    char     when[64];
+
+    (void)state;
+    add_past();
+    a = as_of_second(t.admin, past, 1);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(member(&a, "id"), past);
+    assert_string_equal(member(&a, "plate"), "OLD1");
+    assert_string_equal(member(&a, "phone"), "+7222");
+    assert_true(json_is_null(json_object_get(a.json, "driver_id")) ||
+                json_object_get(a.json, "driver_id") == NULL);
+    assert_true(json_is_null(json_object_get(a.json, "driver_name")));
+    assert_non_null(strstr(a.headers.at, "ETag: \"1\""));
+    done(&a);
+    a = as_of(t.admin, past, "2025-11-24T16:00:02.500Z");
+    assert_int_equal(a.status, 200);
+    assert_string_equal(member(&a, "driver_id"), "01900000-0000-7000-8000-0000000000d1");
+    assert_string_equal(member(&a, "driver_name"), "Anna \"Volt\""); /* joined, as of now */
+    assert_non_null(strstr(a.headers.at, "ETag: \"2\""));
+    done(&a);
+    assert_true(bus_id_parse(bus_str_of(past), &id));
+    (void)snprintf(when, sizeof(when), "depot:%d:103", bus_id_partition(id, PARTITIONS));
+    a = as_of(t.admin, past, when);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "version")), 3);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "odometer_m")), 500);
+    done(&a);
+    a = as_of(t.admin, past, "2999-01-01T00:00:00Z");
+    assert_int_equal(json_integer_value(json_object_get(a.json, "version")), 4);
+    done(&a);
+    a = ask_as(t.admin, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-0000000000e1?as_of=0",
+               NULL, "If-None-Match: *");
+    assert_int_equal(a.status, 404); /* before it was made */
+    done(&a);
+    check(as_of(t.outsider, past, "2999-01-01T00:00:00Z"), 404, "NOT_FOUND");
+    check(as_of(t.admin, vehicle_a, "2999-01-01T00:00:00Z"), 404,
+          "NOT_FOUND"); /* never in the log */
+}
+
+static void
+test_who_sees_the_past(void **state)
+{
+    answered a = as_of_second(t.viewer, past, 2);
+
+    (void)state;
+    assert_int_equal(a.status, 200);
+    assert_true(json_is_null(json_object_get(a.json, "phone")));
+    assert_true(json_is_null(json_object_get(a.json, "driver_phone")));
+    assert_string_equal(member(&a, "driver_name"), "Anna \"Volt\"");
+    done(&a);
+    check(as_of_second(t.driver_token, past, 1), 404, "NOT_FOUND");
+    a = as_of_second(t.driver_token, past, 3);
+    assert_int_equal(a.status, 200); /* it was theirs then */
+    done(&a);
+    check(as_of_second(t.driver_token, past, 4), 404, "NOT_FOUND");
+    check(ask_as(t.viewer, "GET", "/api/v1/people/01900000-0000-7000-8000-0000000000d1?as_of=0",
+                 NULL, NULL),
+          403, "FORBIDDEN");
+}
+
+static void
+test_bad_moments(void **state)
+{
+    bus_id id;
+    char   when[64];
+
+    (void)state;
+    assert_true(bus_id_parse(bus_str_of(past), &id));
+    check_pointer(as_of(t.admin, past, ""), "/query/as_of");
+    check_pointer(as_of(t.admin, past, "yesterday"), "/query/as_of");
+    check_pointer(as_of(t.admin, past, "trips:0:1"), "/query/as_of");
+    (void)snprintf(when, sizeof(when), "depot:%d:103",
+                   (bus_id_partition(id, PARTITIONS) + 1) % PARTITIONS);
+    check_pointer(as_of(t.admin, past, when), "/query/as_of");
+    check_pointer(get("/api/v1/people/01900000-0000-7000-8000-0000000000d1?as_of=0"),
+                  "/query/as_of");
+}
+
+static void
+test_long_and_broken_histories(void **state)
+{
+    static const char *const longest = "01900000-0000-7000-8000-0000000000e2";
+    static const char *const cut = "01900000-0000-7000-8000-0000000000e3";
+    static const char *const broken = "01900000-0000-7000-8000-0000000000e4";
+    static const char *const heavy = "01900000-0000-7000-8000-0000000000e5";
+    answered                 a;
+
+    (void)state;
+    add_events(longest, 1000, 1, 1, "depot.registered.v1", "'{\"plate\":\"LONG\"}'");
+    add_events(longest, 1000, 2, 10050, "depot.moved.v1", "'{\"odometer_m\":' || v || '}'");
+    a = as_of_second(t.admin, longest, 2500); /* over several pages */
+    assert_int_equal(a.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "version")), 2500);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "odometer_m")), 2500);
+    assert_string_equal(member(&a, "plate"), "LONG");
+    done(&a);
+    a = as_of_second(t.admin, longest, 10000);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "version")), 10000);
+    done(&a);
+    check(as_of_second(t.admin, longest, 10001), 422, "HISTORY_TOO_LONG");
+    /* The bound of bytes: 8 MiB a page and a half each */
+    add_events(heavy, 20000, 1, 1, "depot.registered.v1", "'{\"plate\":\"HEAVY\"}'");
+    add_events(heavy, 20000, 2, 12, "depot.moved.v1",
+               "'{' || repeat(' ', 1500000) || '\"odometer_m\":' || v || '}'");
+    a = as_of_second(t.admin, heavy, 8);
+    assert_int_equal(a.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "odometer_m")), 8);
+    done(&a);
+    check(as_of_second(t.admin, heavy, 13), 422, "HISTORY_TOO_LONG");
+    add_events(cut, 30000, 5, 2, "depot.moved.v1", "'{\"odometer_m\":1}'");
+    check(as_of_second(t.admin, cut, 6), 410, "HISTORY_ARCHIVED");
+    add_events(broken, 30100, 1, 1, "depot.registered.v1", "'{\"plate\":1}'");
+    check(as_of_second(t.admin, broken, 6), 500, "INTERNAL");
+}
+
+static void
 test_filters(void **state)
 {
     (void)state;
@@ -974,18 +1164,6 @@ test_pages(void **state)
 }
 
 /* --- read your writes ---------------------------------------------------- */
-
-static void
-sql(const char *text)
-{
-    PGconn   *conn = PQconnectdb(tests_postgres_url(t.pg));
-    PGresult *res = PQexec(conn, text);
-
-    if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_TUPLES_OK)
-        fail_msg("%s: %s", text, PQerrorMessage(conn));
-    PQclear(res);
-    PQfinish(conn);
-}
 
 static void *
 publish_later(void *unused)
@@ -1439,6 +1617,10 @@ main(void)
         cmocka_unit_test(test_item),
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_row_scope),
+        cmocka_unit_test(test_an_item_as_it_was),
+        cmocka_unit_test(test_who_sees_the_past),
+        cmocka_unit_test(test_bad_moments),
+        cmocka_unit_test(test_long_and_broken_histories),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_after),

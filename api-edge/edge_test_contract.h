@@ -67,35 +67,90 @@ static const bus_shape record_shape = {.kind = BUS_KIND_OBJECT,
 static const bus_aggregate_contract depot_vehicle;
 static const bus_contract           depot_contract;
 
-static const bus_message            register_command = {.type = "depot.register",
-                                                        .name = "register",
-                                                        .aggregate = &depot_vehicle,
-                                                        .shape = &register_shape,
-                                                        .on = BUS_ON_NEW,
-                                                        .http_method = "POST",
-                                                        .http_path = "/vehicles",
-                                                        .roles = BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER};
-static const bus_message            record_command = {.type = "depot.record_odometer",
-                                                      .name = "record_odometer",
-                                                      .aggregate = &depot_vehicle,
-                                                      .shape = &record_shape,
-                                                      .kind = 1,
-                                                      .http_method = "POST",
-                                                      .http_path = "/vehicles/{id}/odometer",
-                                                      .roles = BUS_ROLE_ADMIN,
-                                                      .roles_own = BUS_ROLE_DRIVER};
-static const bus_message            hidden_command = {.type = "depot.hide",
-                                                      .name = "hide",
-                                                      .aggregate = &depot_vehicle,
-                                                      .shape = &record_shape,
-                                                      .kind = 2,
-                                                      .by = BUS_BY_SERVICE};
-static const bus_message *const     vehicle_commands[] = {&register_command, &record_command,
-                                                          &hidden_command};
+static const bus_message        register_command = {.type = "depot.register",
+                                                    .name = "register",
+                                                    .aggregate = &depot_vehicle,
+                                                    .shape = &register_shape,
+                                                    .on = BUS_ON_NEW,
+                                                    .http_method = "POST",
+                                                    .http_path = "/vehicles",
+                                                    .roles = BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER};
+static const bus_message        record_command = {.type = "depot.record_odometer",
+                                                  .name = "record_odometer",
+                                                  .aggregate = &depot_vehicle,
+                                                  .shape = &record_shape,
+                                                  .kind = 1,
+                                                  .http_method = "POST",
+                                                  .http_path = "/vehicles/{id}/odometer",
+                                                  .roles = BUS_ROLE_ADMIN,
+                                                  .roles_own = BUS_ROLE_DRIVER};
+static const bus_message        hidden_command = {.type = "depot.hide",
+                                                  .name = "hide",
+                                                  .aggregate = &depot_vehicle,
+                                                  .shape = &record_shape,
+                                                  .kind = 2,
+                                                  .by = BUS_BY_SERVICE};
+static const bus_message *const vehicle_commands[] = {&register_command, &record_command,
+                                                      &hidden_command};
+/* --- events -------------------------------------------------------------- */
+
+struct depot_registered {
+    bus_str plate;
+};
+struct depot_given { /* to a driver, or back */
+    bool   has_driver_id;
+    bus_id driver_id;
+};
+struct depot_moved {
+    int64_t odometer_m;
+};
+#define EVENT(type, member) .name = #member, .offset = offsetof(struct type, member)
+static const bus_field   registered_field = {EVENT(depot_registered, plate), .shape = &plate_shape,
+                                             .has_offset = BUS_NO_OFFSET, .required = true};
+static const bus_field   given_field = {EVENT(depot_given, driver_id), .shape = &uuid_shape,
+                                        .has_offset = offsetof(struct depot_given, has_driver_id),
+                                        .nullable = true};
+static const bus_field   moved_field = {EVENT(depot_moved, odometer_m), .shape = &metres_shape,
+                                        .has_offset = BUS_NO_OFFSET, .required = true};
+static const bus_shape   registered_shape = {.kind = BUS_KIND_OBJECT,
+                                             .size = sizeof(struct depot_registered),
+                                             .fields = &registered_field,
+                                             .fields_count = 1};
+static const bus_shape   given_shape = {.kind = BUS_KIND_OBJECT,
+                                        .size = sizeof(struct depot_given),
+                                        .fields = &given_field,
+                                        .fields_count = 1};
+static const bus_shape   moved_shape = {.kind = BUS_KIND_OBJECT,
+                                        .size = sizeof(struct depot_moved),
+                                        .fields = &moved_field,
+                                        .fields_count = 1};
+static const bus_message registered_event = {.type = "depot.registered.v1",
+                                             .name = "registered",
+                                             .aggregate = &depot_vehicle,
+                                             .shape = &registered_shape,
+                                             .version = 1};
+static const bus_message given_event = {.type = "depot.given.v1",
+                                        .name = "given",
+                                        .aggregate = &depot_vehicle,
+                                        .shape = &given_shape,
+                                        .kind = 1,
+                                        .version = 1};
+static const bus_message moved_event = {.type = "depot.moved.v1",
+                                        .name = "moved",
+                                        .aggregate = &depot_vehicle,
+                                        .shape = &moved_shape,
+                                        .kind = 2,
+                                        .version = 1};
+static const bus_message *const vehicle_events[] = {&registered_event, &given_event, &moved_event};
+
 static const bus_aggregate_contract depot_vehicle = {.name = "vehicle",
                                                      .contract = &depot_contract,
                                                      .commands = vehicle_commands,
-                                                     .commands_count = 3};
+                                                     .commands_count = 3,
+                                                     .events = vehicle_events,
+                                                     .events_count = 3,
+                                                     .event_size = 32,
+                                                     .event_data_offset = 8};
 
 /* --- views --------------------------------------------------------------- */
 
@@ -185,6 +240,8 @@ static const bus_view_contract vehicles_contract = {.name = "vehicles",
                                                     .joins = vehicles_joins,
                                                     .joins_count = 2,
                                                     .default_sort = "-registered_at",
+                                                    .follows = vehicle_events,
+                                                    .follows_count = 3,
                                                     .hash = 0x1122334455667788};
 static const bus_view_contract people_contract = {.name = "people",
                                                   .contract = &depot_contract,
@@ -203,7 +260,29 @@ static const bus_view_contract lost_contract = {
     .roles = BUS_ROLE_ADMIN,
     .hash = 0x42 /* its table is not made */
 };
-static const bus_view        vehicles_view = {.of = &vehicles_contract, .view_version = 1};
+static void
+project_vehicles(void *state, const bus_event *event, bus_projection *out)
+{
+    struct vehicles_row *row = state;
+
+    if (event->type == &registered_event) {
+        row->plate = ((const struct depot_registered *)event->data)->plate;
+        row->registered_at = event->at_ms;
+        row->phone = bus_row_printf(out, "+7%d", 222);
+    } else if (event->type == &given_event) {
+        const struct depot_given *e = event->data;
+
+        row->has_driver_id = row->has_from_at = e->has_driver_id;
+        row->driver_id = e->driver_id;
+        row->from_at = event->at_ms;
+    } else {
+        row->has_odometer_m = true;
+        row->odometer_m = ((const struct depot_moved *)event->data)->odometer_m;
+    }
+}
+
+static const bus_view vehicles_view = {
+    .of = &vehicles_contract, .view_version = 1, .project = project_vehicles};
 static const bus_view        people_view = {.of = &people_contract, .view_version = 1};
 static const bus_view        lost_view = {.of = &lost_contract, .view_version = 1};
 static const bus_view *const depot_views[] = {&vehicles_view, &people_view, &lost_view};

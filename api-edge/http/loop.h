@@ -25,6 +25,7 @@ typedef struct edge_commands edge_commands; /* http/command.h */
 typedef struct edge_progress edge_progress; /* live/progress.h */
 typedef struct edge_feeds    edge_feeds;    /* live/feed.h */
 typedef struct edge_redis    edge_redis;    /* admin/redis.h */
+typedef struct edge_history  edge_history;  /* query/as_of.h */
 
 /* Classes of routes, as metrics tell them apart. */
 typedef enum {
@@ -94,6 +95,7 @@ struct edge_loop {
     edge_commands    *commands;
     edge_progress    *progress;
     edge_feeds       *feeds;
+    edge_history     *history;
     edge_redis       *redis; /* first loop only, NULL: none */
     uint8_t           random[EDGE_RANDOM_BYTES];
     int               random_used;

@@ -48,6 +48,15 @@ static const problem_text texts[EDGE_PROBLEMS] = {
                       "carried out twice.",
                       "Ответ не пришёл вовремя. Повторите с тем же Idempotency-Key: дважды "
                       "команда не выполнится."},
+    [EDGE_AS_OF_TIMEOUT] = {"QUERY_TIMEOUT", 503, 5,
+                            "Reading its history took too long; try again.",
+                            "Чтение истории заняло слишком много времени; повторите позже."},
+    [EDGE_HISTORY_TOO_LONG] = {"HISTORY_TOO_LONG", 422, 0,
+                               "It has more events than are folded for one answer.",
+                               "У записи больше событий, чем сворачивается для одного ответа."},
+    [EDGE_HISTORY_ARCHIVED] = {"HISTORY_ARCHIVED", 410, 0,
+                               "The first events of it are in the archive.",
+                               "Первые события записи находятся в архиве."},
     [EDGE_INTERNAL] = {"INTERNAL", 500, 0, "Something broke here; it is in the log.",
                        "Внутренняя ошибка; она записана в журнал."},
 };

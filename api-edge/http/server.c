@@ -6,6 +6,7 @@
 #include "api-edge/http/problem.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
+#include "api-edge/query/as_of.h"
 #include "bus/log/log.h"
 
 #include <stdlib.h>
@@ -603,6 +604,7 @@ on_prepare(uv_prepare_t *prepare)
     edge_db_flush(loop->lists);
     edge_db_flush(loop->control);
     edge_feeds_flush(loop->feeds);
+    edge_history_flush(loop->history);
     if (loop->stopping)
         finish_stop(loop);
 }
@@ -617,6 +619,7 @@ abandon(edge_loop *loop)
     edge_db_close(loop->lists);
     edge_db_close(loop->control);
     edge_feeds_abandon(loop->feeds);
+    edge_history_abandon(loop->history);
     edge_commands_abandon(loop->commands);
     edge_progress_abandon(loop->progress);
 }
@@ -742,6 +745,7 @@ open_databases(edge_loop *loop)
     db.connections = 1;
     db.in_flight_max = db.group_max = 32;
     loop->control = edge_db_open(&loop->uv, &db);
+    loop->history = edge_history_open(loop);
 }
 
 static void
@@ -765,6 +769,7 @@ free_loop(edge_loop *loop)
     edge_commands_free(loop->commands);
     edge_progress_free(loop->progress);
     edge_feeds_free(loop->feeds);
+    edge_history_free(loop->history);
     edge_token_cache_destroy(loop->tokens);
     BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
     free(loop);

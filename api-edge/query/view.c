@@ -3,6 +3,7 @@
 #include "api-edge/query/view.h"
 #include "api-edge/http/problem.h"
 #include "api-edge/live/progress.h"
+#include "api-edge/query/as_of.h"
 #include "api-edge/query/cursor.h"
 
 #include <stdio.h>
@@ -98,13 +99,17 @@ resolve_joins(const edge *e, edge_view *view, bus_error *err)
     return BUS_OK;
 }
 
-/* ", (j0.body::json -> 'full_name')::text" and its kin, then "from ... left join ...". */
+/* ", (j0.body::json -> 'full_name')::text" and its kin, then "from ... left join ...". rows: what
+ * stands for the view's table, or NULL. */
 static void
-add_from(const edge_view *view, bus_buf *sql)
+add_from(const edge_view *view, const char *rows, bus_buf *sql)
 {
     for (int i = 0; i < view->joins_count; i++)
         bus_buf_printf(sql, ", (j%d.body::json -> '%s')::text", i, view->joins[i].of->take);
-    bus_buf_printf(sql, " from views.\"%s\" v", view->table);
+    if (rows != NULL)
+        bus_buf_printf(sql, " from %s", rows);
+    else
+        bus_buf_printf(sql, " from views.\"%s\" v", view->table);
     for (int i = 0; i < view->joins_count; i++)
         bus_buf_printf(sql,
                        " left join views.\"%s\" j%d on j%d.tenant = v.tenant and j%d.id = v.\"%s\"",
@@ -155,15 +160,26 @@ check_sorts(const edge_view *view, bus_error *err)
 static void
 write_sql(edge_view *view)
 {
-    bus_buf item = {0}, own = {0}, list = {0};
+    bus_buf item = {0}, own = {0}, list = {0}, as_of = {0}, as_of_own = {0}, row = {0};
+    int     columns[EDGE_AS_OF_COLUMNS_MAX];
 
     bus_buf_add_text(&item, "select v.version, v.body");
-    add_from(view, &item);
+    add_from(view, NULL, &item);
     bus_buf_add_text(&item, " where v.tenant = $1::uuid and v.id = $2::uuid");
     bus_buf_add_str(&own, bus_buf_str(&item));
     if (view->of->own != NULL)
         edge_scope_sql(view, &own, 3);
-    add_from(view, &list);
+    add_from(view, NULL, &list);
+    edge_as_of_sql(view, &row);
+    bus_buf_add_text(&as_of, "select $3::int, $4::text");
+    add_from(view, row.at, &as_of);
+    bus_buf_add_text(&as_of, " where true");
+    bus_buf_add_str(&as_of_own, bus_buf_str(&as_of));
+    if (view->of->own != NULL)
+        edge_scope_sql(view, &as_of_own, 5 + edge_as_of_columns(view, columns));
+    bus_buf_fini(&row);
+    view->as_of_sql = as_of.at;
+    view->as_of_own_sql = as_of_own.at;
     view->item_sql = item.at;
     view->item_own_sql = own.at;
     view->select_sql = list.at;
@@ -203,6 +219,8 @@ edge_views_close(edge *e)
         free(e->views[i].item_sql);
         free(e->views[i].item_own_sql);
         free(e->views[i].select_sql);
+        free(e->views[i].as_of_sql);
+        free(e->views[i].as_of_own_sql);
     }
     free(e->views);
 }
@@ -349,8 +367,10 @@ edge_item_handle(edge_request *r)
     edge_query_work *work = &r->query;
     edge_scope       scope;
     bus_id           id;
+    const char      *as_of;
     char             text[BUS_ID_TEXT_BYTES];
 
+    as_of = MHD_lookup_connection_value(r->connection, MHD_GET_ARGUMENT_KIND, "as_of");
     if (!begin_query(r, &scope))
         return;
     if (!bus_id_parse(r->parameter, &id)) {
@@ -363,6 +383,10 @@ edge_item_handle(edge_request *r)
     work->query.values[1] =
         bus_arena_copy(&r->arena, bus_id_format(id, text), BUS_ID_TEXT_BYTES - 1).at;
     work->query.count = 2;
+    if (as_of != NULL) { /* the log has what any position names: there is nothing to wait for */
+        edge_as_of_handle(r, &scope, id, as_of);
+        return;
+    }
     if (scope.own_only)
         work->query.count += edge_scope_values(view, r, &work->query.values[2]);
     send_after(r);

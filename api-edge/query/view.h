@@ -24,7 +24,8 @@ struct edge_view {
     int       joins_count;
     uint32_t  masked_for; /* roles for which some member, at any depth, is masked */
     char     *item_sql, *item_own_sql;
-    char     *select_sql; /* of a list: up to "where" */
+    char     *select_sql;                /* of a list: up to "where" */
+    char     *as_of_sql, *as_of_own_sql; /* query/as_of.h */
 };
 
 /* Makes e->views of e->options. BUS_INVALID: a join names a view or a member that is not there. */

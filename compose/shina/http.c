@@ -31,6 +31,8 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .views_count = shina_views_count,
                 .partitions = o->partitions,
                 .database_url = p->servers.database_url,
+                .key_store = o->key_store,
+                .master_keys = o->master_keys,
                 .redis_url = p->servers.redis_url,
                 .listen = bus_config_text(config, "SHINA_HTTP"),
                 .jwt_keys = h->jwt_keys,

@@ -436,6 +436,8 @@ static void
 add_item(document *d, const contract *c, const view *v)
 {
     static const char *const problems[] = {"400", "401", "403", "404", "500", "503", NULL};
+    static const char *const problems_of_past[] = {"400", "401", "403", "404", "410",
+                                                   "422", "500", "503", NULL};
     json_t                  *op = operation(c, text("get_%s", v->name), description_of(v->json),
                                             access_text(v->roles, v->roles_own, v->roles_granted));
     json_t                  *parameters = json_array();
@@ -443,11 +445,13 @@ add_item(document *d, const contract *c, const view *v)
     add(parameters, reference("parameters", "Id"));
     add(parameters, reference("parameters", "IfNoneMatch"));
     add(parameters, reference("parameters", "XAfter"));
+    if (v->of != NULL)
+        add(parameters, reference("parameters", "AsOf"));
     add(parameters, reference("parameters", "AcceptLanguage"));
     add(parameters, reference("parameters", "Traceparent"));
     put(op, "parameters", parameters);
     put(op, "responses",
-        responses_of(problems, "200",
+        responses_of(v->of != NULL ? problems_of_past : problems, "200",
                      answer_of(reference("schemas", text("%s-row", v->name)), "The row.", true)));
     put(json_object_get(op, "responses"), "304", parsed("{'description':'Not changed.'}"));
     add_operation(d, text("/api/v1%s", v->item), "get", op);
@@ -594,6 +598,9 @@ components(void)
         "'description':'W3C Trace Context.'},"
         "'XAfter':{'name':'X-After','in':'header','schema':{'type':'string'},'description':"
         "'A position that an answer carried: wait until the view has it.'},"
+        "'AsOf':{'name':'as_of','in':'query','schema':{'type':'string'},'description':'The row as "
+        "it was then, folded from the log: a position that an answer of this domain and partition "
+        "carried, or a time (RFC 3339). Members joined from other views are of now.'},"
         "'Limit':{'name':'limit','in':'query','schema':{'type':'integer','minimum':1,"
         "'maximum':200,'default':50}},"
         "'Cursor':{'name':'cursor','in':'query','schema':{'type':'string'},'description':"
