@@ -274,7 +274,7 @@ project_vehicles(void *state, const bus_event *event, bus_projection *out)
 
         row->has_driver_id = row->has_from_at = e->has_driver_id;
         row->driver_id = e->driver_id;
-        row->from_at = event->at_ms;
+        row->from_at = 1;
     } else {
         row->has_odometer_m = true;
         row->odometer_m = ((const struct depot_moved *)event->data)->odometer_m;
