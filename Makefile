@@ -4,13 +4,14 @@ JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
 
 .NOTPARALLEL:
-.PHONY: all help build run test check bench demo format new-module clean
+.PHONY: all help build run test check crash bench demo format new-module clean
 all: build
 
 help:
 	@echo 'make run          install what is missing, build, start shina on the embedded default'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
+	@echo 'make crash        fifty kills at random under load, then proof; KILLS=n SEED=n'
 	@echo 'make demo         a day of deliveries through the HTTP API'
 	@echo 'make bench        rates and latencies beside those of peers'
 	@echo 'make format       clang-format over all sources'
@@ -43,6 +44,10 @@ test: packages-test $(BUILD)/build.ninja
 
 check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh
+
+crash: packages-test $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD) crash_kills
+	KILLS=$(or $(KILLS),50) $(BUILD)/tests/crash/crash_kills
 
 bench: packages-bench build
 	bash tests/bench/run.sh

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <libpq-fe.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,6 +23,8 @@
 #define PATH_BYTES (HOME_PATH_BYTES + 64)
 #define START_SECONDS 60
 #define STOP_SECONDS 60
+#define STARTS_MAX 30      /* of one that ends at once */
+#define START_PAUSE_MS 300 /* between them */
 #define BUFFERS_MAX_MB 1024
 
 static void
@@ -71,6 +75,69 @@ spawn(const shina_home *home, const char *const argv[], const char *log)
         _exit(125);
     (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
+}
+
+/* --- one server ------------------------------------------------------------------------- */
+
+static void
+look_after(shina_server *server, pid_t pid)
+{
+    if (server->pid > 0 && server->fd >= 0)
+        (void)close(server->fd);
+    server->pid = pid > 0 ? pid : 0;
+    server->fd = pid > 0 ? pidfd_open(pid, 0) : -1;
+}
+
+/* Waits so long for its end. True: it has ended, or does not run. A zombie has ended: an adopted
+ * one is another's child, who may never ask for it. */
+static bool
+has_ended(shina_server *server, int wait_ms)
+{
+    struct pollfd ends = {.fd = server->fd, .events = POLLIN};
+
+    if (server->pid == 0)
+        return true;
+    if (server->fd >= 0) {
+        if (poll(&ends, 1, wait_ms) < 1)
+            return false;
+    } else {
+        for (; kill(server->pid, 0) == 0; wait_ms -= 20) {
+            if (waitpid(server->pid, NULL, WNOHANG) == server->pid)
+                break;
+            if (wait_ms <= 0)
+                return false;
+            pause_ms(20);
+        }
+    }
+    (void)waitpid(server->pid, NULL, WNOHANG); /* if it is our child */
+    look_after(server, 0);
+    return true;
+}
+
+/* The first line of a pid file; 0: none. */
+static pid_t
+pid_in(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    long  pid = 0;
+
+    if (f == NULL)
+        return 0;
+    if (fscanf(f, "%ld", &pid) != 1)
+        pid = 0;
+    (void)fclose(f);
+    return (pid_t)pid;
+}
+
+static void
+end_server(shina_server *server, int signal_number)
+{
+    pid_t pid = server->pid;
+
+    if (has_ended(server, 0) || kill(pid, signal_number) != 0)
+        return;
+    if (!has_ended(server, STOP_SECONDS * 1000))
+        bus_log_warn("servers.slow_to_stop", BUS_KV_INT("pid", pid));
 }
 
 static void
@@ -159,12 +226,6 @@ run_initdb(const shina_home *home, const char *data, bus_error *err)
     return BUS_OK;
 }
 
-static bool
-answers(const char *url)
-{
-    return PQping(url) == PQPING_OK;
-}
-
 static pid_t
 start_postgres(const shina_home *home)
 {
@@ -199,22 +260,56 @@ start_postgres(const shina_home *home)
 }
 
 static bus_code
-wait_for_postgres(shina_servers *servers, const char *url, bus_error *err)
+make_data(const shina_home *home, void (*say)(const char *what), bus_error *err)
 {
-    for (int i = 0; i < START_SECONDS * 50; i++) {
-        int status;
+    char data[PATH_BYTES], version[PATH_BYTES + 16];
 
-        if (answers(url))
-            return BUS_OK;
-        if (servers->postgres_pid > 0 &&
-            waitpid(servers->postgres_pid, &status, WNOHANG) == servers->postgres_pid) {
-            servers->postgres_pid = 0;
-            break;
+    (void)snprintf(data, sizeof(data), "%s/postgres", home->data);
+    (void)snprintf(version, sizeof(version), "%s/PG_VERSION", data);
+    if (access(version, F_OK) == 0)
+        return BUS_OK;
+    say("making a PostgreSQL of our own");
+    return run_initdb(home, data, err);
+}
+
+/* Until it answers. One that is there is waited for, be it recovering from a crash or stopping. One
+ * that ends at once is started again for a while: after a crash of its postmaster alone, the old
+ * backends hold its memory until each has noticed. */
+static bus_code
+find_or_start_postgres(shina_servers *servers, const char *url, void (*say)(const char *what),
+                       bus_error *err)
+{
+    const shina_home *home = servers->home;
+    int               starts = 0, waited_ms = 0;
+
+    for (; waited_ms < START_SECONDS * 1000; waited_ms += 20) {
+        bus_code rc;
+
+        switch (PQping(url)) {
+        case PQPING_OK: return BUS_OK;
+        case PQPING_REJECT: break;
+        case PQPING_NO_RESPONSE:
+        case PQPING_NO_ATTEMPT:
+            if (!has_ended(&servers->postgres_server, 0))
+                break;
+            if (starts == STARTS_MAX)
+                goto failed;
+            if (starts == 0) {
+                if ((rc = make_data(home, say, err)) != BUS_OK)
+                    return rc;
+                say("starting PostgreSQL");
+            } else {
+                pause_ms(START_PAUSE_MS);
+            }
+            starts++;
+            look_after(&servers->postgres_server, start_postgres(home));
         }
         pause_ms(20);
     }
+
+failed:
     return bus_fail(err, BUS_UNAVAILABLE, "PostgreSQL does not start; see %.120s/log/postgres.log",
-                    servers->home->dir);
+                    home->dir);
 }
 
 static bus_code
@@ -239,23 +334,15 @@ static bus_code
 begin_postgres(shina_servers *servers, void (*say)(const char *what), bus_error *err)
 {
     const shina_home *home = servers->home;
-    char              admin[SERVER_URL_BYTES], data[PATH_BYTES], version[PATH_BYTES + 16];
+    char              admin[SERVER_URL_BYTES], pid_path[PATH_BYTES];
     bus_code          rc;
 
     embedded_url(home, "postgres", admin);
-    (void)snprintf(data, sizeof(data), "%s/postgres", home->data);
-    (void)snprintf(version, sizeof(version), "%s/PG_VERSION", data);
-    if (!answers(admin)) {
-        if (access(version, F_OK) != 0) {
-            say("making a PostgreSQL of our own");
-            if ((rc = run_initdb(home, data, err)) != BUS_OK)
-                return rc;
-        }
-        say("starting PostgreSQL");
-        servers->postgres_pid = start_postgres(home);
-        if ((rc = wait_for_postgres(servers, admin, err)) != BUS_OK)
-            return rc;
-    }
+    if ((rc = find_or_start_postgres(servers, admin, say, err)) != BUS_OK)
+        return rc;
+    (void)snprintf(pid_path, sizeof(pid_path), "%s/postgres/postmaster.pid", home->data);
+    if (has_ended(&servers->postgres_server, 0)) /* the one that answers is not of our making */
+        look_after(&servers->postgres_server, pid_in(pid_path));
     return make_database(admin, err);
 }
 
@@ -311,10 +398,15 @@ start_redis(const shina_home *home)
 static bus_code
 begin_redis(shina_servers *servers, void (*say)(const char *what), bus_error *err)
 {
-    if (redis_listens(servers->home))
+    char pid_path[PATH_BYTES];
+
+    (void)snprintf(pid_path, sizeof(pid_path), "%s/redis.pid", servers->home->run);
+    if (redis_listens(servers->home)) {
+        look_after(&servers->redis_server, pid_in(pid_path));
         return BUS_OK;
+    }
     say("starting Redis");
-    servers->redis_pid = start_redis(servers->home);
+    look_after(&servers->redis_server, start_redis(servers->home));
     for (int i = 0; i < START_SECONDS * 50; i++) {
         if (redis_listens(servers->home))
             return BUS_OK;
@@ -339,72 +431,24 @@ shina_servers_start(shina_servers *servers, void (*say)(const char *what), bus_e
     return rc;
 }
 
-static bool
-has_ended(pid_t *pid)
-{
-    int status;
-
-    if (*pid <= 0 || waitpid(*pid, &status, WNOHANG) != *pid)
-        return false;
-    *pid = 0;
-    return true;
-}
-
 void
 shina_servers_watch(shina_servers *servers)
 {
-    if (servers->postgres && has_ended(&servers->postgres_pid)) {
+    if (servers->postgres && has_ended(&servers->postgres_server, 0)) {
         bus_log_error("servers.postgres_died", BUS_KV("then", "starting it again"));
-        servers->postgres_pid = start_postgres(servers->home);
+        look_after(&servers->postgres_server, start_postgres(servers->home));
     }
-    if (servers->redis && has_ended(&servers->redis_pid)) {
+    if (servers->redis && has_ended(&servers->redis_server, 0)) {
         bus_log_error("servers.redis_died", BUS_KV("then", "starting it again"));
-        servers->redis_pid = start_redis(servers->home);
+        look_after(&servers->redis_server, start_redis(servers->home));
     }
-}
-
-/* The first line of a pid file; 0: none. */
-static pid_t
-pid_in(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    long  pid = 0;
-
-    if (f == NULL)
-        return 0;
-    if (fscanf(f, "%ld", &pid) != 1)
-        pid = 0;
-    (void)fclose(f);
-    return (pid_t)pid;
-}
-
-static void
-end_process(pid_t child, pid_t adopted, int signal_number)
-{
-    pid_t pid = child > 0 ? child : adopted;
-
-    if (pid <= 0 || kill(pid, signal_number) != 0)
-        return;
-    for (int i = 0; i < STOP_SECONDS * 50; i++) {
-        if (child > 0 ? waitpid(child, NULL, WNOHANG) == child : kill(pid, 0) != 0)
-            return;
-        pause_ms(20);
-    }
-    bus_log_warn("servers.slow_to_stop", BUS_KV_INT("pid", pid));
 }
 
 void
 shina_servers_stop(shina_servers *servers)
 {
-    char path[PATH_BYTES];
-
-    if (servers->redis) {
-        (void)snprintf(path, sizeof(path), "%s/redis.pid", servers->home->run);
-        end_process(servers->redis_pid, pid_in(path), SIGTERM);
-    }
-    if (servers->postgres) {
-        (void)snprintf(path, sizeof(path), "%s/postgres/postmaster.pid", servers->home->data);
-        end_process(servers->postgres_pid, pid_in(path), SIGINT);
-    }
-    servers->postgres_pid = servers->redis_pid = 0;
+    if (servers->redis)
+        end_server(&servers->redis_server, SIGTERM);
+    if (servers->postgres)
+        end_server(&servers->postgres_server, SIGINT);
 }

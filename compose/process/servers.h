@@ -10,10 +10,16 @@
 
 #define SERVER_URL_BYTES 2048
 
+/* One of them, started by us or by a shina before us. */
+typedef struct {
+    pid_t pid; /* 0: not running */
+    int   fd;  /* readable when it has ended, whoever is its parent; -1: there is no such thing */
+} shina_server;
+
 typedef struct {
     const shina_home *home;
-    bool              postgres, redis;         /* ours to run */
-    pid_t             postgres_pid, redis_pid; /* children; 0: adopted or not running */
+    bool              postgres, redis; /* ours to run */
+    shina_server      postgres_server, redis_server;
     char              database_url[SERVER_URL_BYTES], redis_url[SERVER_URL_BYTES];
 } shina_servers;
 

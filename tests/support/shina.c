@@ -100,8 +100,9 @@ print_log(const tests_shina *shina, const tests_child *child)
         (void)fclose(f);
 }
 
+/* variable: one more of the environment; may be NULL. */
 static void
-spawn(const tests_shina *shina, tests_child *child)
+spawn(const tests_shina *shina, tests_child *child, const char *variable)
 {
     const char *argv[6] = {"shina"};
     char        path[1200];
@@ -119,6 +120,8 @@ spawn(const tests_shina *shina, tests_child *child)
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
     set_environment(shina, child->http);
+    if (variable != NULL && putenv((char *)(uintptr_t)variable) != 0)
+        _exit(125);
     (void)execv(child->program, (char *const *)(uintptr_t)argv);
     _exit(127);
 }
@@ -224,10 +227,9 @@ tests_shina_start(void)
     else
         (void)add_edge(shina, "run", "run");
     for (int i = 0; i < shina->children_count; i++)
-        spawn(shina, &shina->children[i]);
+        spawn(shina, &shina->children[i], NULL);
     if (!tests_shina_wait_ready(shina, START_SECONDS)) {
-        for (int i = 0; i < shina->children_count; i++)
-            print_log(shina, &shina->children[i]);
+        tests_shina_print_logs(shina);
         tests_shina_die("it does not start");
     }
     if (is_set("SHINA_TEST_KILLS", "each")) {
@@ -415,10 +417,23 @@ tests_shina_kill(tests_shina *shina, int nth)
 void
 tests_shina_restart(tests_shina *shina, int nth)
 {
+    tests_shina_restart_with(shina, nth, NULL);
+}
+
+void
+tests_shina_restart_with(tests_shina *shina, int nth, const char *variable)
+{
     (void)pthread_mutex_lock(&shina->lock);
     if (shina->children[nth].pid == 0)
-        spawn(shina, &shina->children[nth]);
+        spawn(shina, &shina->children[nth], variable);
     (void)pthread_mutex_unlock(&shina->lock);
+}
+
+void
+tests_shina_print_logs(const tests_shina *shina)
+{
+    for (int i = 0; i < shina->children_count; i++)
+        print_log(shina, &shina->children[i]);
 }
 
 bool

@@ -55,12 +55,16 @@ pid_t tests_shina_process_pid(tests_shina *shina, int nth); /* 0: it was killed 
 void tests_shina_kill(tests_shina *shina, int nth);
 /* Starts one that was killed; does not wait until it works. */
 void tests_shina_restart(tests_shina *shina, int nth);
+/* ... with one more variable in its environment this time, "NAME=VALUE". */
+void tests_shina_restart_with(tests_shina *shina, int nth, const char *variable);
 /* Has it ended by itself, as at a fail point? Then it counts as killed. */
 bool tests_shina_has_ended(tests_shina *shina, int nth);
 /* SIGSTOP, SIGCONT and others. */
 void tests_shina_signal(tests_shina *shina, int nth, int signal_number);
 /* False: some edge does not say within so many seconds that it is ready. */
 bool tests_shina_wait_ready(const tests_shina *shina, int seconds);
+/* The logs of all processes so far, on stderr. */
+void tests_shina_print_logs(const tests_shina *shina);
 
 /* --- requests -------------------------------------------------------------- */
 

@@ -1,0 +1,72 @@
+/* kills.c - kill -9 at random in the middle of load: shina, its PostgreSQL, both.
+ *
+ *   KILLS=50 SEED=123 THREADS=8 ACKNOWLEDGED=100 (before the first) crash_kills
+ *
+ * What was killed is started again by the harness (shina) or by shina itself (PostgreSQL). At the
+ * end the history check: see tests/crash/history.h.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/crash/history.h"
+#include "tests/crash/load.h"
+#include "tests/crash/say.h"
+#include "tests/crash/scene.h"
+#include "tests/crash/victims.h"
+
+#include <stdio.h>
+
+#define KILLS 6
+#define THREADS 8
+#define SETTLE_S 60
+
+static victim
+choose(uint64_t *random)
+{
+    uint64_t n = crash_random(random, 100);
+
+    return n < 40   ? VICTIM_SHINA
+           : n < 60 ? VICTIM_BOTH
+           : n < 75 ? VICTIM_POSTGRES
+           : n < 85 ? VICTIM_POSTMASTER
+           : n < 95 ? VICTIM_BACKEND
+                    : VICTIM_REDIS;
+}
+
+/* Most kills meet a working system; every fourth one that is just coming up. */
+static void
+wait_before_kill(scene *s, uint64_t *random)
+{
+    if (crash_random(random, 4) != 0)
+        scene_wait_ready(s);
+    crash_pause_ms((long)crash_random(random, 1500));
+    scene_keep_running(s);
+}
+
+int
+main(void)
+{
+    uint64_t    random = crash_seed(), kills = crash_number("KILLS", KILLS);
+    int         by_victim[VICTIM_COUNT] = {0};
+    scene       s;
+    load_counts counts;
+    int         faults;
+
+    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
+    scene_wait_acknowledged(&s, (long)crash_number("ACKNOWLEDGED", 100), 120);
+    for (uint64_t k = 1; k <= kills; k++) {
+        victim who = choose(&random);
+
+        wait_before_kill(&s, &random);
+        if (victims_kill(s.shina, who, crash_random(&random, 1 << 20))) {
+            counts = load_so_far(s.clients);
+            by_victim[who]++;
+            crash_say("kill %llu: %s, after %ld calls, %ld acknowledged", (unsigned long long)k,
+                      victim_names[who], counts.calls, counts.acknowledged);
+        } else {
+            k--;
+        }
+        scene_keep_running(&s);
+    }
+    faults = scene_close(&s, SETTLE_S);
+    for (int v = 0; v < VICTIM_COUNT; v++)
+        crash_say("killed %-22s %d times", victim_names[v], by_victim[v]);
+    return faults == 0 ? 0 : 1;
+}

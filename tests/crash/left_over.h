@@ -1,0 +1,18 @@
+/* left_over.h - what nobody holds any more, or two hold: reservations, loads, claims.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef TESTS_CRASH_LEFT_OVER_H
+#define TESTS_CRASH_LEFT_OVER_H
+
+#include "tests/support/shina.h"
+
+#include <stdbool.h>
+
+/* By the views: trips under way, reservations that are of no ASSIGNED trip or overlap, deliveries
+ * that disagree with their trip. Says each if aloud. */
+int left_over_reservations(const tests_shina *shina, const char *token, bool aloud);
+
+/* By the logs and the tables of claims: unique values and who holds them; timers of processes that
+ * have ended. Only when all is quiet. Says each. */
+int left_over_claims(const tests_shina *shina);
+
+#endif

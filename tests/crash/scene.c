@@ -1,0 +1,118 @@
+/* scene.c - setting up and taking down.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/crash/scene.h"
+#include "tests/crash/history.h"
+#include "tests/crash/say.h"
+#include "tests/crash/victims.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TENANT "55555555-5555-4555-8555-555555555555"
+#define USER "66666666-6666-4666-8666-666666666666"
+#define READY_S 120
+#define FAILED_STARTS_MAX 10 /* one after another */
+#define ANSWERS_S 120
+
+static bus_id
+id_of(const char *text)
+{
+    bus_id id;
+
+    if (!bus_id_parse(bus_str_of(text), &id))
+        abort();
+    return id;
+}
+
+void
+scene_open(scene *s, uint64_t seed, int threads)
+{
+    const char *const token[] = {"token",  "--tenant", TENANT,  "--user", USER,
+                                 "--role", "ADMIN",    "--ttl", "36000",  NULL};
+
+    *s = (scene){0};
+    victims_begin();
+    s->shina = tests_shina_start();
+    s->token = tests_shina_verb(s->shina, token, NULL);
+    (void)snprintf(s->journal_path, sizeof(s->journal_path), "%s.journal",
+                   tests_shina_home(s->shina));
+    s->j = journal_open(s->journal_path, id_of(TENANT), id_of(USER));
+    s->clients = load_start(s->shina, s->j, s->token, seed, threads);
+}
+
+void
+scene_keep_running(scene *s)
+{
+    for (int i = 0; i < tests_shina_processes(s->shina); i++) {
+        if (!tests_shina_has_ended(s->shina, i))
+            continue;
+        tests_shina_restart(s->shina, i);
+        s->starts++;
+    }
+}
+
+void
+scene_wait_ready(scene *s)
+{
+    int64_t until = crash_now_ms() + READY_S * 1000;
+    int     before = s->starts;
+
+    scene_keep_running(s);
+    before = s->starts;
+    while (!tests_shina_wait_ready(s->shina, 1)) {
+        scene_keep_running(s);
+        if (crash_now_ms() > until || s->starts - before > FAILED_STARTS_MAX) {
+            tests_shina_print_logs(s->shina);
+            crash_die("shina is not ready after %d s and %d starts", READY_S, s->starts - before);
+        }
+    }
+    if (s->starts > before)
+        crash_say("%d processes could not start at once", s->starts - before);
+    s->failed_starts += s->starts - before;
+}
+
+void
+scene_wait_acknowledged(scene *s, long more, int patience_s)
+{
+    long    wanted = load_so_far(s->clients).acknowledged + more;
+    int64_t until = crash_now_ms() + (int64_t)patience_s * 1000;
+
+    while (load_so_far(s->clients).acknowledged < wanted) {
+        if (crash_now_ms() > until) {
+            tests_shina_print_logs(s->shina);
+            crash_die("%ld commands were not acknowledged in %d s", more, patience_s);
+        }
+        scene_keep_running(s);
+        crash_pause_ms(10);
+    }
+}
+
+int
+scene_close(scene *s, int settle_s)
+{
+    load_counts c;
+    int         faults, settled;
+
+    scene_wait_ready(s);
+    c = load_stop(s->clients, ANSWERS_S);
+    journal_close(s->j);
+    settled = history_settle(s->shina, s->token, settle_s);
+    faults = history_check(s->shina, s->token, s->journal_path) + (int)load_faults(s->clients);
+    crash_say("clients: %ld calls, %ld acknowledged, %ld refused, %ld unknown; %ld sent again, %ld "
+              "repeated; %d started again (%d could not at once); quiet after %d s; %d faults",
+              c.calls, c.acknowledged, c.refused, c.unknown, c.retried, c.repeats, s->starts,
+              s->failed_starts, settled, faults);
+    if (faults == 0)
+        (void)unlink(s->journal_path);
+    else
+        crash_say("the journal is %s", s->journal_path);
+    load_destroy(s->clients);
+    if (faults != 0)
+        tests_shina_print_logs(s->shina);
+    tests_shina_stop(s->shina);
+    free(s->token);
+    victims_end_all();
+    return faults;
+}
