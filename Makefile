@@ -11,7 +11,7 @@ help:
 	@echo 'make run          install what is missing, build, start shina on the embedded default'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
-	@echo 'make crash        fifty kills at random under load, then proof; KILLS=n SEED=n'
+	@echo 'make crash        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
 	@echo 'make demo         a day of deliveries through the HTTP API'
 	@echo 'make bench        rates and latencies beside those of peers'
 	@echo 'make format       clang-format over all sources'
@@ -46,7 +46,8 @@ check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh
 
 crash: packages-test $(BUILD)/build.ninja
-	$(NINJA) -C $(BUILD) crash_kills
+	$(NINJA) -C $(BUILD) crash_kills crash_fail_points
+	$(BUILD)/tests/crash/crash_fail_points
 	KILLS=$(or $(KILLS),50) $(BUILD)/tests/crash/crash_kills
 
 bench: packages-bench build

@@ -5,6 +5,7 @@
  * checks the epoch and the log once more.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/log/log.h"
+#include "bus/base/failpoint.h"
 #include "bus/runtime/batch.h"
 
 #define SNAPSHOTS_MAX 64                  /* of one batch; the others wait for their next command */
@@ -74,10 +75,12 @@ batch_snapshots(batch *b)
     }
     if (count == 0)
         return;
+    BUS_FAIL_POINT("snapshot.write");
     if (w->options->store->snapshots_write(w->store, w->domain, snapshots, count, &err) != BUS_OK) {
         bus_log_warn("writer.snapshots_failed", BUS_KV("domain", w->domain), BUS_KV_ERR(&err));
         bus_metric_add(&w->metrics[BUS_WRITER_SNAPSHOT_FAILURES], 1);
         return;
     }
+    BUS_FAIL_POINT("snapshot.written");
     bus_metric_add(&w->metrics[BUS_WRITER_SNAPSHOTS], count);
 }

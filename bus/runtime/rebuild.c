@@ -1,6 +1,7 @@
 /* rebuild.c - passes over the log, then what came meanwhile, then the swap.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/rebuild.h"
+#include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 #include "bus/runtime/fold.h"
 #include "bus/runtime/owners.h"
@@ -331,6 +332,7 @@ copy_rows(rebuild *r, target *t, bus_error *err)
         for (int i = 0; i < count; i++)
             writes[i] = bus_row_write_of(&writing, sorted[at + i]);
         rc = r->ops->build_fill(r->home, writes, count, err);
+        BUS_FAIL_POINT("rebuild.filled");
         r->progress.rows += count;
         if (rc == BUS_OK)
             rc = tell(r, err);
@@ -606,8 +608,10 @@ try_to_place(rebuild *r, target *t, bus_error *err)
     }
     while (rc == BUS_OK && is_short_of(r, t, at))
         rc = catch_up(r, &behind, err);
+    BUS_FAIL_POINT("rebuild.swap");
     if (rc == BUS_OK)
         rc = swap(r, t, at, err);
+    BUS_FAIL_POINT("rebuild.swapped");
     free(at);
     t->placed = rc == BUS_OK;
     return rc;

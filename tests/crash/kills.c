@@ -1,6 +1,8 @@
 /* kills.c - kill -9 at random in the middle of load: shina, its PostgreSQL, both.
  *
- *   KILLS=50 SEED=123 THREADS=8 ACKNOWLEDGED=100 (before the first) crash_kills
+ *   KILLS=50 SEED=123 THREADS=8 crash_kills
+ *
+ * ACKNOWLEDGED=n: so many commands before the first kill. VICTIM=n: only that one of victims.h.
  *
  * What was killed is started again by the harness (shina) or by shina itself (PostgreSQL). At the
  * end the history check: see tests/crash/history.h.
@@ -20,8 +22,10 @@
 static victim
 choose(uint64_t *random)
 {
-    uint64_t n = crash_random(random, 100);
+    uint64_t n = crash_random(random, 100), only = crash_number("VICTIM", VICTIM_COUNT);
 
+    if (only < VICTIM_COUNT)
+        return (victim)only;
     return n < 40   ? VICTIM_SHINA
            : n < 60 ? VICTIM_BOTH
            : n < 75 ? VICTIM_POSTGRES

@@ -34,6 +34,8 @@ scene_open(scene *s, uint64_t seed, int threads)
 
     *s = (scene){0};
     victims_begin();
+    if (setenv("SHINA_SNAPSHOT_EVENTS", "4", 1) != 0) /* many, so that they are in the way */
+        abort();
     s->shina = tests_shina_start();
     s->token = tests_shina_verb(s->shina, token, NULL);
     (void)snprintf(s->journal_path, sizeof(s->journal_path), "%s.journal",

@@ -1,0 +1,99 @@
+/* fail_points.c - every named place, under load: the process that passes it dies there, is started
+ * again, and in the end nothing was lost, doubled or left over.
+ *
+ *   SEED=123 PLACE=append.committed (only this one) crash_fail_points
+ *
+ * A place that this load does not pass is named in `elsewhere`, with the test that passes it.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/failpoint.h"
+#include "tests/crash/say.h"
+#include "tests/crash/scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS 6
+#define SETTLE_S 120
+#define PASSED_S 40 /* a place must be passed within */
+
+/* In tests/crash/places_test.c. */
+static const char *const elsewhere[] = {"append.before_commit", "timer.fire", "rebuild.filled",
+                                        "rebuild.swap", "rebuild.swapped"};
+
+static bool
+is_elsewhere(const char *name)
+{
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+        if (strcmp(elsewhere[i], name) == 0)
+            return true;
+    return false;
+}
+
+static bool
+starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The process that passes the place; all do the same in one process. */
+static int
+process_of(const scene *s, const char *place)
+{
+    const char *name = starts_with(place, "edge.")        ? "edge 1"
+                       : starts_with(place, "projector.") ? "projection trips"
+                                                          : "service trips";
+
+    return tests_shina_processes(s->shina) == 1 ? 0 : tests_shina_process_named(s->shina, name);
+}
+
+/* Dies there at the nth pass and is started again. False: it was not passed. */
+static bool
+die_at(scene *s, const char *place, int nth)
+{
+    int     process = process_of(s, place);
+    char    variable[128];
+    int64_t until = crash_now_ms() + PASSED_S * 1000;
+
+    (void)snprintf(variable, sizeof(variable), "SHINA_TEST_FAIL_POINT=%s:%d", place, nth);
+    if (!tests_shina_has_ended(s->shina, process))
+        tests_shina_kill(s->shina, process);
+    tests_shina_restart_with(s->shina, process, variable);
+    while (!tests_shina_has_ended(s->shina, process)) {
+        if (crash_now_ms() > until)
+            return false;
+        crash_pause_ms(5);
+    }
+    return true;
+}
+
+int
+main(void)
+{
+    uint64_t    random = crash_seed();
+    const char *only = getenv("PLACE");
+    scene       s;
+    int         faults = 0, places = 0;
+
+    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
+    scene_wait_acknowledged(&s, 50, 60);
+    for (const bus_fail_point *p = bus_fail_points; p->name != NULL; p++) {
+        int nth = 1 + (int)crash_random(&random, 5);
+
+        if (is_elsewhere(p->name) || (only != NULL && strcmp(only, p->name) != 0))
+            continue;
+        if (die_at(&s, p->name, nth)) {
+            places++;
+            crash_say("died at %s:%d, where %s", p->name, nth, p->where);
+        } else {
+            faults++;
+            crash_say("FAULT %s:%d was not passed", p->name, nth);
+        }
+        scene_keep_running(&s);
+        if (p[1].name == NULL || places % 4 == 0) /* else it dies while it comes up */
+            scene_wait_acknowledged(&s, 20, 60);
+    }
+    faults += scene_close(&s, SETTLE_S);
+    crash_say("%d places", places);
+    return faults == 0 ? 0 : 1;
+}
