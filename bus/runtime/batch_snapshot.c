@@ -4,8 +4,8 @@
  * The one rule: what is kept was committed. States in memory between two batches are; the store
  * checks the epoch and the log once more.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bus/log/log.h"
 #include "bus/base/failpoint.h"
+#include "bus/log/log.h"
 #include "bus/runtime/batch.h"
 
 #define SNAPSHOTS_MAX 64                  /* of one batch; the others wait for their next command */
