@@ -6,6 +6,8 @@ foreach(package jansson libuv libpcre2-8 libpq hiredis libcurl libjwt libmicroht
   pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
 endforeach()
 
+find_package(nng REQUIRED CONFIG)
+
 add_library(shina_options INTERFACE)
 target_compile_options(shina_options INTERFACE
   -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch

@@ -43,6 +43,41 @@ parse_int(const char *text, int64_t *out)
     return errno == 0 && end != text && *end == '\0';
 }
 
+/* Keys whose values are, or begin with, one of a few words. */
+static const struct {
+    const char *name;
+    const char *words[5];
+    bool        whole; /* the value is the word; else it begins with it */
+    const char *rule;  /* for people */
+} worded[] = {
+    {"SHINA_LOG", {"debug", "info", "warn", "error"}, true, "debug, info, warn or error"},
+    {"SHINA_BUS", {"inproc", "nng", ""}, true, "inproc or nng"},
+    {"SHINA_BUS_URL", {"ipc://", "tcp://", ""}, false, "ipc:///path or tcp://host:port"},
+};
+
+static bool
+has_word(const char *value, const char *const *words, bool whole)
+{
+    for (; *words != NULL; words++) {
+        bool all = whole || **words == '\0'; /* the empty word allows only itself: unset */
+
+        if (all ? strcmp(value, *words) == 0 : strncmp(value, *words, strlen(*words)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bus_code
+check_words(const bus_config_key *key, const char *value, const char *place, bus_error *err)
+{
+    for (size_t i = 0; i < sizeof(worded) / sizeof(worded[0]); i++)
+        if (strcmp(key->name, worded[i].name) == 0 &&
+            !has_word(value, worded[i].words, worded[i].whole))
+            return bus_fail(err, BUS_INVALID, "%s: %s must be %s", place, key->name,
+                            worded[i].rule);
+    return BUS_OK;
+}
+
 /* The value is never shown: it may be a secret. */
 static bus_code
 check(const bus_config_key *key, const char *value, const char *place, bus_error *err)
@@ -64,14 +99,7 @@ check(const bus_config_key *key, const char *value, const char *place, bus_error
         if (key->maximum > 0 && (n < key->minimum || n > key->maximum))
             return bus_fail(err, BUS_INVALID, "%s: %s must have %lld to %lld bytes", place,
                             key->name, (long long)key->minimum, (long long)key->maximum);
-        if (strcmp(key->name, "SHINA_LOG") == 0 && strcmp(value, "debug") != 0 &&
-            strcmp(value, "info") != 0 && strcmp(value, "warn") != 0 && strcmp(value, "error") != 0)
-            return bus_fail(err, BUS_INVALID, "%s: SHINA_LOG must be debug, info, warn or error",
-                            place);
-        if (strcmp(key->name, "SHINA_BUS") == 0 && *value != '\0' && strcmp(value, "inproc") != 0 &&
-            strcmp(value, "nng") != 0)
-            return bus_fail(err, BUS_INVALID, "%s: SHINA_BUS must be inproc or nng", place);
-        return BUS_OK;
+        return check_words(key, value, place, err);
     }
     return BUS_OK;
 }

@@ -94,12 +94,15 @@ static void
 test_forms_of_a_line(void **state)
 {
     bus_config *config = load("# a comment\n\n  export SHINA_HOME = \"/a b\"  \n"
-                              "SHINA_LOG='debug'\r\nOTHER=1\nSHINA_BATCH=9");
+                              "SHINA_LOG='debug'\r\nOTHER=1\nSHINA_BATCH=9\nSHINA_BUS=nng\n"
+                              "SHINA_BUS_URL=tcp://10.0.0.1:0");
 
     (void)state;
     assert_string_equal(bus_config_text(config, "SHINA_HOME"), "/a b");
     assert_string_equal(bus_config_text(config, "SHINA_LOG"), "debug");
     assert_int_equal(bus_config_int(config, "SHINA_BATCH"), 9);
+    assert_string_equal(bus_config_text(config, "SHINA_BUS"), "nng");
+    assert_string_equal(bus_config_text(config, "SHINA_BUS_URL"), "tcp://10.0.0.1:0");
     bus_config_free(config);
 }
 
@@ -116,6 +119,8 @@ test_what_stops_the_start(void **state)
     refused("SHINA_BATCH=99999999999999999999\n", "SHINA_BATCH", NULL);
     refused("SHINA_LOG=loud!\n", "SHINA_LOG", NULL);
     refused("SHINA_LOG=fatal\n", "SHINA_LOG must be debug", NULL);
+    refused("SHINA_BUS=kafka\n", "SHINA_BUS must be inproc or nng", NULL);
+    refused("SHINA_BUS_URL=http://x\n", ":1: SHINA_BUS_URL must be ipc:///path or tcp://", NULL);
     refused("SHINA_HOME\n", "not NAME=value", NULL);
     memset(long_line, 'x', sizeof(long_line) - 1);
     long_line[sizeof(long_line) - 1] = '\0';

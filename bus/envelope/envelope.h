@@ -86,10 +86,10 @@ bus_envelope *bus_envelope_of_reply(const bus_reply *reply);
 bus_envelope *bus_envelope_hold(bus_envelope *env);
 void          bus_envelope_release(bus_envelope *env); /* accepts NULL */
 
-/* Frame form for transports between processes: JSON, one object.
- * Decoding checks every member; BUS_INVALID names the place. */
+/* Frame form for transports between processes: bytes (bus/envelope/wire.h), with ticket and
+ * route. Decoding checks every length and range; BUS_INVALID names the member. */
 void                 bus_envelope_encode(const bus_envelope *env, bus_buf *out);
-BUS_CHECKED bus_code bus_envelope_decode(bus_str text, bus_envelope **out, bus_error *err);
+BUS_CHECKED bus_code bus_envelope_decode(bus_str bytes, bus_envelope **out, bus_error *err);
 
 /* Actor as stored in the log: {"id","roles":["ADMIN"],"grants":[],"driver_id"}. */
 void                 bus_actor_encode(const bus_actor *actor, bus_buf *out);

@@ -5,6 +5,7 @@
 
 #include "bus/base/id.h"
 #include "bus/base/str.h"
+#include "bus/envelope/wire.h"
 
 typedef struct {
     uint16_t partition;
@@ -26,5 +27,10 @@ typedef struct {
     bus_str  sends;        /* JSON array, or empty: none */
     bus_str  data;         /* JSON */
 } bus_record;
+
+/* Frame form: bytes, one record after another. Reading borrows from the bytes; what does not fit
+ * is named in in->wrong. */
+void bus_record_encode(const bus_record *record, bus_buf *out);
+void bus_record_read(bus_wire *in, bus_record *out);
 
 #endif

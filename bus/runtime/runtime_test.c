@@ -1,5 +1,6 @@
-/* runtime_test.c - the kernel as its users meet it, over the memory store, then the same over a
- * real PostgreSQL: commands, repeats, claims, faults, sends, wakes, reactions, views.
+/* runtime_test.c - the kernel as its users meet it, over the memory store in one process and as
+ * if each service were a process of its own, then over a real PostgreSQL: commands, repeats,
+ * claims, faults, sends, wakes, reactions, views.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/contract/codec.h"
 #include "bus/envelope/command.h"
@@ -33,10 +34,14 @@
 static const bus_contract *const contracts[] = {&inventory_contract, &orders_contract};
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
 
-/* One process: a transport, services, a projector, and a client to ask them. */
+/* Who has a transport: between threads all share one, between processes each has its own. */
+enum { FOR_ASKING, FOR_INVENTORY, FOR_ORDERS, FOR_VIEWS, ROLES };
+
+/* Services, a projector, and a client to ask them. */
 typedef struct {
-    bus_runtime_options options;
-    bus_transport      *transport;
+    bus_runtime_options options;                       /* the inventory's */
+    bus_runtime_options orders_options, views_options; /* the same with their transports */
+    bus_transport      *transports[ROLES];
     bus_service        *inventory, *orders;
     bus_projector      *projector;
     bus_client         *client;
@@ -45,11 +50,13 @@ typedef struct {
     char                process[32];
 } world;
 
-static const bus_store_ops *ops;
-static char                 url[512];
-static bus_id               tenant;
-static world                w;
-static unsigned             last_number;
+static const bus_store_ops     *ops;
+static const bus_transport_ops *between;    /* how they talk to each other */
+static char                     folder[64]; /* of the sockets */
+static char                     url[512];
+static bus_id                   tenant;
+static world                    w;
+static unsigned                 last_number;
 
 /* The system's clock, whose monotonic time the tests can move on: pauses of the couriers. */
 static _Atomic int64_t ahead_us;
@@ -77,21 +84,56 @@ test_random(void *context, void *out, size_t bytes)
 
 static const bus_clock test_clock = {NULL, test_now_ms, test_mono_us, test_random};
 
+static bus_transport *
+open_transport(void)
+{
+    static unsigned sockets;
+    char            at[128];
+    bus_transport  *transport = NULL;
+    bus_error       err = {0};
+
+    (void)snprintf(at, sizeof(at), "ipc://%s/%u", folder, ++sockets);
+    const bus_transport_options options = {.url = at, .queue_max = 4096, .batches_max = 256};
+    if (between->open(&transport, &options, &err) != BUS_OK)
+        fail_msg("%s", err.text);
+    return transport;
+}
+
+/* Each hears the batches of all others. */
+static void
+open_transports(world *x)
+{
+    const char *urls[ROLES];
+    bool        shared = between == &bus_transport_inproc;
+
+    for (int role = 0; role < ROLES; role++) {
+        x->transports[role] = shared && role > 0 ? x->transports[0] : open_transport();
+        urls[role] = between->url(x->transports[role]);
+    }
+    for (int role = 0; role < ROLES; role++)
+        between->peers(x->transports[role], urls, ROLES);
+}
+
+static void
+close_transports(world *x)
+{
+    for (int role = ROLES - 1; role >= 0; role--)
+        if (role == 0 || x->transports[role] != x->transports[0])
+            between->close(x->transports[role]);
+}
+
 static void
 open_world(world *x, const char *process, size_t states_bytes)
 {
-    const bus_transport_options transport_options = {
-        .url = "", .queue_max = 4096, .batches_max = 256};
     bus_error err = {0};
 
     memset(x, 0, sizeof(*x));
     (void)snprintf(x->process, sizeof(x->process), "%s", process);
-    assert_int_equal(bus_transport_inproc.open(&x->transport, &transport_options, &err), BUS_OK);
-    x->options = (bus_runtime_options){
+    open_transports(x);
+    const bus_runtime_options options = {
         .store = ops,
         .store_options = {.url = url, .clock = bus_clock_system()},
-        .transport_ops = &bus_transport_inproc,
-        .transport = x->transport,
+        .transport_ops = between,
         .clock = &test_clock,
         .contracts = contracts,
         .contracts_count = 2,
@@ -102,8 +144,12 @@ open_world(world *x, const char *process, size_t states_bytes)
         .batch_max = 256,
         .snapshot_events = SNAPSHOT_EVENTS,
     };
-    assert_int_equal(ops->open(&x->store, &x->options.store_options, &err), BUS_OK);
-    assert_int_equal(bus_transport_inproc.connect(x->transport, NULL, NULL, &x->client, &err),
+    x->options = x->orders_options = x->views_options = options;
+    x->options.transport = x->transports[FOR_INVENTORY];
+    x->orders_options.transport = x->transports[FOR_ORDERS];
+    x->views_options.transport = x->transports[FOR_VIEWS];
+    assert_int_equal(ops->open(&x->store, &options.store_options, &err), BUS_OK);
+    assert_int_equal(between->connect(x->transports[FOR_ASKING], NULL, NULL, &x->client, &err),
                      BUS_OK);
 }
 
@@ -114,7 +160,8 @@ start_services(world *x)
 
     assert_int_equal(bus_service_start(&x->inventory, &inventory_module, &x->options, &err),
                      BUS_OK);
-    assert_int_equal(bus_service_start(&x->orders, &orders_module, &x->options, &err), BUS_OK);
+    assert_int_equal(bus_service_start(&x->orders, &orders_module, &x->orders_options, &err),
+                     BUS_OK);
 }
 
 static void
@@ -123,7 +170,7 @@ start_projector(world *x)
     bus_error err = {0};
 
     assert_int_equal(
-        bus_projector_start(&x->projector, &inventory_contract, views, 2, &x->options, &err),
+        bus_projector_start(&x->projector, &inventory_contract, views, 2, &x->views_options, &err),
         BUS_OK);
 }
 
@@ -133,9 +180,9 @@ close_world(world *x)
     bus_projector_stop(x->projector);
     bus_service_stop(x->orders);
     bus_service_stop(x->inventory);
-    bus_transport_inproc.disconnect(x->client);
+    between->disconnect(x->client);
     ops->close(x->store);
-    bus_transport_inproc.close(x->transport);
+    close_transports(x);
     bus_arena_fini(&x->arena);
     memset(x, 0, sizeof(*x));
 }
@@ -238,9 +285,8 @@ post(world *x, const bus_command *c, uint64_t ticket)
     bus_error     err = {0};
 
     (void)snprintf(domain, sizeof(domain), "%.*s", (int)strcspn(c->type.at, "."), c->type.at);
-    assert_int_equal(
-        bus_transport_inproc.send(x->client, owner(x, domain, c->partition), env, ticket, &err),
-        BUS_OK);
+    assert_int_equal(between->send(x->client, owner(x, domain, c->partition), env, ticket, &err),
+                     BUS_OK);
 }
 
 /* The next reply; the caller releases it. */
@@ -249,7 +295,7 @@ reply(world *x)
 {
     bus_envelope *env = NULL;
 
-    assert_int_equal(bus_transport_inproc.replies(x->client, &env, 1, PATIENCE_MS), 1);
+    assert_int_equal(between->replies(x->client, &env, 1, PATIENCE_MS), 1);
     return env;
 }
 
@@ -759,7 +805,7 @@ test_a_stale_owner_answers_nothing(void **state)
     bus_lease   lease = {.partition = (uint16_t)bus_id_partition(item, PARTITIONS)};
     bus_error   err = {0};
     bus_command c = command("inventory.take", new_id(), item, "{\"quantity\":99}");
-    char        address[128];
+    char        address[512];
 
     (void)state;
     (void)snprintf(address, sizeof(address), "%s", owner(&w, "inventory", lease.partition));
@@ -767,8 +813,8 @@ test_a_stale_owner_answers_nothing(void **state)
                      BUS_OK);
     assert_true(lease.held);
     /* It still believes that the partition is its own: neither refuses nor appends. */
-    assert_int_equal(
-        bus_transport_inproc.send(w.client, address, bus_envelope_of_command(&c), 1, &err), BUS_OK);
+    assert_int_equal(between->send(w.client, address, bus_envelope_of_command(&c), 1, &err),
+                     BUS_OK);
     {
         bus_envelope *env = reply(&w);
 
@@ -1725,17 +1771,27 @@ main(void)
 {
     tests_postgres *pg;
     int             failed, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    char            command_line[96];
 
     if (getenv("SHINA_TEST_ONLY") != NULL)
         cmocka_set_test_filter(getenv("SHINA_TEST_ONLY"));
     bus_log_start(BUS_LOG_WARN, getenv("SHINA_TEST_LOG") != NULL ? STDERR_FILENO : null);
+    (void)snprintf(folder, sizeof(folder), "/tmp/shina_runtime_XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    between = &bus_transport_inproc;
     ops = &bus_store_memory;
-    failed = run_all("memory");
+    failed = run_all("memory, one process");
+    between = &bus_transport_nng;
+    failed += run_all("memory, a process each");
     pg = tests_postgres_start(false);
     ops = &bus_store_postgres;
     (void)snprintf(url, sizeof(url), "%s", tests_postgres_url(pg));
+    between = &bus_transport_inproc;
     failed += run_all("postgres");
     tests_postgres_stop(pg);
+    (void)snprintf(command_line, sizeof(command_line), "rm -rf '%s'", folder);
+    failed += system(command_line) != 0; // NOLINT(cert-env33-c)
     (void)close(null);
     return failed;
 }

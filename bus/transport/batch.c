@@ -98,3 +98,64 @@ bus_batch_release(bus_batch *batch)
     if (atomic_fetch_sub_explicit(&block_of(batch)->references, 1, memory_order_acq_rel) == 1)
         free(block_of(batch));
 }
+
+/* --- between processes --------------------------------------------------- */
+
+void
+bus_batch_encode(const bus_batch *batch, bus_buf *out)
+{
+    bus_wire_put_str(out, batch->topic);
+    bus_wire_put_u16(out, batch->partition);
+    bus_wire_put_u64(out, (uint64_t)batch->first_offset);
+    bus_wire_put_u32(out, batch->count);
+    bus_wire_put_u8(out, batch->records != NULL);
+    for (uint32_t i = 0; batch->records != NULL && i < batch->count; i++)
+        bus_record_encode(&batch->records[i], out);
+}
+
+/* The least that a record takes: what bounds the memory that a claimed count can ask for. */
+#define RECORD_BYTES_MIN 100
+
+static const char *
+read_records(bus_wire *in, bus_batch *b)
+{
+    if (b->count > in->left / RECORD_BYTES_MIN)
+        return "count";
+    b->records = calloc(b->count, sizeof(*b->records));
+    if (b->records == NULL)
+        abort();
+    for (uint32_t i = 0; i < b->count && in->wrong == NULL; i++) {
+        bus_record_read(in, &b->records[i]);
+        if (in->wrong == NULL && (b->records[i].partition != b->partition ||
+                                  b->records[i].offset != b->first_offset + (int64_t)i))
+            return "records/offset";
+    }
+    return in->wrong;
+}
+
+bus_code
+bus_batch_decode(bus_str bytes, bus_batch **out, bus_error *err)
+{
+    bus_wire    in = {.at = bytes.at, .left = bytes.len};
+    bus_batch   b = {.topic = bus_wire_str(&in, "topic")};
+    uint8_t     with_records;
+    const char *wrong;
+
+    *out = NULL;
+    b.partition = bus_wire_u16(&in, "partition");
+    b.first_offset = bus_wire_int(&in, "first_offset", 0, INT64_MAX - UINT32_MAX);
+    b.count = bus_wire_u32(&in, "count");
+    with_records = bus_wire_u8(&in, "with_records");
+    wrong = in.wrong;
+    if (wrong == NULL && with_records > 1)
+        wrong = "with_records";
+    if (wrong == NULL && with_records == 1)
+        wrong = b.count == 0 ? "count" : read_records(&in, &b);
+    if (wrong == NULL && in.left > 0)
+        wrong = "end";
+    if (wrong == NULL)
+        *out = bus_batch_of(&b);
+    free(b.records);
+    return wrong == NULL ? BUS_OK
+                         : bus_fail(err, BUS_INVALID, "batch: /%s is cut off or wrong", wrong);
+}

@@ -35,6 +35,11 @@ bus_batch *bus_batch_of(const bus_batch *from); /* deep copy, one reference */
 bus_batch *bus_batch_hold(bus_batch *batch);
 void       bus_batch_release(bus_batch *batch); /* accepts NULL */
 
+/* Frame form, for transports between processes. Decoding checks every length, and that the
+ * records are those of partition from first_offset on; BUS_INVALID names the member. */
+void                 bus_batch_encode(const bus_batch *batch, bus_buf *out);
+BUS_CHECKED bus_code bus_batch_decode(bus_str bytes, bus_batch **out, bus_error *err);
+
 typedef struct {
     const char *url;         /* where this process listens; inproc ignores it */
     uint32_t    queue_max;   /* envelopes waiting in a server or client; beyond: BUS_FULL */
@@ -102,5 +107,6 @@ typedef struct bus_transport_ops {
 } bus_transport_ops;
 
 extern const bus_transport_ops bus_transport_inproc;
+extern const bus_transport_ops bus_transport_nng;
 
 #endif

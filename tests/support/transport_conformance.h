@@ -5,8 +5,11 @@
 
 #include "bus/transport/transport.h"
 
-/* Runs all tests over one implementation; url: where it listens (inproc ignores it). Returns the
- * number of failed tests, as main() should. */
-int transport_conformance(const bus_transport_ops *ops, const char *url);
+/* Runs all tests over one implementation; name: of the group. The asker and the subscriber are
+ * reached at url, the server and the publisher at far_url, each a transport of its own as if they
+ * were two processes; NULL: all of them share one transport. Returns the number of failed tests,
+ * as main() should. */
+int transport_conformance(const char *name, const bus_transport_ops *ops, const char *url,
+                          const char *far_url);
 
 #endif

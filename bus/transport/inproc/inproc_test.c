@@ -5,5 +5,5 @@
 int
 main(void)
 {
-    return transport_conformance(&bus_transport_inproc, "");
+    return transport_conformance("inproc", &bus_transport_inproc, "", NULL);
 }
