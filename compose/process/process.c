@@ -22,6 +22,7 @@
 #define BATCHES_MAX 4096
 #define WATCH_MS 500
 #define FIND_SECONDS 60
+#define CLOSE_SECONDS 3
 
 void
 shina_say(const char *what)
@@ -130,24 +131,39 @@ shina_process_start_servers(shina_process *p, bus_error *err)
     return shina_servers_start(&p->servers, shina_say, err);
 }
 
+/* Does the database let us in? why: the first line of libpq's complaint, which holds no password.
+ */
+static bool
+can_connect(const char *url, char why[160])
+{
+    PGconn     *conn = PQconnectdb(url);
+    bool        connected = PQstatus(conn) == CONNECTION_OK;
+    const char *message = PQerrorMessage(conn);
+
+    (void)snprintf(why, 160, "%.*s", (int)strcspn(message, "\n"), message);
+    PQfinish(conn);
+    return connected;
+}
+
 bus_code
 shina_process_find_servers(shina_process *p, bus_error *err)
 {
+    char why[160];
+
     for (int i = 0; i < FIND_SECONDS * 5; i++) {
-        if (PQping(p->servers.database_url) == PQPING_OK)
+        if (can_connect(p->servers.database_url, why))
             return BUS_OK;
         if (i == 0)
             shina_say("waiting for the database");
         if (told_to_stop_within(200))
             return bus_fail(err, BUS_CLOSED, "stopped while waiting for the database");
     }
-    return bus_fail(
-        err, BUS_UNAVAILABLE,
-        p->servers.postgres
-            ? "the PostgreSQL of %.120s does not answer: start it with `shina servers`, "
-              "or set SHINA_DATABASE_URL"
-            : "the database of SHINA_DATABASE_URL does not answer",
-        p->home.dir);
+    if (p->servers.postgres)
+        return bus_fail(err, BUS_UNAVAILABLE,
+                        "the PostgreSQL of %.120s does not answer: start it with `shina servers`, "
+                        "or set SHINA_DATABASE_URL",
+                        p->home.dir);
+    return bus_fail(err, BUS_UNAVAILABLE, "the database of SHINA_DATABASE_URL: %s", why);
 }
 
 bus_code
@@ -317,9 +333,38 @@ shina_process_health(void *process, bus_health *out, int max)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
+static void *
+close_transport(void *process)
+{
+    shina_process *p = process;
+
+    p->options.transport_ops->close(p->options.transport);
+    return NULL;
+}
+
+/* nng 1.5.2 may not return from closing a socket whose peer goes at the same moment (its issue
+ * 1813). All that mattered is done by now: the process does not wait for it. */
+static bool
+close_bus(shina_process *p)
+{
+    struct timespec until;
+    pthread_t       thread;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_SECONDS;
+    if (pthread_create(&thread, NULL, close_transport, p) != 0)
+        return false;
+    if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+        return true;
+    bus_log_warn("process.bus_does_not_close", BUS_KV("process", p->name));
+    return false;
+}
+
 void
 shina_process_close(shina_process *p)
 {
+    bool closed;
+
     if (p == NULL)
         return;
     bus_members_leave(p->members); /* the others take over what is given back next */
@@ -330,10 +375,11 @@ shina_process_close(shina_process *p)
     for (int i = p->services_count; i > 0; i--)
         bus_service_stop(p->services[i - 1]);
     bus_members_stop(p->members);
-    if (p->options.transport != NULL)
-        p->options.transport_ops->close(p->options.transport);
+    closed = p->options.transport == NULL || close_bus(p);
     if (p->runs_servers)
         shina_servers_stop(&p->servers);
+    if (!closed)
+        return; /* what the bus still uses lives until the process ends */
     for (int i = 0; i < p->parts_count; i++)
         free((void *)(uintptr_t)p->parts[i]);
     bus_master_keys_destroy(p->master_keys);

@@ -27,8 +27,8 @@
 
 #define START_SECONDS 90
 #define STOP_SECONDS 90
-#define KILL_EVERY_MS 400
-#define RESTART_MS 150
+#define KILL_EVERY_MS 400 /* unless SHINA_TEST_KILL_EVERY_MS says otherwise */
+#define RESTART_MS 100
 
 void
 tests_shina_die(const char *fmt, ...)
@@ -191,11 +191,13 @@ static void *
 kill_each(void *context)
 {
     tests_shina *shina = context;
+    const char  *every = getenv("SHINA_TEST_KILL_EVERY_MS");
+    long         every_ms = every == NULL ? KILL_EVERY_MS : strtol(every, NULL, 10);
 
     for (int i = 0; i < shina->children_count && !atomic_load(&shina->stopping); i++) {
-        tests_shina_pause_ms(KILL_EVERY_MS);
+        tests_shina_pause_ms(every_ms);
         tests_shina_kill(shina, i);
-        tests_shina_pause_ms(RESTART_MS);
+        tests_shina_pause_ms(every_ms < RESTART_MS ? every_ms : RESTART_MS);
         tests_shina_restart(shina, i);
     }
     return NULL;
@@ -207,6 +209,43 @@ is_set(const char *variable, const char *value)
     const char *set = getenv(variable);
 
     return set != NULL && strcmp(set, value) == 0;
+}
+
+/* Of what runs when the program ends otherwise than by tests_shina_stop. */
+static tests_shina *running;
+
+static void
+end_running(void)
+{
+    for (int i = running == NULL ? -1 : running->children_count - 1; i >= 0; i--) {
+        pid_t pid = running->children[i].pid;
+
+        if (pid <= 0)
+            continue;
+        (void)kill(pid, SIGTERM);
+        if (i == 0) /* it ends the embedded servers */
+            (void)waitpid(pid, NULL, 0);
+    }
+}
+
+/* Ends the program, with the logs, if it does not start, or one of its processes ends. */
+static void
+await_start(tests_shina *shina)
+{
+    int status;
+
+    for (int i = 0; i < START_SECONDS; i++) {
+        if (tests_shina_wait_ready(shina, 1))
+            return;
+        for (int k = 0; k < shina->children_count; k++)
+            if (waitpid(shina->children[k].pid, &status, WNOHANG) == shina->children[k].pid) {
+                (void)fprintf(stderr, "%s ended with status %d\n", shina->children[k].name, status);
+                shina->children[k].pid = 0;
+                i = START_SECONDS;
+            }
+    }
+    tests_shina_print_logs(shina);
+    tests_shina_die("it does not start");
 }
 
 tests_shina *
@@ -226,12 +265,11 @@ tests_shina_start(void)
         add_processes(shina);
     else
         (void)add_edge(shina, "run", "run");
+    running = shina;
+    (void)atexit(end_running);
     for (int i = 0; i < shina->children_count; i++)
         spawn(shina, &shina->children[i], NULL);
-    if (!tests_shina_wait_ready(shina, START_SECONDS)) {
-        tests_shina_print_logs(shina);
-        tests_shina_die("it does not start");
-    }
+    await_start(shina);
     if (is_set("SHINA_TEST_KILLS", "each")) {
         shina->kills = true;
         if (pthread_create(&shina->killer, NULL, kill_each, shina) != 0)
@@ -344,6 +382,7 @@ tests_shina_stop(tests_shina *shina)
         log_path(shina, &shina->children[i], log);
         (void)unlink(log);
     }
+    running = NULL;
     (void)pthread_mutex_destroy(&shina->lock);
     free(shina);
 }

@@ -4,9 +4,9 @@
  * Layout. By default it is one process, `shina run`. With SHINA_TEST_LAYOUT=processes in the
  * environment it is many, over nng: `shina servers`, each service (`shina service X`), each
  * projection (`shina-X --projection`), and two edges. Tests are the same for both: requests go to
- * the edges in turn, and one that may be repeated is repeated at the other edge when its edge does
- * not answer or cannot now. With SHINA_TEST_KILLS=each as well, every process is killed (SIGKILL)
- * once and started again while the test runs; a test that ends before that fails.
+ * the edges in turn, and one whose edge does not answer or cannot now (503, 504) is repeated at the
+ * other, under the same Idempotency-Key. With SHINA_TEST_KILLS=each as well, every process is
+ * killed (SIGKILL) once and started again while the test runs; a test that ends before that fails.
  *
  * Crash tests kill, stop and start processes themselves: by number, 0 to tests_shina_processes - 1,
  * in the order in which they were started; tests_shina_process_name tells which is which ("run";

@@ -1,8 +1,8 @@
 /* shina_http.c - requests of a test, and what a client does when its edge is gone.
  *
  * With several edges each thread takes them in turn. When one does not answer, or says that it
- * cannot now (503, 504), a request that may be repeated goes to the other one: a read, or a command
- * under an Idempotency-Key, the same each time.
+ * cannot now (503, 504), the request goes to the other one. So that a command may be repeated it
+ * has an Idempotency-Key, the same each time: one of ours if the test gave it none.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/shina.h"
 #include "tests/support/shina_internal.h"
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define RETRY_SECONDS 30
+#define HEADERS_MAX 16
 
 typedef struct {
     char  *at;
@@ -138,53 +139,55 @@ tests_shina_ask_edge(const tests_shina *shina, int edge, const tests_request *re
     return r;
 }
 
-static bool
-may_repeat(const tests_request *request)
+/* The request under a key of ours, if it needs one to be repeated and has none. */
+static tests_request
+repeatable(const tests_request *request, const char *headers[HEADERS_MAX], char key[96])
 {
-    if (strcmp(request->method, "GET") == 0)
-        return true;
-    for (int i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
-        if (strncasecmp(request->headers[i], "Idempotency-Key:", 16) == 0)
-            return true;
-    return false;
+    static atomic_uint last;
+    tests_request      r = *request;
+    int                count = 0;
+
+    if (strcmp(r.method, "POST") != 0)
+        return r;
+    for (; r.headers != NULL && r.headers[count] != NULL && count < HEADERS_MAX - 2; count++) {
+        if (strncasecmp(r.headers[count], "Idempotency-Key:", 16) == 0)
+            return r;
+        headers[count] = r.headers[count];
+    }
+    (void)snprintf(key, 96, "Idempotency-Key: test-%ld-%u", (long)getpid(),
+                   atomic_fetch_add(&last, 1));
+    headers[count++] = key;
+    headers[count] = NULL;
+    r.headers = headers;
+    return r;
 }
 
 tests_response
 tests_shina_ask(const tests_shina *shina, const tests_request *request)
 {
     static _Thread_local int turn;
+    const char              *headers[HEADERS_MAX];
+    char                     key[96];
+    tests_request            again;
     tests_response           r;
 
     if (shina->edges <= 1)
         return tests_shina_ask_edge(shina, 0, request);
+    again = repeatable(request, headers, key);
     for (int try = 0;; try++) {
         turn = (turn + 1) % shina->edges;
-        r = tests_shina_ask_edge(shina, turn, request);
-        if ((r.status != 0 && r.status != 503 && r.status != 504) || !may_repeat(request) ||
-            try >= RETRY_SECONDS * 10)
+        r = tests_shina_ask_edge(shina, turn, &again);
+        if ((r.status != 0 && r.status != 503 && r.status != 504) || try >= RETRY_SECONDS * 10)
             return r;
         json_decref(r.json);
         tests_shina_pause_ms(100);
     }
 }
 
-/* A key of our own for each request, so that it may be repeated. */
-static const char *
-new_key(char out[96])
-{
-    static atomic_uint last;
-
-    (void)snprintf(out, 96, "Idempotency-Key: test-%ld-%u", (long)getpid(),
-                   atomic_fetch_add(&last, 1));
-    return out;
-}
-
 tests_response
 tests_shina_post(const tests_shina *shina, const char *token, const char *path, const char *body)
 {
     char          *json = strdup(body);
-    char           key[96];
-    const char    *headers[] = {shina->edges > 1 ? new_key(key) : NULL, NULL};
     tests_response r;
 
     if (json == NULL)
@@ -193,9 +196,7 @@ tests_shina_post(const tests_shina *shina, const char *token, const char *path, 
         if (*c == '\'')
             *c = '"';
     r = tests_shina_ask(
-        shina,
-        &(tests_request){
-            .method = "POST", .path = path, .token = token, .body = json, .headers = headers});
+        shina, &(tests_request){.method = "POST", .path = path, .token = token, .body = json});
     free(json);
     return r;
 }
