@@ -473,15 +473,18 @@ create table %1$I.events (
     command_id     uuid        not null,
     nth            smallint    not null,
     digest         bigint      not null,
-    correlation_id uuid        not null,  -- the W3C trace id
+    correlation_id uuid,         -- the W3C trace id
     causation_id   text,
-    actor          json        not null,
+    actor          json,
     at             timestamptz not null,
     device_at      timestamptz,
     sends          json,
-    data           json        not null,   -- not jsonb: the bytes stay as they were appended
+    data           json,         -- not jsonb: the bytes stay as they were appended
+    archive        bigint,       -- not null: the rest of it is in the file that begins there
     primary key (partition, "offset"),
-    unique (stream, version)
+    unique (stream, version),
+    check (archive is not null
+           or (correlation_id is not null and actor is not null and data is not null))
 )$sql$, domain_name);
     execute format('create unique index events_command on %I.events (command_id) where nth = 0',
                    domain_name);
@@ -492,6 +495,20 @@ create table %1$I.events (
     exception when feature_not_supported then
         null;
     end;
+    -- Files of archived events (bus/store/postgres/archive.c). A row without sha256 only keeps the
+    -- name of a file that is being written; the events up to `stripped` are in the file alone.
+    execute format($sql$
+create table %1$I.archives (
+    partition smallint,
+    first     bigint,
+    last      bigint,
+    stripped  bigint,
+    file      text not null,
+    sha256    bytea,
+    bytes     bigint,
+    made_at   timestamptz not null default clock_timestamp(),
+    primary key (partition, first)
+)$sql$, domain_name);
     execute format($sql$
 create table %1$I.partitions (
     partition   smallint primary key,
@@ -567,6 +584,8 @@ create table %1$I.parked (
                        domain_name, role_name);
         -- The log is only added to.
         execute format('revoke update, delete on %I.events from %I', domain_name, role_name);
+        execute format('revoke insert, update, delete on %I.archives from %I', domain_name,
+                       role_name);
         execute format('revoke execute on all functions in schema %I from public', domain_name);
         execute format('grant execute on all functions in schema %I to %I',
                        domain_name, role_name);
@@ -588,11 +607,12 @@ begin
     if exists (select from pg_roles where rolname = role_name)
        and not (has_schema_privilege(role_name, followed, 'usage')
                 and has_table_privilege(role_name, format('%I.events', followed), 'select')
-                and has_table_privilege(role_name, format('%I.partitions', followed), 'select'))
+                and has_table_privilege(role_name, format('%I.partitions', followed), 'select')
+                and has_table_privilege(role_name, format('%I.archives', followed), 'select'))
     then
         perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
         execute format('grant usage on schema %I to %I', followed, role_name);
-        execute format('grant select on %1$I.events, %1$I.partitions to %2$I',
+        execute format('grant select on %1$I.events, %1$I.partitions, %1$I.archives to %2$I',
                        followed, role_name);
     end if;
 end

@@ -43,6 +43,11 @@ const bus_fail_point bus_fail_points[] = {
     { "rebuild.swapped", "the new table has taken the place of the old one" },
     { "edge.command_sent", "a command left the edge; there is no answer" },
     { "edge.answer_received", "the answer is at the edge; the client has not got it" },
+    { "archive.kept_name", "the database knows that a file is being written; there is none" },
+    { "archive.written", "the file is durable under a name that nobody reads" },
+    { "archive.named", "the file has its name; the database does not know that it is complete" },
+    { "archive.recorded", "the file is read; the table still has its events as well" },
+    { "archive.stripped", "some events of the file were stripped from the table" },
     { NULL, NULL },
 };
 /* clang-format on */

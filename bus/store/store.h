@@ -27,6 +27,7 @@ typedef struct {
     const char      *url; /* postgres: libpq URL; memory: names a shared store in this process */
     const char      *application; /* shown in pg_stat_activity; may be NULL */
     const bus_clock *clock;       /* memory: its time; postgres uses the database's */
+    const char *archive; /* postgres: folder of archived events; NULL: none can be made or read */
 } bus_store_options;
 
 /* --- leases of partitions ------------------------------------------------ */
@@ -177,6 +178,19 @@ typedef struct {
     bool     live;  /* its lease has not run out */
 } bus_partition_info;
 
+/* --- archived events ------------------------------------------------------- */
+
+/* A file of old events of one partition. All calls that read the log read it as if its events
+ * were still in the table. */
+typedef struct {
+    uint16_t partition;
+    int64_t  first, last; /* offsets */
+    int64_t  bytes;
+    int64_t  made_at_ms;
+    bus_str  file; /* below the folder of archives */
+    uint8_t  sha256[32];
+} bus_archive_info;
+
 /* --- processes ----------------------------------------------------------- */
 
 #define BUS_MEMBER_PARTS_MAX 256
@@ -263,10 +277,29 @@ typedef struct bus_store_ops {
                                            int limit, bus_snapshot_visit visit, void *context,
                                            bus_error *err);
 
-    /* Up to limit events of a partition after an offset, in order. */
+    /* Up to limit events of a partition after an offset, in order. This and find, load and
+     * load_after: BUS_UNAVAILABLE or BUS_INVALID, naming the file, if one of the events is in an
+     * archive that is not there or damaged. */
     BUS_CHECKED bus_code (*read)(bus_store *st, const char *domain, uint16_t partition,
                                  int64_t after, int limit, bus_record_visit visit, void *context,
                                  bus_error *err);
+    /* Moves the oldest events of a partition, up to an offset below its head, from the table to
+     * files. One call makes at most one file (or finishes one that a crash interrupted); call
+     * again until *reached, the last offset that is archived, is up_to or above. Whenever it dies,
+     * each event is in the table or in a complete file. BUS_DENIED: another archiver is at work in
+     * the domain. BUS_INVALID: there is no such event below the head, no folder, or something in
+     * the folder that is not ours. BUS_FULL: the disk is. Takes no lease; runs beside all others.
+     */
+    BUS_CHECKED bus_code (*archive)(bus_store *st, const char *domain, uint16_t partition,
+                                    int64_t up_to, int64_t *reached, bus_error *err);
+    /* The files of a domain, by partition and first offset. */
+    BUS_CHECKED bus_code (*archives)(bus_store *st, const char *domain, bus_arena *arena,
+                                     bus_archive_info **out, int *count, bus_error *err);
+    /* Reads a file from end to end. BUS_NOT_FOUND: it is not there. BUS_INVALID: it is not what
+     * was written. BUS_UNAVAILABLE: it cannot be read. */
+    BUS_CHECKED bus_code (*archive_check)(bus_store *st, const char *domain,
+                                          const bus_archive_info *info, bus_error *err);
+
     /* heads[p] for p in 0..count-1. */
     BUS_CHECKED bus_code (*heads)(bus_store *st, const char *domain, int64_t *heads, int count,
                                   bus_error *err);

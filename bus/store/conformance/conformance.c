@@ -1021,6 +1021,234 @@ test_read_pages_through_a_partition(void **state)
     assert_int_equal(s.count, 0);
 }
 
+/* --- archives -------------------------------------------------------------- */
+
+/* Everything that a log tells: by position, by stream, by command. */
+typedef struct {
+    seen    read, pages, load, after, find;
+    int64_t heads[PARTITIONS];
+} told;
+
+#define ARCHIVED_STREAMS 5
+
+static told
+ask_everything(world *w)
+{
+    told                 t;
+    bus_append_partition parts[2] = {held(w, 0), held(w, 1)};
+    bus_id               streams[ARCHIVED_STREAMS], commands[ARCHIVED_STREAMS * 2];
+    int32_t              versions[ARCHIVED_STREAMS];
+
+    t.read = t.pages = t.load = t.after = t.find = (seen){.arena = &w->arena};
+    for (int i = 0; i < ARCHIVED_STREAMS; i++) {
+        streams[i] = stream_in(w, i % 2, i);
+        versions[i] = i * 5;
+        commands[2 * i] = id_numbered("big", (i % 2 * 100 + i) * 10000 + i);
+        commands[2 * i + 1] = id_numbered("big", (i % 2 * 100 + i) * 10000 + 19);
+    }
+    for (int p = 0; p < 2; p++) {
+        ok(w, subject->ops->read(w->st, w->domain, (uint16_t)p, 0, 1000, see, &t.read, &w->err));
+        for (int64_t at = 0; at < 70; at += 7)
+            ok(w, subject->ops->read(w->st, w->domain, (uint16_t)p, at, 9, see, &t.pages, &w->err));
+    }
+    for (int i = 0; i < ARCHIVED_STREAMS; i++) /* one by one: streams come in any order */
+        ok(w, subject->ops->load(w->st, w->domain, &streams[i], 1, see, &t.load, &w->err));
+    for (int i = 0; i < ARCHIVED_STREAMS; i++)
+        ok(w, subject->ops->load_after(w->st, w->domain, &streams[i], &versions[i], 1, see,
+                                       &t.after, &w->err));
+    for (int i = 0; i < ARCHIVED_STREAMS * 2; i++)
+        ok(w,
+           subject->ops->find(w->st, w->domain, parts, 2, &commands[i], 1, see, &t.find, &w->err));
+    ok(w, subject->ops->heads(w->st, w->domain, t.heads, PARTITIONS, &w->err));
+    return t;
+}
+
+static void
+assert_same_record(const bus_record *got, const bus_record *want)
+{
+    assert_int_equal(got->partition, want->partition);
+    assert_int_equal(got->offset, want->offset);
+    assert_int_equal(got->epoch, want->epoch);
+    assert_int_equal(got->version, want->version);
+    assert_int_equal(got->nth, want->nth);
+    assert_int_equal(got->digest, want->digest);
+    assert_int_equal(got->at_ms, want->at_ms);
+    assert_int_equal(got->device_at_ms, want->device_at_ms);
+    assert_id(got->stream, want->stream);
+    assert_id(got->tenant, want->tenant);
+    assert_id(got->command_id, want->command_id);
+    assert_id(got->correlation_id, want->correlation_id);
+    assert_str(got->aggregate, want->aggregate);
+    assert_str(got->type, want->type);
+    assert_str(got->causation_id, want->causation_id);
+    assert_str(got->actor, want->actor);
+    assert_str(got->sends, want->sends);
+    assert_str(got->data, want->data);
+}
+
+static void
+assert_same_records(const seen *got, const seen *want)
+{
+    assert_int_equal(got->count, want->count);
+    for (int i = 0; i < got->count; i++)
+        assert_same_record(&got->records[i], &want->records[i]);
+}
+
+static void
+assert_told_as_before(world *w, const told *before)
+{
+    told now = ask_everything(w);
+
+    assert_same_records(&now.read, &before->read);
+    assert_same_records(&now.pages, &before->pages);
+    assert_same_records(&now.load, &before->load);
+    assert_same_records(&now.after, &before->after);
+    assert_same_records(&now.find, &before->find);
+    assert_memory_equal(now.heads, before->heads, sizeof(now.heads));
+}
+
+/* An event with all that has to be kept byte by byte, in partition 0. */
+static void
+append_odd_event(world *w)
+{
+    static const char    data[] = "{ \"b\": 1.50, \"a\":\"\\u00e9 \\\"q\\\" \\\\ \\t \\\\N\",\n\t"
+                                  "\"ключ\":\"значение €\"}";
+    bus_append_partition part = held(w, 0);
+    bus_command_id       command = {.id = id_of("odd")};
+    bus_record           event = event_of(stream_in(w, 0, 50), 1, command.id);
+    bus_append           batch = batch_of(&part, &event, 1, &command, 1);
+
+    event.data = BUS_STR(data);
+    event.causation_id = BUS_STR("\\N\t0190:1");
+    event.device_at_ms = INT64_C(-86400123);
+    event.sends = BUS_STR("[ {\"command\":\"x.y\"} ]");
+    event.digest = INT64_MIN;
+    ok(w, subject->ops->append(w->st, w->domain, &batch, &w->err));
+}
+
+static void
+archive_to(world *w, int partition, int64_t up_to)
+{
+    int64_t reached = 0, before = -1;
+
+    while (reached < up_to && reached > before) {
+        before = reached;
+        ok(w,
+           subject->ops->archive(w->st, w->domain, (uint16_t)partition, up_to, &reached, &w->err));
+    }
+    assert_int_equal(reached, up_to);
+}
+
+/* Five streams of 20 events in two partitions; the archive ends in the middle of a stream. */
+static told
+make_and_archive(world *w)
+{
+    told before;
+
+    append_odd_event(w);
+    for (int i = 0; i < ARCHIVED_STREAMS; i++)
+        append_big(w, i % 2, i, 20);
+    before = ask_everything(w);
+    archive_to(w, 0, 33);
+    archive_to(w, 1, 39);
+    return before;
+}
+
+static void
+test_archived_events_are_read_like_others(void **state)
+{
+    world     *w = *state;
+    told       before = make_and_archive(w);
+    bus_store *other, *ours = w->st;
+
+    assert_int_equal(before.read.count, 101);
+    assert_told_as_before(w, &before);
+    archive_to(w, 0, 34); /* one more file, which the readers do not know of yet */
+    archive_to(w, 0, 60);
+    assert_told_as_before(w, &before);
+    other = w->st = open_store(); /* and one that knows nothing */
+    assert_told_as_before(w, &before);
+    w->st = ours;
+    subject->ops->close(other);
+}
+
+static void
+test_archived_commands_and_versions_stay_known(void **state)
+{
+    world               *w = *state;
+    bus_id               stream = stream_in(w, 0, 0), command = id_numbered("big", 3);
+    bus_append_partition part = held(w, 0);
+    bus_record           again = event_of(stream_in(w, 0, 70), 1, command);
+    bus_command_id       id = {.id = command};
+    bus_append           batch = batch_of(&part, &again, 1, &id, 1);
+
+    (void)make_and_archive(w);
+    fails(w, BUS_DUPLICATE, subject->ops->append(w->st, w->domain, &batch, &w->err));
+    assert_true(id.found);
+    fails(w, BUS_CONFLICT, append_one(w, stream, 7, id_of("fresh")));
+    ok(w, append_one(w, stream, 21, id_of("fresh")));
+    ok(w, append_one(w, stream_in(w, 1, 1), 21, id_of("fresher")));
+    assert_gapless(w, 0, 62);
+    assert_gapless(w, 1, 41);
+}
+
+static void
+test_archived_events_are_known_to_timers_snapshots_and_leases(void **state)
+{
+    world          *w = *state;
+    bus_id          stream = stream_in(w, 0, 0);
+    bus_timer_write soon = timer(stream, "soon", NOW_MS, false);
+    bus_snapshot    s = snapshot_of(w, stream, 5, "five");
+    bus_lease       lease = {.partition = 0};
+    bus_timer      *timers;
+    int64_t         next_ms;
+
+    (void)make_and_archive(w);
+    append_timers(w, 0, &soon, 1);
+    assert_int_equal(due(w, NOW_MS, 10, &timers, &next_ms), 1);
+    assert_id(timers[0].tenant, id_of("tenant"));
+    assert_str(timers[0].aggregate, BUS_STR("thing"));
+    ok(w, subject->ops->snapshots_write(w->st, w->domain, &s, 1, &w->err));
+    assert_snapshot(w, stream, 5, 1, "five");
+    archive_to(w, 0, 60);
+    ok(w, subject->ops->lease_take(w->st, w->domain, "tester", false, &lease, 1, &w->err));
+    assert_int_equal(lease.head, 61);
+    assert_int_equal(lease.at_ms, NOW_MS);
+}
+
+static void
+test_archives_are_listed_and_bounded(void **state)
+{
+    world            *w = *state;
+    bus_archive_info *list;
+    int64_t           reached, next[PARTITIONS] = {1, 1, 1, 1};
+    int               count;
+
+    ok(w, subject->ops->archives(w->st, w->domain, &w->arena, &list, &count, &w->err));
+    assert_int_equal(count, 0);
+    (void)make_and_archive(w);
+    fails(w, BUS_INVALID,
+          subject->ops->archive(w->st, w->domain, 0, 61, &reached, &w->err)); /* the last one */
+    fails(w, BUS_INVALID, subject->ops->archive(w->st, w->domain, 2, 0, &reached, &w->err));
+    fails(w, BUS_INVALID,
+          subject->ops->archive(w->st, w->domain, PARTITIONS, 0, &reached, &w->err));
+    ok(w, subject->ops->archive(w->st, w->domain, 0, 10, &reached, &w->err)); /* there already */
+    assert_int_equal(reached, 33);
+    archive_to(w, 0, 40);
+    ok(w, subject->ops->archives(w->st, w->domain, &w->arena, &list, &count, &w->err));
+    assert_true(count >= 3);
+    for (int i = 0; i < count; i++) {
+        assert_int_equal(list[i].first, next[list[i].partition]);
+        next[list[i].partition] = list[i].last + 1;
+        assert_true(i == 0 || list[i].partition >= list[i - 1].partition);
+        assert_true(list[i].file.len > 0);
+        assert_true(list[i].made_at_ms > 0);
+        ok(w, subject->ops->archive_check(w->st, w->domain, &list[i], &w->err));
+    }
+    assert_int_equal(next[0], 41);
+    assert_int_equal(next[1], 40);
+}
+
 /* --- readers --------------------------------------------------------------- */
 
 static const bus_member *
@@ -1884,6 +2112,10 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_a_snapshot_is_replaced_and_never_ahead_of_the_log),
         STORE_TEST(test_snapshots_are_scanned_in_order),
         STORE_TEST(test_read_pages_through_a_partition),
+        STORE_TEST(test_archived_events_are_read_like_others),
+        STORE_TEST(test_archived_commands_and_versions_stay_known),
+        STORE_TEST(test_archived_events_are_known_to_timers_snapshots_and_leases),
+        STORE_TEST(test_archives_are_listed_and_bounded),
         STORE_TEST(test_a_checkpoint_is_taken_moved_and_fenced),
         STORE_TEST(test_a_checkpoint_given_back_is_free_at_once),
         STORE_TEST(test_checkpoints_are_listed),

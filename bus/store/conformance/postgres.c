@@ -33,14 +33,24 @@ expire(void *context, const char *domain)
 int
 main(void)
 {
+    char                archive[] = "/tmp/shina_conformance_XXXXXX", command[64];
     tests_postgres     *pg = tests_postgres_start(false);
-    conformance_subject subject = {
-        .ops = &bus_store_postgres,
-        .options = {.url = tests_postgres_url(pg), .application = "conformance"},
-        .expire = expire,
-        .context = pg};
-    int failed = conformance_run("store postgres", &subject);
+    conformance_subject subject = {.ops = &bus_store_postgres,
+                                   .options = {.url = tests_postgres_url(pg),
+                                               .application = "conformance",
+                                               .archive = archive},
+                                   .expire = expire,
+                                   .context = pg};
+    int                 failed;
 
+    if (mkdtemp(archive) == NULL) {
+        perror(archive);
+        return 1;
+    }
+    failed = conformance_run("store postgres", &subject);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", archive);
+    if (system(command) != 0) /* NOLINT(cert-env33-c): a fixed command */
+        perror(command);
     tests_postgres_stop(pg);
     return failed;
 }

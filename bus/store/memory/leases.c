@@ -96,7 +96,7 @@ take_partition(mem_partition *p, const char *owner, bool steal, int64_t now_ms, 
     p->lease_until_ms = now_ms + BUS_LEASE_MS;
     lease->epoch = ++p->epoch;
     lease->head = p->head;
-    lease->at_ms = p->head > 0 ? p->records[p->head - 1]->record.at_ms : 0;
+    lease->at_ms = p->head > 0 ? mem_record_at(p, p->head)->record.at_ms : 0;
     lease->held = true;
 }
 

@@ -214,13 +214,24 @@ add_to_stream(mem_domain *d, mem_record *r)
 static void
 add_to_partition(mem_partition *p, mem_record *r)
 {
-    if (p->head == p->room) {
+    int64_t count = p->head - p->archived_count;
+
+    if (count == p->room) {
         p->room = p->room == 0 ? 64 : p->room * 2;
         p->records = realloc(p->records, sizeof(mem_record *) * (size_t)p->room);
         if (p->records == NULL)
             abort();
     }
-    p->records[p->head++] = r;
+    p->records[count] = r;
+    p->head++;
+}
+
+mem_record *
+mem_record_at(const mem_partition *p, int64_t offset)
+{
+    BUS_INVARIANT(offset >= 1 && offset <= p->head);
+    return offset <= p->archived_count ? p->archived[offset - 1]
+                                       : p->records[offset - 1 - p->archived_count];
 }
 
 static void
@@ -464,7 +475,7 @@ mem_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, i
          partition < d->partitions_count && at < d->partitions[partition].head &&
          list.count < (size_t)limit;
          at++)
-        pick(&list, d->partitions[partition].records[at]);
+        pick(&list, mem_record_at(&d->partitions[partition], at + 1));
     (void)pthread_mutex_unlock(&st->shared->lock);
     return visit_picked(&list, visit, context, err);
 }

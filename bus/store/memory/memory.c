@@ -97,9 +97,11 @@ free_domain(mem_domain *d)
         free(s);
     }
     for (int p = 0; p < d->partitions_count; p++) {
-        for (int64_t i = 0; i < d->partitions[p].head; i++)
-            free(d->partitions[p].records[i]);
+        for (int64_t offset = 1; offset <= d->partitions[p].head; offset++)
+            free(mem_record_at(&d->partitions[p], offset));
         free(d->partitions[p].records);
+        free(d->partitions[p].archived);
+        free(d->partitions[p].archive_ends);
         free(d->partitions[p].owner);
     }
     mem_rows_free(&d->claims);
@@ -275,6 +277,9 @@ const bus_store_ops bus_store_memory = {
     .snapshots_read = mem_snapshots_read,
     .snapshots_scan = mem_snapshots_scan,
     .read = mem_read,
+    .archive = mem_archive,
+    .archives = mem_archives,
+    .archive_check = mem_archive_check,
     .heads = mem_heads,
     .timers_due = mem_timers_due,
     .checkpoint_take = mem_checkpoint_take,

@@ -29,8 +29,12 @@ typedef struct {
 typedef struct {
     int64_t      epoch, lease_until_ms;
     char        *owner;   /* NULL: nobody */
-    mem_record **records; /* offset o is records[o - 1] */
+    mem_record **records; /* offset o is records[o - 1 - archived_count] */
     int64_t      head, room;
+    mem_record **archived; /* offset o is archived[o - 1] */
+    int64_t      archived_count;
+    int64_t     *archive_ends; /* last offsets of its "files" */
+    int          archives_count;
 } mem_partition;
 
 /* Small tables keyed by bytes: claims, timers, checkpoints, parkings, view rows. */
@@ -126,6 +130,8 @@ bus_code mem_load(bus_store *st, const char *domain, const bus_id *streams, int 
 bus_code mem_load_after(bus_store *st, const char *domain, const bus_id *streams,
                         const int32_t *versions, int count, bus_record_visit visit, void *context,
                         bus_error *err);
+/* The event of an offset 1..head. Under the lock. */
+mem_record *mem_record_at(const mem_partition *p, int64_t offset);
 /* The log holds this version of the stream. Under the lock. */
 bool     mem_stream_has(mem_domain *d, bus_id stream, int32_t version);
 bus_code mem_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
@@ -134,6 +140,14 @@ bus_code mem_heads(bus_store *st, const char *domain, int64_t *heads, int count,
 bus_code mem_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
                         int partitions_count, int64_t now_ms, int limit, bus_arena *arena,
                         bus_timer **out, int *count, int64_t *next_ms, bus_error *err);
+
+/* archives.c */
+bus_code mem_archive(bus_store *st, const char *domain, uint16_t partition, int64_t up_to,
+                     int64_t *reached, bus_error *err);
+bus_code mem_archives(bus_store *st, const char *domain, bus_arena *arena, bus_archive_info **out,
+                      int *count, bus_error *err);
+bus_code mem_archive_check(bus_store *st, const char *domain, const bus_archive_info *info,
+                           bus_error *err);
 
 /* snapshots.c */
 bus_code mem_snapshots_write(bus_store *st, const char *domain, const bus_snapshot *snapshots,

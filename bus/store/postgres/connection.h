@@ -90,16 +90,18 @@ typedef enum {
 typedef struct pg_prepared pg_prepared;
 
 struct bus_store {
-    PGconn      *conn; /* NULL: connect before the next statement */
-    char        *url;
-    char         application[64];
-    bool         stale;    /* its prepared statements do not fit any more: connect anew */
-    pg_prepared *prepared; /* statements that this connection knows */
-    int          prepared_count;
-    pg_params    params; /* of the statement being built */
-    bus_buf      sql;
-    bus_buf      copy;
-    bus_arena    arena; /* of one call */
+    PGconn             *conn; /* NULL: connect before the next statement */
+    char               *url;
+    char                application[64];
+    bool                stale;    /* its prepared statements do not fit any more: connect anew */
+    pg_prepared        *prepared; /* statements that this connection knows */
+    int                 prepared_count;
+    pg_params           params; /* of the statement being built */
+    bus_buf             sql;
+    bus_buf             copy;
+    bus_arena           arena;    /* of one call */
+    char               *archive;  /* folder; NULL: none */
+    struct pg_archives *archives; /* what is known of its files; NULL: nothing yet */
 };
 
 /* Connects if need be. BUS_UNAVAILABLE, BUS_INVALID (the URL is none), BUS_DENIED. */

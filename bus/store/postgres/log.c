@@ -1,5 +1,6 @@
 /* log.c - reading the log: by command, by stream, by position; and the timers.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/store/postgres/archive.h"
 #include "bus/store/postgres/operations.h"
 
 #include <string.h>
@@ -8,10 +9,11 @@
 #define EVENT_COLUMNS                                                                         \
     "e.partition, e.\"offset\", e.epoch, e.stream, e.aggregate, e.version, e.tenant, e.type," \
     " e.command_id, e.nth, e.digest, e.correlation_id, e.causation_id, e.actor, e.at,"        \
-    " e.device_at, e.sends, e.data"
+    " e.device_at, e.sends, e.data, e.archive"
 
+/* What an archived event's row has lost is null: the ids nil, the texts empty. */
 static bus_record
-read_record(const PGresult *res, int row)
+read_row(const PGresult *res, int row)
 {
     return (bus_record){
         .partition = (uint16_t)pg_get_int2(res, row, 0),
@@ -25,7 +27,7 @@ read_record(const PGresult *res, int row)
         .command_id = pg_get_id(res, row, 8),
         .nth = (int16_t)pg_get_int2(res, row, 9),
         .digest = pg_get_int8(res, row, 10),
-        .correlation_id = pg_get_id(res, row, 11),
+        .correlation_id = pg_is_null(res, row, 11) ? BUS_ID_NIL : pg_get_id(res, row, 11),
         .causation_id = pg_get_str(res, row, 12),
         .actor = pg_get_str(res, row, 13),
         .at_ms = pg_get_time_ms(res, row, 14),
@@ -33,6 +35,23 @@ read_record(const PGresult *res, int row)
         .sends = pg_get_str(res, row, 16),
         .data = pg_get_str(res, row, 17),
     };
+}
+
+static bool
+is_archived(const PGresult *res, int row)
+{
+    return !pg_is_null(res, row, 18);
+}
+
+/* The event of a row, from its file if need be: then its strings live until the next call. */
+static bus_code
+read_record(bus_store *st, const char *domain, const PGresult *res, int row, bus_record *out,
+            bus_error *err)
+{
+    *out = read_row(res, row);
+    if (is_archived(res, row))
+        return pg_archive_fill(st, domain, pg_get_int8(res, row, 18), out, err);
+    return BUS_OK;
 }
 
 static void
@@ -67,7 +86,7 @@ static const char find_sql[] =
     "   where p.partition = k.partition and p.epoch = k.epoch))"
     " select l.partition, null::int8, null::int8, null::uuid, null, null::int4, null::uuid, null,"
     "  null::uuid, null::int2, null::int8, null::uuid, null, null::json, null::timestamptz,"
-    "  null::timestamptz, null::json, null::json from lost l"
+    "  null::timestamptz, null::json, null::json, null::int8 from lost l"
     " union all"
     " select " EVENT_COLUMNS " from unnest($3::uuid[]) k(id)"
     " cross join lateral (select f.stream, f.version from {d}.events f"
@@ -107,9 +126,11 @@ pg_find(bus_store *st, const char *domain, bus_append_partition *partitions, int
         goto done;
     }
     for (int i = 0; rc == BUS_OK && i < PQntuples(res); i++) {
-        bus_record record = read_record(res, i);
+        bus_record record;
 
-        rc = visit(context, &record, err);
+        rc = read_record(st, domain, res, i, &record, err);
+        if (rc == BUS_OK)
+            rc = visit(context, &record, err);
     }
 
 done:
@@ -118,6 +139,8 @@ done:
 }
 
 typedef struct {
+    bus_store       *st;
+    const char      *domain;
     bus_record_visit visit;
     void            *context;
 } visitor;
@@ -126,9 +149,10 @@ static bus_code
 visit_row(void *context, const PGresult *res, bus_error *err)
 {
     const visitor *v = context;
-    bus_record     record = read_record(res, 0);
+    bus_record     record;
+    bus_code       rc = read_record(v->st, v->domain, res, 0, &record, err);
 
-    return v->visit(v->context, &record, err);
+    return rc == BUS_OK ? v->visit(v->context, &record, err) : rc;
 }
 
 bus_code
@@ -139,7 +163,7 @@ pg_load(bus_store *st, const char *domain, const bus_id *streams, int count, bus
     static const char sql[] = "select " EVENT_COLUMNS " from unnest($1::uuid[]) k(id)"
                               " cross join lateral (select * from {d}.events e"
                               "  where e.stream = k.id order by e.version) e";
-    visitor           v = {visit, context};
+    visitor           v = {st, domain, visit, context};
     bus_code          rc;
 
     if ((rc = pg_ready(st, err)) != BUS_OK)
@@ -157,7 +181,7 @@ pg_load_after(bus_store *st, const char *domain, const bus_id *streams, const in
         "select " EVENT_COLUMNS " from unnest($1::uuid[], $2::int4[]) k(id, version)"
         " cross join lateral (select * from {d}.events e"
         "  where e.stream = k.id and e.version > k.version order by e.version) e";
-    visitor  v = {visit, context};
+    visitor  v = {st, domain, visit, context};
     bus_code rc;
 
     if ((rc = pg_ready(st, err)) != BUS_OK)
@@ -168,23 +192,71 @@ pg_load_after(bus_store *st, const char *domain, const bus_id *streams, const in
     return pg_run_rows(st, sql, domain, visit_row, &v, err);
 }
 
-bus_code
-pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
-        bus_record_visit visit, void *context, bus_error *err)
+/* Reading a partition from its table. */
+typedef struct {
+    visitor to;
+    int64_t last;  /* offset that was visited */
+    int     left;  /* events that are still wanted */
+    bool    stale; /* the first one is in a file that we did not know of */
+} table_reading;
+
+static bus_code
+visit_table_row(void *context, const PGresult *res, bus_error *err)
+{
+    table_reading *t = context;
+    bus_record     record;
+
+    if (t->stale || is_archived(res, 0)) {
+        t->stale = true;
+        return BUS_OK;
+    }
+    record = read_row(res, 0);
+    t->last = record.offset;
+    t->left--;
+    return t->to.visit(t->to.context, &record, err);
+}
+
+static bus_code
+read_table(bus_store *st, const char *domain, uint16_t partition, table_reading *t, bus_error *err)
 {
     static const char sql[] = "select " EVENT_COLUMNS " from {d}.events e"
                               " where e.partition = $1::int2 and e.\"offset\" > $2::int8"
                               " order by e.\"offset\" limit $3::int4";
-    visitor           v = {visit, context};
-    bus_code          rc;
+
+    t->stale = false;
+    pg_params_reset(&st->params);
+    pg_add_int2(&st->params, partition);
+    pg_add_int8(&st->params, t->last);
+    pg_add_int4(&st->params, t->left);
+    return pg_run_rows(st, sql, domain, visit_table_row, t, err);
+}
+
+/* First what is in files, as far as is known, then the table, which tells if there are more. */
+bus_code
+pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
+        bus_record_visit visit, void *context, bus_error *err)
+{
+    table_reading t = {.to = {st, domain, visit, context}, .last = after, .left = limit};
+    bus_code      rc;
 
     if ((rc = pg_ready(st, err)) != BUS_OK)
         return rc;
-    pg_params_reset(&st->params);
-    pg_add_int2(&st->params, partition);
-    pg_add_int8(&st->params, after);
-    pg_add_int4(&st->params, limit);
-    return pg_run_rows(st, sql, domain, visit_row, &v, err);
+    do {
+        if (t.last < pg_archive_known(st, domain, partition) &&
+            (rc = pg_archive_read(st, domain, partition, &t.last, &t.left, visit, context, err)) !=
+                BUS_OK)
+            return rc;
+        if (t.left <= 0)
+            return BUS_OK;
+        rc = read_table(st, domain, partition, &t, err);
+        if (rc == BUS_OK && t.stale && (rc = pg_archive_learn(st, domain, err)) == BUS_OK &&
+            t.last >= pg_archive_known(st, domain, partition))
+            rc = bus_fail(err, BUS_INVALID,
+                          "%s, partition %d: the event behind offset %lld is archived in a file "
+                          "that is not in the list",
+                          domain, (int)partition, (long long)t.last);
+    } while (rc == BUS_OK && t.stale);
+    return rc;
 }
 
 bus_code

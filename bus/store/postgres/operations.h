@@ -1,6 +1,6 @@
-/* operations.h - the members of the postgres store's ops struct, by file: append.c, lease.c,
- * log.c, members.c, snapshot.c, reader.c, view.c. Internal; their meaning is in bus/store/store.h.
- * SPDX-License-Identifier: Apache-2.0 */
+/* operations.h - the members of the postgres store's ops struct, by file: append.c,
+ * archive.c, lease.c, log.c, members.c, snapshot.c, reader.c, view.c. Internal; their meaning is in
+ * bus/store/store.h. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_STORE_POSTGRES_OPERATIONS_H
 #define BUS_STORE_POSTGRES_OPERATIONS_H
 
@@ -29,6 +29,12 @@ bus_code pg_load_after(bus_store *st, const char *domain, const bus_id *streams,
                        bus_error *err);
 bus_code pg_read(bus_store *st, const char *domain, uint16_t partition, int64_t after, int limit,
                  bus_record_visit visit, void *context, bus_error *err);
+bus_code pg_archive(bus_store *st, const char *domain, uint16_t partition, int64_t up_to,
+                    int64_t *reached, bus_error *err);
+bus_code pg_archives_list(bus_store *st, const char *domain, bus_arena *arena,
+                          bus_archive_info **out, int *count, bus_error *err);
+bus_code pg_archive_check(bus_store *st, const char *domain, const bus_archive_info *info,
+                          bus_error *err);
 bus_code pg_heads(bus_store *st, const char *domain, int64_t *heads, int count, bus_error *err);
 bus_code pg_timers_due(bus_store *st, const char *domain, const uint16_t *partitions,
                        int partitions_count, int64_t now_ms, int limit, bus_arena *arena,

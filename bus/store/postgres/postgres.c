@@ -1,9 +1,9 @@
 /* postgres.c - the store on PostgreSQL: the only truth.
  *
  * Reading order: connection.c (what a failure means), append.c (the log), lease.c (who writes),
- * log.c and reader.c (who reads), view.c (what readers fill). The functions that these call are
- * in migrations/.
- * SPDX-License-Identifier: Apache-2.0 */
+ * log.c and reader.c (who reads), view.c (what readers fill), archive.c (old events in files). The
+ * functions that these call are in migrations/. SPDX-License-Identifier: Apache-2.0 */
+#include "bus/store/postgres/archive.h"
 #include "bus/store/postgres/operations.h"
 
 #include <stdio.h>
@@ -16,10 +16,12 @@ close_store(bus_store *st)
     if (st == NULL)
         return;
     pg_disconnect(st);
+    pg_archive_free(st);
     pg_params_fini(&st->params);
     bus_buf_fini(&st->sql);
     bus_buf_fini(&st->copy);
     bus_arena_fini(&st->arena);
+    free(st->archive);
     free(st->url);
     free(st);
 }
@@ -34,6 +36,8 @@ open_store(bus_store **out, const bus_store_options *options, bus_error *err)
         return bus_fail(err, BUS_INVALID, "the store postgres needs a database URL");
     st = calloc(1, sizeof(*st));
     if (st == NULL || (st->url = strdup(options->url)) == NULL)
+        abort();
+    if (options->archive != NULL && (st->archive = strdup(options->archive)) == NULL)
         abort();
     (void)snprintf(st->application, sizeof(st->application), "%s",
                    options->application == NULL ? "shina" : options->application);
@@ -62,6 +66,9 @@ const bus_store_ops bus_store_postgres = {
     .snapshots_read = pg_snapshots_read,
     .snapshots_scan = pg_snapshots_scan,
     .read = pg_read,
+    .archive = pg_archive,
+    .archives = pg_archives_list,
+    .archive_check = pg_archive_check,
     .heads = pg_heads,
     .timers_due = pg_timers_due,
     .checkpoint_take = pg_checkpoint_take,
