@@ -197,7 +197,7 @@ fold_one(job *j, bus_fold *fold, bus_personal *personal, const bus_record *recor
 static bus_code
 fold_part(job *j, bus_fold *fold, bus_personal *personal, int from, int count)
 {
-    const bus_message *types[PART_EVENTS];
+    const bus_message *types[PART_EVENTS] = {NULL};
     bus_code           rc;
 
     for (int i = 0; i < count; i++)
