@@ -377,7 +377,7 @@ $sql$, domain_name);
 create or replace function %1$I.advance(
     lease_ms int, reader_name text, of_domain text, parts smallint[], epochs bigint[],
     offsets bigint[], park_streams uuid[], park_parts smallint[], park_offsets bigint[],
-    park_reasons text[], park_removes boolean[]
+    park_reasons text[], park_removes boolean[], park_skips bigint[]
 ) returns void
 language plpgsql as $advance$
 declare
@@ -405,7 +405,12 @@ begin
          where not k.remove
             on conflict (reader, domain, stream)
             do update set partition = excluded.partition, from_offset = excluded.from_offset,
-                          reason = excluded.reason;
+                          reason = excluded.reason, asked = null;
+        insert into %1$I.skipped (reader, domain, partition, "offset", stream)
+        select reader_name, of_domain, k.partition, k.skip, k.stream
+          from unnest(park_streams, park_parts, park_skips) k(stream, partition, skip)
+         where k.skip > 0
+            on conflict do nothing;  -- not the log: said twice, it is skipped all the same
     end if;
 end
 $advance$
@@ -566,7 +571,19 @@ create table %1$I.parked (
     partition   smallint not null,
     from_offset bigint not null,
     reason      text not null,
+    asked       text check (asked in ('retry', 'skip')),  -- by an operator, until it is done
     primary key (reader, domain, stream)
+)$sql$, domain_name);
+    -- Events that an operator had a reader leave out.
+    execute format($sql$
+create table %1$I.skipped (
+    reader     text collate "C",
+    domain     text collate "C",
+    partition  smallint,
+    "offset"   bigint,
+    stream     uuid not null,
+    skipped_at timestamptz not null default clock_timestamp(),
+    primary key (reader, domain, partition, "offset")
 )$sql$, domain_name);
     perform shina.install_domain(domain_name);
 

@@ -599,6 +599,59 @@ try_parked(bus_courier *c)
     }
 }
 
+/* Leaves out the event that the stream is stuck at, for good. */
+static bool
+skip_event(bus_courier *c, parking *p, bus_str reason)
+{
+    const bus_park_write write = {
+        .stream = p->stream,
+        .partition = p->partition,
+        .from_offset = p->from_offset + 1,
+        .reason = bus_arena_copy(&c->arena, reason.at, reason.len).at,
+        .skip_offset = p->from_offset,
+    };
+
+    if (commit(c, &write) != BUS_OK)
+        return false;
+    bus_log_warn("courier.skipped", BUS_KV("reader", c->reader), BUS_KV("home", c->home),
+                 BUS_KV_ID("stream", p->stream), BUS_KV_INT("offset", p->from_offset));
+    p->from_offset++;
+    return true;
+}
+
+/* What an operator asks for (`shina parked`): once each time, not until it works. */
+static void
+heed_operator(bus_courier *c)
+{
+    bus_parked *rows;
+    bus_error   err = {0};
+    int         count;
+
+    if (c->parkings == NULL)
+        return;
+    if (c->options->store->parked(c->home_store, c->home, c->reader, &c->arena, &rows, &count,
+                                  &err) != BUS_OK) {
+        store_trouble(c, "reading what is parked", &err);
+        return;
+    }
+    for (int i = 0; i < count && !c->lost; i++) {
+        parking *p = parking_of(c, rows[i].stream);
+        lane    *l;
+
+        HASH_FIND(hh, c->lanes, &rows[i].stream, sizeof(rows[i].stream), l);
+        if (rows[i].asked == BUS_ASK_NONE || !bus_str_is(rows[i].domain, c->domain) || p == NULL ||
+            p->unwritten != NULL || l != NULL)
+            continue; /* not ours, or under way already: later */
+        if (rows[i].asked == BUS_ASK_SKIP && !skip_event(c, p, rows[i].reason))
+            return;
+        if (rows[i].asked == BUS_ASK_RETRY &&
+            c->options->store->park_ask(c->home_store, c->home, c->reader, c->domain, p->stream,
+                                        BUS_ASK_NONE, &err) != BUS_OK)
+            return;
+        unpark(c, p);
+    }
+}
+
 /* --- errands under way ----------------------------------------------------------------- */
 
 static void
@@ -945,6 +998,7 @@ renew(bus_courier *c)
                          BUS_KV("home", c->home), BUS_KV_INT("partition", mine[i].partition));
             drop_partition(c, mine[i].partition);
         }
+    heed_operator(c);
 }
 
 /* True: there may be more at once. */

@@ -528,6 +528,10 @@ projector_main(void *context)
             p->renewed_us = bus_mono_us(p->options->clock);
         }
         projector_tidy(p);
+        if (p->tried_us + RENEW_US <= bus_mono_us(p->options->clock)) {
+            p->tried_us = bus_mono_us(p->options->clock);
+            projector_try_parked(p);
+        }
         if (p->held) {
             rc = turn(p, &idle, &err);
             if (rc != BUS_OK) {

@@ -65,7 +65,7 @@ struct bus_projector {
     int                        partitions;
     bool                       held;
     bool    was_held; /* once: from then on nobody's checkpoints are ours to steal */
-    int64_t renewed_us, tidied_us;
+    int64_t renewed_us, tidied_us, tried_us;
 
     char       part[96], labels[96];
     bus_metric metrics[METRICS];

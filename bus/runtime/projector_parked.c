@@ -69,3 +69,175 @@ projector_load_skips(bus_projector *p, bus_error *err)
     }
     return BUS_OK;
 }
+
+/* --- trying again ------------------------------------------------------------------ */
+
+/* The events of one parked stream that its view has not seen. */
+typedef struct {
+    bus_projector *p;
+    int            table, source;
+    int64_t        from, to; /* offsets */
+    int64_t        skip;     /* 0: none */
+    bus_event     *events;
+    int64_t       *offsets;
+    int            count, room;
+    int64_t        stuck; /* an event that cannot be folded, 0: none; it and the rest stay parked */
+    bus_error      why;
+} trial;
+
+static void
+make_room(trial *t)
+{
+    bus_event *events;
+    int64_t   *offsets;
+
+    if (t->count < t->room)
+        return;
+    t->room = t->room == 0 ? 64 : t->room * 2;
+    events = BUS_ARENA_ARRAY(&t->p->arena, bus_event, (size_t)t->room);
+    offsets = BUS_ARENA_ARRAY(&t->p->arena, int64_t, (size_t)t->room);
+    for (int i = 0; i < t->count; i++) {
+        events[i] = t->events[i];
+        offsets[i] = t->offsets[i];
+    }
+    t->events = events;
+    t->offsets = offsets;
+}
+
+static bus_code
+take_event(void *context, const bus_record *record, bus_error *err)
+{
+    trial              *t = context;
+    const bus_contract *contract = t->p->sources[t->source].contract;
+    const bus_message  *type = bus_message_newest(bus_contract_event(contract, record->type));
+    bus_code            rc;
+
+    if (t->stuck != 0 || record->offset < t->from || record->offset > t->to ||
+        record->offset == t->skip || type == NULL ||
+        !bus_fold_follows(t->p->tables[t->table].view, type))
+        return BUS_OK;
+    make_room(t);
+    rc = bus_event_of_record(&contract, 1, record, t->p->personal, &t->p->arena,
+                             &t->events[t->count], err);
+    if (rc == BUS_FAULT) {
+        t->stuck = record->offset;
+        t->why = *err;
+        return BUS_OK;
+    }
+    if (rc == BUS_OK)
+        t->offsets[t->count++] = record->offset;
+    return rc;
+}
+
+/* Folds what was taken. BUS_FAULT: less of it will do; fold anew. */
+static bus_code
+fold_trial(trial *t, bus_fold *fold, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+    int      i = 0;
+
+    *fold = (bus_fold){.view = t->p->tables[t->table].view, .arena = &t->p->arena};
+    while (rc == BUS_OK && i < t->count)
+        if ((rc = bus_fold_touch(fold, &t->events[i], err)) == BUS_OK)
+            i++;
+    if (rc == BUS_OK && (rc = projector_load_rows(t->p, fold, err)) != BUS_OK)
+        return rc;
+    for (i = rc == BUS_OK ? 0 : i; rc == BUS_OK && i < t->count;)
+        if ((rc = bus_fold_event(fold, &t->events[i], err)) == BUS_OK)
+            i++;
+    if (rc == BUS_FAULT) {
+        t->stuck = t->offsets[i];
+        t->why = *err;
+        t->count = i;
+    }
+    return rc;
+}
+
+/* Rows, the end of the parking or where it stands now, and what was skipped: one transaction. */
+static bus_code
+write_trial(trial *t, const bus_fold *fold, const bus_parked *row, bus_error *err)
+{
+    projector_table *tb = &t->p->tables[t->table];
+    bus_park_write   park = {.stream = row->stream,
+                             .partition = row->partition,
+                             .from_offset = t->stuck,
+                             .reason = t->why.text,
+                             .remove = t->stuck == 0,
+                             .skip_offset = t->skip};
+    bus_effect       effect = {.home = t->p->home,
+                               .reader = tb->reader,
+                               .domain = t->p->sources[t->source].contract->module,
+                               .checkpoints = &tb->at[t->source][row->partition],
+                               .checkpoints_count = 1,
+                               .parks = &park,
+                               .parks_count = 1};
+
+    projector_gather_rows(fold, &effect);
+    return t->p->options->store->effect(t->p->store, &effect, err);
+}
+
+static bus_code
+try_stream(bus_projector *p, int table, const bus_parked *row, bus_error *err)
+{
+    trial    t = {.p = p, .table = table, .source = 0, .from = row->from_offset};
+    bus_fold fold = {0};
+    bus_code rc;
+
+    while (t.source < p->sources_count &&
+           !bus_str_is(row->domain, p->sources[t.source].contract->module))
+        t.source++;
+    if (t.source == p->sources_count || row->partition >= p->partitions)
+        return BUS_OK; /* of a log that the view does not follow any more */
+    t.to = p->tables[table].at[t.source][row->partition].offset;
+    t.skip = row->asked == BUS_ASK_SKIP ? row->from_offset : 0;
+    rc = p->options->store->load(p->sources[t.source].store, p->sources[t.source].contract->module,
+                                 &row->stream, 1, take_event, &t, err);
+    while (rc == BUS_OK && (rc = fold_trial(&t, &fold, err)) == BUS_FAULT) {
+        bus_fold_fini(&fold);
+        rc = BUS_OK;
+    }
+    if (rc == BUS_OK)
+        rc = write_trial(&t, &fold, row, err);
+    bus_fold_fini(&fold);
+    if (rc == BUS_OK)
+        bus_log_info(t.stuck == 0 ? "projector.unparked" : "projector.parked_again",
+                     BUS_KV("view", p->tables[table].view->of->name),
+                     BUS_KV_ID("stream", row->stream), BUS_KV_INT("skipped", t.skip));
+    return rc;
+}
+
+static bus_code
+try_table(bus_projector *p, int table, bool *changed, bus_error *err)
+{
+    bus_parked *rows;
+    int         count = 0;
+    bus_code rc = p->options->store->parked(p->store, p->home, p->tables[table].reader, &p->arena,
+                                            &rows, &count, err);
+
+    for (int i = 0; rc == BUS_OK && i < count; i++)
+        if (rows[i].asked != BUS_ASK_NONE) {
+            rc = try_stream(p, table, &rows[i], err);
+            *changed = true;
+        }
+    return rc;
+}
+
+void
+projector_try_parked(bus_projector *p)
+{
+    bus_error err = {0};
+    bus_code  rc = BUS_OK;
+    bool      changed = false;
+
+    if (!p->held || atomic_load(&p->parked) == 0)
+        return;
+    for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
+        if (p->tables[t].live)
+            rc = try_table(p, t, &changed, &err);
+    if (rc == BUS_OK && changed)
+        rc = projector_load_skips(p, &err);
+    if (rc == BUS_OK)
+        return;
+    projector_store_trouble(p, "trying what is parked", &err);
+    p->held = false; /* nobody knows what happened: the checkpoints are taken anew */
+}

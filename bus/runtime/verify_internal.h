@@ -24,12 +24,14 @@ typedef struct {
     const bus_view *view;
     int             home; /* index of its log */
     char            reader[16 + BUS_VIEW_TABLE_BYTES];
-    bool            follows_log[VERIFY_LOGS_MAX];           /* by index of the log */
-    int64_t     up_to[VERIFY_LOGS_MAX][BUS_PARTITIONS_MAX]; /* checkpoints: what it has folded */
-    bus_parked *parked;
-    int         parked_count;
-    bus_fold    fold;
-    bool        spoilt; /* a fold failed: there is nothing to compare with */
+    bool            follows_log[VERIFY_LOGS_MAX];            /* by index of the log */
+    int64_t      up_to[VERIFY_LOGS_MAX][BUS_PARTITIONS_MAX]; /* checkpoints: what it has folded */
+    bus_parked  *parked;
+    int          parked_count;
+    bus_skipped *skipped; /* left out on request */
+    int          skipped_count;
+    bus_fold     fold;
+    bool         spoilt; /* a fold failed: there is nothing to compare with */
 } verify_view;
 
 typedef struct {

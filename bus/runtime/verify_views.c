@@ -75,6 +75,10 @@ begin_view(verify *v, verify_view *vw, const bus_view *view, bus_error *err)
         return rc;
     rc = v->options->store->parked(v->logs[vw->home].views, v->logs[vw->home].contract->module,
                                    vw->reader, &v->arena, &vw->parked, &vw->parked_count, err);
+    if (rc == BUS_OK)
+        rc = v->options->store->skipped(v->logs[vw->home].views, v->logs[vw->home].contract->module,
+                                        vw->reader, &v->arena, &vw->skipped, &vw->skipped_count,
+                                        err);
     return rc == BUS_NOT_FOUND ? BUS_OK : rc;
 }
 
@@ -95,13 +99,20 @@ verify_views_begin(verify *v, const bus_view *const *views, int count, bus_error
 /* --- folding ----------------------------------------------------------------- */
 
 static bool
-is_parked(const verify *v, const verify_view *vw, int log, const bus_record *record)
+is_left_out(const verify *v, const verify_view *vw, int log, const bus_record *record)
 {
     for (int i = 0; i < vw->parked_count; i++) {
         const bus_parked *p = &vw->parked[i];
 
         if (bus_id_equal(p->stream, record->stream) && record->offset >= p->from_offset &&
             bus_str_is(p->domain, v->logs[log].contract->module))
+            return true;
+    }
+    for (int i = 0; i < vw->skipped_count; i++) {
+        const bus_skipped *left = &vw->skipped[i];
+
+        if (left->partition == record->partition && left->offset == record->offset &&
+            bus_str_is(left->domain, v->logs[log].contract->module))
             return true;
     }
     return false;
@@ -116,7 +127,7 @@ wants(const verify *v, const verify_view *vw, int log, const bus_record *record,
         return false;
     if (vw->view->keys == NULL ? !verify_in_pass(v, record->stream) : v->pass != 0)
         return false;
-    return record->offset <= vw->up_to[log][record->partition] && !is_parked(v, vw, log, record);
+    return record->offset <= vw->up_to[log][record->partition] && !is_left_out(v, vw, log, record);
 }
 
 bool

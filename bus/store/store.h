@@ -112,7 +112,8 @@ typedef struct {
     uint16_t    partition;
     int64_t     from_offset; /* this event and the later ones of the stream wait */
     const char *reason;
-    bool        remove; /* delete the parking */
+    bool        remove;      /* delete the parking */
+    int64_t     skip_offset; /* this event of it is left out for good, on request; 0: none */
 } bus_park_write;
 
 /* What a reader did with some events, and how far it has come: one transaction. */
@@ -139,13 +140,29 @@ typedef struct {
     bus_str  aggregate; /* of the stream */
 } bus_timer;
 
+/* What an operator wants done with a parked stream; its reader does it within seconds. */
+typedef enum {
+    BUS_ASK_NONE,
+    BUS_ASK_RETRY, /* try it again */
+    BUS_ASK_SKIP   /* leave out the event that it is stuck at, and go on behind it */
+} bus_ask;
+
 typedef struct {
     bus_str  reader, domain;
     bus_id   stream;
     uint16_t partition;
     int64_t  from_offset;
     bus_str  reason;
+    bus_ask  asked;
 } bus_parked;
+
+/* An event that a reader left out because an operator said so. */
+typedef struct {
+    bus_str  reader, domain;
+    bus_id   stream;
+    uint16_t partition;
+    int64_t  offset;
+} bus_skipped;
 
 /* --- snapshots ----------------------------------------------------------- */
 
@@ -335,6 +352,15 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*park)(bus_store *st, const char *home, const char *reader,
                                  const char *domain, const bus_park_write *parks,
                                  const int64_t *epochs, int count, bus_error *err);
+
+    /* Asks the reader of a parked stream. BUS_NOT_FOUND: it is not parked there. */
+    BUS_CHECKED bus_code (*park_ask)(bus_store *st, const char *home, const char *reader,
+                                     const char *domain, bus_id stream, bus_ask ask,
+                                     bus_error *err);
+    /* What readers of a home left out, by reader, domain, partition, offset. */
+    BUS_CHECKED bus_code (*skipped)(bus_store *st, const char *home, const char *reader_or_null,
+                                    bus_arena *arena, bus_skipped **out, int *count,
+                                    bus_error *err);
 
     /* Makes the view's table (bus/store/view_table.h) if it is not there. */
     BUS_CHECKED bus_code (*view_create)(bus_store *st, const bus_view_contract *view,

@@ -47,6 +47,13 @@ static const struct {
      "  --clear       personal data decrypted; else it is printed as it stands in the log\n"
      "  --limit N     at most N events per partition\n"
      "  --follow      wait for more; Ctrl-C ends it\n"},
+    {"parked", verb_parked, "[list|retry|skip] [options]", "streams that wait for somebody to look",
+     "What a reader could not handle waits, that event and the later ones of its stream; the rest\n"
+     "goes on. A line: domain, reader, stream, log:partition:offset, reason.\n"
+     "  retry           try again from that event: after what was in the way is mended\n"
+     "  skip            leave that event out for good, and go on behind it\n"
+     "  --domain NAME   --reader NAME   --stream UUID   which; skip needs a stream\n"
+     "  --all           retry all that were named\n"},
     {"rebuild", verb_rebuild, "VIEW...", "make the tables of views anew, beside a running system",
      "Folds the whole log into a new table, with progress, and puts it into the place of the old\n"
      "one, which is read until then. What a view's code or contract changes is rebuilt by itself\n"

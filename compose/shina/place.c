@@ -55,6 +55,12 @@ shina_place_personal(const shina_place *place)
     return bus_personal_create(&options);
 }
 
+bool
+shina_place_has_own(shina_place *place, const char *domain)
+{
+    return url_of(place, domain) != NULL;
+}
+
 bus_code
 shina_place_log(bus_store **out, shina_place *place, const char *domain, bus_error *err)
 {

@@ -22,6 +22,7 @@ BUS_CHECKED bus_code shina_place_find(shina_place *place, const bus_config *conf
 BUS_CHECKED bus_code shina_place_keys(shina_place *place, bus_error *err);
 void                 shina_place_leave(shina_place *place); /* wipes the keys */
 bus_personal        *shina_place_personal(const shina_place *place);
+bool                 shina_place_has_own(shina_place *place, const char *domain);
 /* A domain's log may lie in a database of its own. */
 BUS_CHECKED bus_code shina_place_log(bus_store **out, shina_place *place, const char *domain,
                                      bus_error *err);

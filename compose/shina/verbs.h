@@ -16,6 +16,7 @@ int verb_projection(const bus_config *config, int argc, char **argv);
 int verb_token(const bus_config *config, int argc, char **argv);
 int verb_status(const bus_config *config, int argc, char **argv);
 int verb_events(const bus_config *config, int argc, char **argv);
+int verb_parked(const bus_config *config, int argc, char **argv);
 int verb_rebuild(const bus_config *config, int argc, char **argv);
 int verb_verify(const bus_config *config, int argc, char **argv);
 int verb_migrate(const bus_config *config, int argc, char **argv);

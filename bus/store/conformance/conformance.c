@@ -1448,6 +1448,53 @@ test_parking_commits_with_its_checkpoint(void **state)
     assert_int_equal(parkings(w, NULL, &list), 1);
 }
 
+static void
+test_what_an_operator_asks_for_is_done_once(void **state)
+{
+    world         *w = *state;
+    bus_checkpoint mine[PARTITIONS];
+    bus_effect     effect = effect_of(w, mine, 1);
+    bus_park_write park = {.stream = id_of("a"), .from_offset = 5, .reason = "stuck"};
+    bus_parked    *list;
+    bus_skipped   *skipped;
+    int            count;
+
+    take_checkpoints(w, "me", false, mine);
+    effect.parks = &park;
+    effect.parks_count = 1;
+    fails(w, BUS_NOT_FOUND,
+          subject->ops->park_ask(w->st, w->domain, "reader", w->domain, park.stream, BUS_ASK_RETRY,
+                                 &w->err));
+    ok(w, subject->ops->effect(w->st, &effect, &w->err));
+    assert_int_equal(parkings(w, NULL, &list), 1);
+    assert_int_equal(list[0].asked, BUS_ASK_NONE);
+    ok(w, subject->ops->park_ask(w->st, w->domain, "reader", w->domain, park.stream, BUS_ASK_SKIP,
+                                 &w->err));
+    assert_int_equal(parkings(w, NULL, &list), 1);
+    assert_int_equal(list[0].asked, BUS_ASK_SKIP);
+    park.from_offset = 6; /* its reader left 5 out, and is stuck at 6 */
+    park.skip_offset = 5;
+    ok(w, subject->ops->effect(w->st, &effect, &w->err));
+    assert_int_equal(parkings(w, NULL, &list), 1);
+    assert_int_equal(list[0].asked, BUS_ASK_NONE);
+    ok(w, subject->ops->park_ask(w->st, w->domain, "reader", w->domain, park.stream, BUS_ASK_RETRY,
+                                 &w->err));
+    ok(w, subject->ops->park_ask(w->st, w->domain, "reader", w->domain, park.stream, BUS_ASK_NONE,
+                                 &w->err));
+    park.remove = true;
+    park.skip_offset = 6;
+    ok(w, subject->ops->effect(w->st, &effect, &w->err));
+    assert_int_equal(parkings(w, NULL, &list), 0);
+    ok(w, subject->ops->skipped(w->st, w->domain, "reader", &w->arena, &skipped, &count, &w->err));
+    assert_int_equal(count, 2);
+    assert_int_equal(skipped[0].offset, 5);
+    assert_int_equal(skipped[1].offset, 6);
+    assert_id(skipped[1].stream, park.stream);
+    assert_str(skipped[0].domain, bus_str_of(w->domain));
+    ok(w, subject->ops->skipped(w->st, w->domain, "another", &w->arena, &skipped, &count, &w->err));
+    assert_int_equal(count, 0);
+}
+
 /* --- views ----------------------------------------------------------------- */
 
 static const bus_shape shapes[] = {
@@ -1543,7 +1590,8 @@ test_streams_are_parked_without_a_checkpoint(void **state)
     world         *w = *state;
     bus_id         a = stream_in(w, 0, 0), b = stream_in(w, 1, 0);
     int64_t        epochs[2] = {w->leases[0].epoch, w->leases[1].epoch};
-    bus_park_write parks[2] = {{a, 0, 7, "broke", false}, {b, 1, 0, "broke too", false}};
+    bus_park_write parks[2] = {{.stream = a, .from_offset = 7, .reason = "broke"},
+                               {.stream = b, .partition = 1, .reason = "broke too"}};
     bus_parked    *list;
 
     ok(w, subject->ops->park(w->st, w->domain, "writer", w->domain, parks, epochs, 2, &w->err));
@@ -2121,6 +2169,7 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_checkpoints_are_listed),
         STORE_TEST(test_members_come_stay_and_go),
         STORE_TEST(test_parking_commits_with_its_checkpoint),
+        STORE_TEST(test_what_an_operator_asks_for_is_done_once),
         STORE_TEST(test_streams_are_parked_without_a_checkpoint),
         STORE_TEST(test_rows_are_written_read_and_removed),
         STORE_TEST(test_an_effect_fails_whole),

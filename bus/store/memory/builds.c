@@ -205,6 +205,7 @@ mem_build_swap(bus_store *st, const bus_view_contract *view, int view_version, c
         rc = mem_check_effect(st->shared, d, e, &buf, err);
     for (const bus_effect *e = effects; rc == BUS_OK && e != NULL; e = e->also) {
         forget_reader(&d->parked, e->reader, e->domain);
+        forget_reader(&d->skipped, e->reader, e->domain);
         mem_write_effect(st->shared, d, e, 0, &buf);
         release_reader(d, e);
     }
@@ -283,6 +284,7 @@ mem_view_drop_unused(bus_store *st, const char *domain, int64_t grace_ms, bus_ar
         if (d != NULL) {
             forget_reader(&d->checkpoints, reader, NULL);
             forget_reader(&d->parked, reader, NULL);
+            forget_reader(&d->skipped, reader, NULL);
         }
         (*dropped)[(*count)++] = copied(arena, v->table);
         *at = v->next;

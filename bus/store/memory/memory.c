@@ -108,6 +108,7 @@ free_domain(mem_domain *d)
     mem_rows_free(&d->timers);
     mem_rows_free(&d->checkpoints);
     mem_rows_free(&d->parked);
+    mem_rows_free(&d->skipped);
     mem_rows_free(&d->snapshots);
     free(d->name);
     free(d);
@@ -292,6 +293,8 @@ const bus_store_ops bus_store_memory = {
     .view_rows = mem_view_rows,
     .view_scan = mem_view_scan,
     .checkpoints = mem_checkpoints,
+    .park_ask = mem_park_ask,
+    .skipped = mem_skipped,
     .view_infos = mem_view_infos,
     .build_begin = mem_build_begin,
     .build_report = mem_build_report,

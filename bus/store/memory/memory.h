@@ -49,6 +49,7 @@ typedef struct mem_row {
     int64_t        at;                    /* timer: due; checkpoint: offset; parking: from_offset */
     int64_t        epoch, lease_until_ms; /* checkpoint */
     int32_t        version;               /* view row, snapshot */
+    bus_ask        asked;                 /* parking */
     int32_t        snapshot_version;      /* snapshot */
     char         **columns;               /* view row: text forms, NULL is null */
     int            columns_count;
@@ -61,7 +62,7 @@ typedef struct mem_domain {
     int                partitions_count;
     mem_stream        *streams;
     mem_record        *commands;
-    mem_row           *claims, *timers, *checkpoints, *parked, *snapshots;
+    mem_row           *claims, *timers, *checkpoints, *skipped, *parked, *snapshots;
     struct mem_domain *next;
 } mem_domain;
 
@@ -202,6 +203,10 @@ bus_code mem_view_scan(bus_store *st, const bus_view_contract *view, int view_ve
                        void *context, bus_error *err);
 
 /* builds.c */
+bus_code mem_park_ask(bus_store *st, const char *home, const char *reader, const char *domain,
+                      bus_id stream, bus_ask ask, bus_error *err);
+bus_code mem_skipped(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+                     bus_skipped **out, int *count, bus_error *err);
 bus_code mem_view_infos(bus_store *st, const char *domain, bus_arena *arena, bus_view_info **out,
                         int *count, bus_error *err);
 bus_code mem_build_begin(bus_store *st, const bus_view_contract *view, int view_version,

@@ -384,6 +384,30 @@ mem_check_effect(mem_shared *shared, mem_domain *d, const bus_effect *effect, bu
 }
 
 static void
+write_skip(mem_domain *d, const bus_effect *effect, const bus_park_write *park, bus_buf *buf)
+{
+    struct {
+        uint16_t partition;
+        int64_t  offset;
+    } place;
+    mem_row *row;
+    bus_str  key;
+
+    memset(&place, 0, sizeof(place)); /* its padding too: it is a key */
+    place.partition = park->partition;
+    place.offset = park->skip_offset;
+    key = reader_key(buf, effect->reader, effect->domain, &place, sizeof(place));
+    if (mem_row_get(d->skipped, key.at, key.len) != NULL)
+        return;
+    row = mem_row_add(&d->skipped, key.at, key.len);
+    row->stream = park->stream;
+    row->partition = park->partition;
+    row->at = park->skip_offset;
+    row->reader = mem_copy(effect->reader, strlen(effect->reader));
+    row->domain = mem_copy(effect->domain, strlen(effect->domain));
+}
+
+static void
 write_park(mem_domain *d, const bus_effect *effect, const bus_park_write *park, bus_buf *buf)
 {
     bus_str  key = reader_key(buf, effect->reader, effect->domain, park->stream.bytes,
@@ -391,8 +415,12 @@ write_park(mem_domain *d, const bus_effect *effect, const bus_park_write *park, 
     mem_row *row;
 
     mem_row_remove(&d->parked, mem_row_get(d->parked, key.at, key.len));
+    if (park->skip_offset > 0)
+        write_skip(d, effect, park, buf);
     if (park->remove)
         return;
+    key = reader_key(buf, effect->reader, effect->domain, park->stream.bytes,
+                     sizeof(park->stream.bytes));
     row = mem_row_add(&d->parked, key.at, key.len);
     row->stream = park->stream;
     row->partition = park->partition;
@@ -511,10 +539,82 @@ mem_parked(bus_store *st, const char *home, const char *reader_or_null, bus_aren
                          .stream = row->stream,
                          .partition = row->partition,
                          .from_offset = row->at,
-                         .reason = bus_arena_copy(arena, row->text, strlen(row->text))};
+                         .reason = bus_arena_copy(arena, row->text, strlen(row->text)),
+                         .asked = row->asked};
     }
     if (*count > 0)
         qsort(*out, (size_t)*count, sizeof(**out), compare_parked);
+
+done:
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
+}
+
+bus_code
+mem_park_ask(bus_store *st, const char *home, const char *reader, const char *domain, bus_id stream,
+             bus_ask ask, bus_error *err)
+{
+    bus_buf     buf = {0};
+    mem_row    *row = NULL;
+    mem_domain *d;
+    bus_code    rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d != NULL) {
+        bus_str key = reader_key(&buf, reader, domain, stream.bytes, sizeof(stream.bytes));
+
+        row = mem_row_get(d->parked, key.at, key.len);
+    }
+    if (row == NULL)
+        rc = bus_fail(err, BUS_NOT_FOUND, "that stream is not parked by %s", reader);
+    else
+        row->asked = ask;
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    bus_buf_fini(&buf);
+    return rc;
+}
+
+static int
+compare_skipped(const void *a, const void *b)
+{
+    const bus_skipped *x = a, *y = b;
+    int                order = strcmp(x->reader.at, y->reader.at);
+
+    if (order == 0)
+        order = strcmp(x->domain.at, y->domain.at);
+    if (order == 0)
+        order = (int)x->partition - (int)y->partition;
+    return order != 0 ? order : (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+bus_code
+mem_skipped(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+            bus_skipped **out, int *count, bus_error *err)
+{
+    mem_domain *d;
+    bus_code    rc = BUS_OK;
+
+    *count = 0;
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL) {
+        rc = mem_no_domain(home, err);
+        goto done;
+    }
+    *out = BUS_ARENA_ARRAY(arena, bus_skipped, (size_t)HASH_COUNT(d->skipped) + 1);
+    for (const mem_row *row = d->skipped; row != NULL; row = row->hh.next) {
+        if (reader_or_null != NULL && strcmp(reader_or_null, row->reader) != 0)
+            continue;
+        (*out)[(*count)++] =
+            (bus_skipped){.reader = bus_arena_copy(arena, row->reader, strlen(row->reader)),
+                          .domain = bus_arena_copy(arena, row->domain, strlen(row->domain)),
+                          .stream = row->stream,
+                          .partition = row->partition,
+                          .offset = row->at};
+    }
+    if (*count > 0)
+        qsort(*out, (size_t)*count, sizeof(**out), compare_skipped);
 
 done:
     (void)pthread_mutex_unlock(&st->shared->lock);

@@ -299,7 +299,9 @@ claim_swap(bus_store *st, const bus_view_contract *view, int view_version, const
 static bus_code
 move_reader(bus_store *st, const bus_effect *effect, bus_error *err)
 {
-    static const char forget[] = "delete from {d}.parked where reader = $1 and domain = $2";
+    static const char forget[] = "with gone as (delete from {d}.parked where reader = $1"
+                                 "  and domain = $2)"
+                                 " delete from {d}.skipped where reader = $1 and domain = $2";
     static const char release[] =
         "update {d}.checkpoints set owner = null, lease_until = '-infinity'"
         " where reader = $1 and domain = $2";
@@ -394,7 +396,8 @@ drop_one(bus_store *st, const char *domain, bus_str table, int64_t grace_ms, boo
     static const char claim[] = "delete from views.registry where table_name = $1"
                                 " and used_at < clock_timestamp() - $2::int8 * interval '1 ms'"
                                 " and builder_until <= clock_timestamp() returning 1";
-    static const char forget[] = "with gone as (delete from {d}.parked where reader = $1)"
+    static const char forget[] = "with gone as (delete from {d}.parked where reader = $1),"
+                                 " seen as (delete from {d}.skipped where reader = $1)"
                                  " delete from {d}.checkpoints where reader = $1";
     char              drop[2 * BUS_VIEW_TABLE_BYTES + 64], reader[BUS_VIEW_TABLE_BYTES + 8];
     int               rows = 0;

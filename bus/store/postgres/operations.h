@@ -78,6 +78,10 @@ bus_code pg_view_scan(bus_store *st, const bus_view_contract *view, int view_ver
                                         bus_str body, bus_error *err),
                       void *context, bus_error *err);
 
+bus_code pg_park_ask(bus_store *st, const char *home, const char *reader, const char *domain,
+                     bus_id stream, bus_ask ask, bus_error *err);
+bus_code pg_skipped(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+                    bus_skipped **out, int *count, bus_error *err);
 bus_code pg_view_infos(bus_store *st, const char *domain, bus_arena *arena, bus_view_info **out,
                        int *count, bus_error *err);
 bus_code pg_build_begin(bus_store *st, const bus_view_contract *view, int view_version,

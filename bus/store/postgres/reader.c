@@ -146,7 +146,7 @@ done:
 /* --- effect ---------------------------------------------------------------- */
 
 static const char advance_sql[] =
-    "select {d}.advance($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    "select {d}.advance($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 static void
 add_parks(pg_params *params, const bus_effect *effect)
@@ -156,7 +156,7 @@ add_parks(pg_params *params, const bus_effect *effect)
     bus_buf              *out = &params->bytes;
 
     if (n == 0) {
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 6; i++)
             pg_add_null(params);
         return;
     }
@@ -165,6 +165,7 @@ add_parks(pg_params *params, const bus_effect *effect)
     PG_ARRAY(params, PG_INT8, n, pg_put_int8(out, p[row].from_offset));
     PG_ARRAY(params, PG_TEXT, n, pg_put_text(out, bus_str_of(p[row].reason)));
     PG_ARRAY(params, PG_BOOL, n, pg_put_bool(out, p[row].remove));
+    PG_ARRAY(params, PG_INT8, n, pg_put_int8(out, p[row].skip_offset));
 }
 
 static void
@@ -392,7 +393,7 @@ static const char park_sql[] =
     " select $1, $2, k.stream, k.partition, k.from_offset, k.reason from k where not k.remove"
     "  order by k.stream"
     " on conflict (reader, domain, stream) do update set partition = excluded.partition,"
-    "  from_offset = excluded.from_offset, reason = excluded.reason";
+    "  from_offset = excluded.from_offset, reason = excluded.reason, asked = null";
 
 bus_code
 pg_park(bus_store *st, const char *home, const char *reader, const char *domain,
@@ -435,12 +436,87 @@ pg_write_rows(bus_store *st, const char *table, const bus_row_write *rows, int c
     return close_pipeline(st, send_rows(st, table, rows, count, err), err);
 }
 
+static const char *const asks[] = {[BUS_ASK_RETRY] = "retry", [BUS_ASK_SKIP] = "skip"};
+
+static bus_ask
+ask_of(bus_str text)
+{
+    for (int i = BUS_ASK_RETRY; i <= BUS_ASK_SKIP; i++) {
+        if (bus_str_is(text, asks[i]))
+            return (bus_ask)i;
+    }
+    return BUS_ASK_NONE;
+}
+
+bus_code
+pg_park_ask(bus_store *st, const char *home, const char *reader, const char *domain, bus_id stream,
+            bus_ask ask, bus_error *err)
+{
+    static const char sql[] = "update {d}.parked set asked = $4"
+                              " where reader = $1 and domain = $2 and stream = $3 returning 1";
+    PGresult         *res = NULL;
+    bus_code          rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    pg_add_text(&st->params, bus_str_of(reader));
+    pg_add_text(&st->params, bus_str_of(domain));
+    pg_add_id(&st->params, stream);
+    if (ask == BUS_ASK_NONE)
+        pg_add_null(&st->params);
+    else
+        pg_add_text(&st->params, bus_str_of(asks[ask]));
+    rc = pg_run(st, sql, home, PG_HARMLESS, &res, err);
+    if (rc == BUS_OK && PQntuples(res) == 0)
+        rc = bus_fail(err, BUS_NOT_FOUND, "that stream is not parked by %s", reader);
+    PQclear(res);
+    return rc;
+}
+
+bus_code
+pg_skipped(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
+           bus_skipped **out, int *count, bus_error *err)
+{
+    static const char sql[] =
+        "select reader, domain, stream, partition, \"offset\" from {d}.skipped"
+        " where $1::text is null or reader = $1 order by reader, domain, partition, \"offset\"";
+    PGresult *res = NULL;
+    bus_code  rc;
+
+    *count = 0;
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    if (reader_or_null == NULL)
+        pg_add_null(&st->params);
+    else
+        pg_add_text(&st->params, bus_str_of(reader_or_null));
+    if ((rc = pg_run(st, sql, home, PG_HARMLESS, &res, err)) != BUS_OK)
+        goto done;
+    *count = PQntuples(res);
+    *out = BUS_ARENA_ARRAY(arena, bus_skipped, (size_t)*count + 1);
+    for (int i = 0; i < *count; i++) {
+        bus_str reader = pg_get_str(res, i, 0), domain = pg_get_str(res, i, 1);
+
+        (*out)[i] = (bus_skipped){.reader = bus_arena_copy(arena, reader.at, reader.len),
+                                  .domain = bus_arena_copy(arena, domain.at, domain.len),
+                                  .stream = pg_get_id(res, i, 2),
+                                  .partition = (uint16_t)pg_get_int2(res, i, 3),
+                                  .offset = pg_get_int8(res, i, 4)};
+    }
+
+done:
+    PQclear(res);
+    return rc;
+}
+
 bus_code
 pg_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena *arena,
           bus_parked **out, int *count, bus_error *err)
 {
     static const char sql[] =
-        "select reader, domain, stream, partition, from_offset, reason from {d}.parked"
+        "select reader, domain, stream, partition, from_offset, reason, asked from {d}.parked"
         " where $1::text is null or reader = $1 order by reader, domain, stream";
     PGresult *res = NULL;
     bus_code  rc;
@@ -466,7 +542,8 @@ pg_parked(bus_store *st, const char *home, const char *reader_or_null, bus_arena
                                  .stream = pg_get_id(res, i, 2),
                                  .partition = (uint16_t)pg_get_int2(res, i, 3),
                                  .from_offset = pg_get_int8(res, i, 4),
-                                 .reason = bus_arena_copy(arena, reason.at, reason.len)};
+                                 .reason = bus_arena_copy(arena, reason.at, reason.len),
+                                 .asked = ask_of(pg_get_str(res, i, 6))};
     }
 
 done:
