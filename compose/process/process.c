@@ -2,9 +2,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/process.h"
 #include "bus/log/log.h"
-#ifdef SHINA_NO_NNG
-#define bus_transport_nng bus_transport_inproc
-#endif
 #include "compose/process/arguments.h"
 #include "compose/process/keys.h"
 #include "compose/process/migrate.h"
@@ -201,10 +198,6 @@ choose_transport(shina_process *p, bool alone, bus_error *err)
         return bus_fail(err, BUS_INVALID,
                         "SHINA_BUS=inproc reaches nobody outside of this process; unset it or set "
                         "SHINA_BUS=nng");
-#ifdef SHINA_NO_NNG
-    if (!alone || (bus != NULL && strcmp(bus, "nng") == 0))
-        return bus_fail(err, BUS_INVALID, "this build has no bus between processes");
-#endif
     p->options.transport_ops = alone && (bus == NULL || strcmp(bus, "inproc") == 0)
                                    ? &bus_transport_inproc
                                    : &bus_transport_nng;
