@@ -27,6 +27,7 @@ typedef struct {
     uint32_t      next_free;
     int           sends; /* how often the transport took it */
     int64_t       send_at_us, pause_us, deadline_us;
+    uint64_t      sent_to; /* of the address that took it last */
 } slot;
 
 struct edge_commands {
@@ -140,6 +141,7 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
         BUS_FAIL_POINT("edge.command_sent");
         if (s->sends++ > 0)
             edge_metrics_resent();
+        s->sent_to = bus_fnv1a64(address, strlen(address));
         s->send_at_us = now_us + s->pause_us;
         s->pause_us = s->pause_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : s->pause_us * 2;
         return;
@@ -175,12 +177,26 @@ on_tick(uv_timer_t *tick)
             continue;
         if (now_us >= s->deadline_us)
             give_up(commands, s);
-        else if (now_us >= s->send_at_us)
+        else if (now_us >= s->send_at_us) {
+            if (s->sends > 0) /* who does not answer may own it no more, and cannot say so */
+                edge_owners_refresh(commands->owners);
             send_slot(commands, s, now_us);
+        }
     }
 }
 
-/* The owners were read anew: what nobody has taken goes at once. */
+static bool
+has_moved(const edge_commands *commands, const slot *s)
+{
+    uint16_t    partition;
+    const char *address;
+
+    return edge_owners_find(commands->owners, s->command->route->command->aggregate->contract,
+                            s->command->value.stream, &partition, &address) &&
+           bus_fnv1a64(address, strlen(address)) != s->sent_to;
+}
+
+/* The owners were read anew: what nobody has taken, or one that is not the owner, goes at once. */
 static void
 on_fresh_owners(void *context)
 {
@@ -188,7 +204,8 @@ on_fresh_owners(void *context)
     int64_t        now_us = mono_us(commands);
 
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++)
-        if (commands->slots[i].command != NULL && commands->slots[i].sends == 0)
+        if (commands->slots[i].command != NULL &&
+            (commands->slots[i].sends == 0 || has_moved(commands, &commands->slots[i])))
             send_slot(commands, &commands->slots[i], now_us);
 }
 

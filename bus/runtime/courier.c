@@ -814,13 +814,19 @@ pump(bus_courier *c)
 {
     int64_t now = now_us(c);
     errand *e = c->active, *next;
+    char    domain[64];
 
     for (; e != NULL; e = next) {
         next = e->active_next;
         if (e->ticket == 0 && e->retry_us <= now)
             send_errand(c, e);
-        else if (e->ticket != 0 && now - e->sent_us > REPLY_US)
+        else if (e->ticket != 0 && now - e->sent_us > REPLY_US) {
+            /* Who does not answer may own the partition no more, and cannot say so. */
+            domain_of(e->answering ? e->answer_command->command.type : e->command->command.type,
+                      domain);
+            bus_owners_stale(c->owners, domain);
             fail(c, e, "no reply");
+        }
     }
 }
 

@@ -46,7 +46,7 @@ struct load {
     int64_t            day_at;
     atomic_bool        stopping;
     atomic_int         running;
-    atomic_long        calls, acknowledged, refused, unknown, retried, repeats, faults;
+    atomic_long        calls, acknowledged, refused, unknown, retried, unavailable, repeats, faults;
 };
 
 /* What came of a call. */
@@ -171,6 +171,8 @@ call(worker *w, const char *path, const char *fmt, ...)
     for (;;) {
         o = ask_once(w, key, path, body);
         sent++;
+        if (o.status == 503)
+            atomic_fetch_add(&l->unavailable, 1);
         if (!is_open(&o) || gives_up)
             break;
         crash_pause_ms((long)(20 + chance(w, 200)));
@@ -415,6 +417,7 @@ load_so_far(load *l)
                          .refused = atomic_load(&l->refused),
                          .unknown = atomic_load(&l->unknown),
                          .retried = atomic_load(&l->retried),
+                         .unavailable = atomic_load(&l->unavailable),
                          .repeats = atomic_load(&l->repeats)};
 }
 

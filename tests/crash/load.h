@@ -18,8 +18,9 @@ typedef struct load load;
 
 typedef struct {
     long calls, acknowledged, refused, unknown; /* by what came of them */
-    long retried; /* calls that were sent more than once until an answer came */
-    long repeats; /* acknowledged calls sent once more: the same answer came */
+    long retried;     /* calls that were sent more than once until an answer came */
+    long unavailable; /* answers 503 on the way */
+    long repeats;     /* acknowledged calls sent once more: the same answer came */
 } load_counts;
 
 load *load_start(const tests_shina *shina, journal *j, const char *token, uint64_t seed,

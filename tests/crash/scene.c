@@ -38,8 +38,8 @@ scene_open(scene *s, uint64_t seed, int threads)
         abort();
     s->shina = tests_shina_start();
     s->token = tests_shina_verb(s->shina, token, NULL);
-    (void)snprintf(s->journal_path, sizeof(s->journal_path), "%s.journal",
-                   tests_shina_home(s->shina));
+    (void)snprintf(s->journal_path, sizeof(s->journal_path), "/tmp/shina-crash-%ld.journal",
+                   (long)getpid());
     s->j = journal_open(s->journal_path, id_of(TENANT), id_of(USER));
     s->clients = load_start(s->shina, s->j, s->token, seed, threads);
 }

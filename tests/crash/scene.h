@@ -10,7 +10,7 @@ typedef struct {
     journal     *j;
     load        *clients;
     char        *token;
-    char         journal_path[1100];
+    char         journal_path[64];
     int          starts; /* of processes, after the first */
     int          failed_starts;
 } scene;

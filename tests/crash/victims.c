@@ -53,6 +53,15 @@ parent_of(pid_t pid, char *state)
     return (pid_t)parent;
 }
 
+char
+victims_state(pid_t pid)
+{
+    char state;
+
+    (void)parent_of(pid, &state);
+    return state;
+}
+
 /* Adds all children of a process. */
 static void
 add_children(group *g, pid_t parent)

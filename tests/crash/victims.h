@@ -31,6 +31,9 @@ void victims_end_all(void);
 /* Kills -9, and waits until those processes are gone. False: there was nothing to kill. */
 bool victims_kill(tests_shina *shina, victim who, uint64_t random);
 
+/* The state of a process as the kernel shows it: 'R', 'S', 'T' when it is stopped, 'Z'. */
+char victims_state(pid_t pid);
+
 /* The numbers in the pid files; 0: none. */
 pid_t victims_postmaster(const tests_shina *shina);
 pid_t victims_redis(const tests_shina *shina);

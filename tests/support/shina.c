@@ -154,6 +154,17 @@ add_edge(tests_shina *shina, const char *verb, const char *name)
 
 /* --- many ------------------------------------------------------------------------------- */
 
+static tests_child *
+add_service(tests_shina *shina, const char *domain, const char *name)
+{
+    tests_child *child = add_child(shina, SHINA_PROGRAM, name);
+
+    (void)snprintf(child->arg, sizeof(child->arg), "%s", domain);
+    child->args[0] = "service";
+    child->args[1] = child->arg;
+    return child;
+}
+
 static void
 add_domain(tests_shina *shina, const char *domain)
 {
@@ -161,10 +172,7 @@ add_domain(tests_shina *shina, const char *domain)
     tests_child *child;
 
     (void)snprintf(name, sizeof(name), "service %.40s", domain);
-    child = add_child(shina, SHINA_PROGRAM, name);
-    (void)snprintf(child->arg, sizeof(child->arg), "%s", domain);
-    child->args[0] = "service";
-    child->args[1] = child->arg;
+    (void)add_service(shina, domain, name);
     (void)snprintf(name, sizeof(name), "projection %.40s", domain);
     (void)snprintf(program, sizeof(program), "%s/shina-%s", SHINA_DOMAIN_PROGRAMS, domain);
     child = add_child(shina, program, name);
@@ -385,6 +393,20 @@ tests_shina_stop(tests_shina *shina)
     running = NULL;
     (void)pthread_mutex_destroy(&shina->lock);
     free(shina);
+}
+
+int
+tests_shina_add_service(tests_shina *shina, const char *domain)
+{
+    char         name[64];
+    tests_child *child;
+
+    (void)snprintf(name, sizeof(name), "service %.40s 2", domain);
+    (void)pthread_mutex_lock(&shina->lock);
+    child = add_service(shina, domain, name);
+    spawn(shina, child, NULL);
+    (void)pthread_mutex_unlock(&shina->lock);
+    return (int)(child - shina->children);
 }
 
 /* --- killing and starting again ------------------------------------------------------------ */

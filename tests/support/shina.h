@@ -46,6 +46,9 @@ char *tests_shina_token(const tests_shina *shina, const char *tenant, const char
 
 /* --- processes ------------------------------------------------------------- */
 
+/* Of a layout of many: one more `shina service` of a domain, which shares its partitions; the
+ * number of the process, "service trips 2". */
+int         tests_shina_add_service(tests_shina *shina, const char *domain);
 int         tests_shina_processes(const tests_shina *shina);
 const char *tests_shina_process_name(const tests_shina *shina, int nth);
 /* The number of a name; ends the program if there is none. */
