@@ -216,6 +216,24 @@ def idle(shina, args, results):
           f"{shina.start_s:.1f} s with a fresh database", flush=True)
 
 
+def transports(args, results):
+    """What carries commands from the edge to the services, without either."""
+    rows = []
+    for _ in range(args.rounds):
+        out = subprocess.run([args.transport_bench, "1"], check=True, text=True, timeout=120,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE).stdout
+        rows += [json.loads(line) for line in out.splitlines()]
+    print(f"\ncommands there and answers back, per second\n{'transport':>12} {'1 in flight':>12} "
+          f"{'mean us':>8} {'64 in flight':>13}")
+    for name in dict.fromkeys(row["transport"] for row in rows):
+        one, many = ([row for row in rows if row["transport"] == name and row["in_flight"] == n]
+                     for n in (1, 64))
+        row = {"transport": name, "one": median_of(one, "per_s"), "mean_us": median_of(one, "mean_us"),
+               "many": median_of(many, "per_s")}
+        results["transports"].append(row)
+        print(f"{name:>12} {row['one']:12.0f} {row['mean_us']:8.1f} {row['many']:13.0f}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="shina beside its peers, in one run")
     parser.add_argument("--program", default="build/compose/shina/shina")
@@ -223,15 +241,17 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="of each measurement; medians count")
     parser.add_argument("--idle", type=int, default=10, help="seconds of doing nothing")
     parser.add_argument("--vehicles", type=int, default=1000)
+    parser.add_argument("--transport-bench", default="build/tests/bench/transport_bench")
     parser.add_argument("--json", help="file for the results")
     args = parser.parse_args()
-    shina = Shina(os.path.abspath(args.program))
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
                   if line.startswith("model name")), platform.processor())
     print(f"{os.cpu_count()} cores, {model}; load generator, PostgreSQL and shina share them; "
           f"medians of {args.rounds} rounds of {args.seconds} s", flush=True)
-    results = {"cores": os.cpu_count(), "cpu": model, "commands": [], "reads": [],
-               "start_s": shina.start_s}
+    results = {"cores": os.cpu_count(), "cpu": model, "transports": [], "commands": [], "reads": []}
+    transports(args, results)
+    shina = Shina(os.path.abspath(args.program))
+    results["start_s"] = shina.start_s
     try:
         shina.make_vehicles(args.vehicles)
         wait_for_views(shina)
