@@ -1,6 +1,6 @@
 /* codec.c - envelopes and records as bytes: what crosses between processes.
- * Measured on one core: 0.1 us to write and 0.2 us to read a command, where JSON took 1.8 and
- * 12.5; a frame holds many.
+ * Measured: 0.25 us to write a usual command and 0.14 us to read it, 292 bytes; as JSON it took
+ * 1.8 us and 12.5 us, 578 bytes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/envelope/envelope.h"
 #include "bus/envelope/record.h"

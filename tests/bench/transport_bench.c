@@ -6,22 +6,26 @@
 #include "bus/base/clock.h"
 #include "bus/transport/transport.h"
 
+#include <fcntl.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+extern char **environ;
 
 #define IN_FLIGHT_MAX 64
 #define TAKE_MAX 256
 #define CONTEXTS 64
 #define STOP "bench.stop"
 
-static const char *program;
-static double      seconds = 2;
+static double seconds = 2;
 
 static void
 must(bool held, const char *what)
@@ -199,29 +203,44 @@ serve_nng(const char *url)
     return 0;
 }
 
-static FILE *
+/* Another process of this program, and the first line that it says. */
+static pid_t
 start_other(const char *role, const char *url, char *said, size_t said_bytes)
 {
-    char  line[600];
-    FILE *other;
+    char                       role_copy[16], url_copy[128], name[] = "transport_bench";
+    char                      *arguments[] = {name, role_copy, url_copy, NULL};
+    posix_spawn_file_actions_t actions;
+    int                        ends[2];
+    FILE                      *output;
+    pid_t                      pid = 0;
 
-    (void)snprintf(line, sizeof(line), "exec '%s' %s '%s'", program, role, url);
-    other = popen(line, "r"); // NOLINT(cert-env33-c)
-    must(other != NULL && fgets(said, (int)said_bytes, other) != NULL, "the other process");
+    (void)snprintf(role_copy, sizeof(role_copy), "%s", role);
+    (void)snprintf(url_copy, sizeof(url_copy), "%s", url);
+    must(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    must(posix_spawn_file_actions_init(&actions) == 0 &&
+             posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) == 0 &&
+             posix_spawn(&pid, "/proc/self/exe", &actions, NULL, arguments, environ) == 0,
+         "the other process");
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)close(ends[1]);
+    output = fdopen(ends[0], "r");
+    must(output != NULL && fgets(said, (int)said_bytes, output) != NULL, "it says nothing");
+    (void)fclose(output);
     said[strcspn(said, "\n")] = '\0';
-    return other;
+    return pid;
 }
 
 static void
 bench_nng(const char *name, const char *url, const char *other_url)
 {
     char           address[512];
-    FILE          *other = start_other("--serve", other_url, address, sizeof(address));
+    pid_t          other = start_other("--serve", other_url, address, sizeof(address));
     bus_transport *transport = open_transport(&bus_transport_nng, url);
+    int            status;
 
     measure_both(name, &bus_transport_nng, transport, address);
     bus_transport_nng.close(transport);
-    must(pclose(other) == 0, "the other process failed");
+    must(waitpid(other, &status, 0) == other && status == 0, "the other process failed");
 }
 
 /* --- nng's request and reply ------------------------------------------------- */
@@ -333,7 +352,6 @@ main(int argc, char **argv)
 {
     char folder[] = "/tmp/shina_bench_XXXXXX", one[64], two[64], remove[64];
 
-    program = argv[0];
     if (argc == 3 && strcmp(argv[1], "--serve") == 0)
         return serve_nng(argv[2]);
     if (argc == 3 && strcmp(argv[1], "--answer") == 0)
