@@ -18,8 +18,9 @@
 #define PARAMETERS_MAX 8
 #define AHEAD_MAX 128 /* events whose owner is asked for at once */
 
+/* 1013 (try again later) would fit a slow reader, but some clients take it for a broken frame. */
 const edge_feed_end_text edge_feed_ends[EDGE_FEED_REASONS] = {
-    [EDGE_FEED_SLOW] = {503, 1013, "SLOW_READER",
+    [EDGE_FEED_SLOW] = {503, 1008, "SLOW_READER",
                         "You read too slowly; connect again with the last cursor you have."},
     [EDGE_FEED_EXPIRED] = {401, 1008, "TOKEN_EXPIRED",
                            "The token has expired; connect again with a new one."},
@@ -201,16 +202,12 @@ is_caught_up(const edge_feed *feed)
     return true;
 }
 
-void
-edge_feed_pump(edge_feed *feed)
+static void
+take_some(edge_feed *feed)
 {
     int  partitions = edge_tail_partitions(feed->tail);
-    bool flowing;
+    bool flowing = take_page(feed);
 
-    if (feed->state != EDGE_FEED_OPEN || feed->pumping)
-        return;
-    feed->pumping = true;
-    flowing = take_page(feed);
     for (int i = 0; i < partitions && flowing && feed->page_count == 0; i++)
         (void)take_ring(feed, (feed->turn + i) % partitions);
     feed->turn = (feed->turn + 1) % partitions;
@@ -221,8 +218,22 @@ edge_feed_pump(edge_feed *feed)
         feed->page.done = on_page;
         feed->reading = edge_tail_page(feed->tail, &feed->page, feed->offsets);
     }
+}
+
+void
+edge_feed_pump(edge_feed *feed)
+{
+    if (feed->pumping)
+        return;
+    feed->pumping = true;
+    do {
+        if (feed->state != EDGE_FEED_OPEN)
+            break;
+        feed->again = false;
+        take_some(feed);
+        feed->way->settle(feed, is_caught_up(feed));
+    } while (feed->again);
     feed->pumping = false;
-    feed->way->settle(feed, is_caught_up(feed));
 }
 
 /* --- ends ---------------------------------------------------------------- */

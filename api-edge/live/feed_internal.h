@@ -10,7 +10,7 @@
 #define EDGE_FEED_HIGH_BYTES ((size_t)64 * 1024) /* waiting to be sent: no more is taken */
 #define EDGE_FEED_LOW_BYTES ((size_t)16 * 1024)  /* ... until it is below this */
 #define EDGE_FEED_SOCKET_BYTES (128 * 1024)      /* the kernel's buffer of a stream */
-#define EDGE_FEED_LINGER_US 5000000              /* for a client to read why it was ended */
+#define EDGE_FEED_LINGER_US 10000000             /* for a client to read why it was ended */
 
 /* Why a feed ends. */
 typedef enum {
@@ -73,6 +73,7 @@ struct edge_feed {
     int64_t  opened_us, put_us, ended_us;
     uint64_t put_bytes, sent_bytes, mark_bytes; /* ever; the mark is to be sent in time */
     int64_t  mark_us;
+    bool     again;       /* settle() made room */
     bool     full, moved; /* moved: the place is further than the client was told */
     bus_buf  cursor;
 

@@ -28,6 +28,8 @@ typedef struct edge_socket {
     uint8_t                          *early; /* came right behind the handshake */
     size_t                            early_at, early_len;
     bool                              broken, pinged;
+    size_t                            pending_at, pending_len;
+    uint8_t                           pending[16 * 1024]; /* framed, to be sent */
 } edge_socket;
 
 /* --- the handshake ------------------------------------------------------- */
@@ -150,27 +152,45 @@ on_receive(wslay_event_context_ptr ws, uint8_t *bytes, size_t len, int flags, vo
     return got;
 }
 
+/* As much as the socket takes. */
+static void
+flush(edge_socket *s)
+{
+    while (s->pending_at < s->pending_len) {
+        ssize_t sent =
+            send(s->fd, s->pending + s->pending_at, s->pending_len - s->pending_at, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno == EINTR)
+            continue;
+        if (sent < 0) {
+            s->broken = s->broken || (errno != EAGAIN && errno != EWOULDBLOCK);
+            return;
+        }
+        s->pending_at += (size_t)sent;
+        s->feed->sent_bytes += (uint64_t)sent;
+    }
+    s->pending_at = s->pending_len = 0;
+}
+
+/* wslay gives a frame's head and body apart: they are gathered, and sent in few large pieces. */
 static ssize_t
 on_send(wslay_event_context_ptr ws, const uint8_t *bytes, size_t len, int flags, void *context)
 {
     edge_socket *s = context;
-    ssize_t      sent;
+    size_t       room;
 
-    do
-        sent =
-            send(s->fd, bytes, len, MSG_NOSIGNAL | ((flags & WSLAY_MSG_MORE) != 0 ? MSG_MORE : 0));
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0) {
-        s->feed->sent_bytes += (uint64_t)sent;
-        return sent;
+    (void)flags;
+    if (s->pending_len == sizeof(s->pending))
+        flush(s);
+    room = sizeof(s->pending) - s->pending_len;
+    if (room == 0 || s->broken) {
+        wslay_event_set_error(ws, s->broken ? WSLAY_ERR_CALLBACK_FAILURE : WSLAY_ERR_WOULDBLOCK);
+        return -1;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
-    } else {
-        s->broken = true;
-        wslay_event_set_error(ws, WSLAY_ERR_CALLBACK_FAILURE);
-    }
-    return -1;
+    len = len < room ? len : room;
+    memcpy(s->pending + s->pending_len, bytes, len);
+    s->pending_len += len;
+    return (ssize_t)len;
 }
 
 /* wslay answers pings and closes by itself. */
@@ -224,8 +244,9 @@ work(edge_socket *s, bool readable)
         s->broken = true;
     if (!s->broken && wslay_event_want_write(s->ws) && wslay_event_send(s->ws) != 0)
         s->broken = true;
+    flush(s);
     events = (wslay_event_want_read(s->ws) ? UV_READABLE : 0) |
-             (wslay_event_want_write(s->ws) ? UV_WRITABLE : 0);
+             (wslay_event_want_write(s->ws) || s->pending_len > 0 ? UV_WRITABLE : 0);
     if (s->broken || events == 0) {
         drop(s);
         return;
@@ -240,6 +261,15 @@ waiting(const edge_socket *s)
     return wslay_event_get_queued_msg_length(s->ws);
 }
 
+static bool
+has_room_again(edge_feed *feed)
+{
+    if (feed->socket == NULL || !feed->full || waiting(feed->socket) >= EDGE_FEED_LOW_BYTES)
+        return false;
+    feed->full = false;
+    return true;
+}
+
 static void
 on_socket(uv_poll_t *poll, int status, int events)
 {
@@ -249,10 +279,8 @@ on_socket(uv_poll_t *poll, int status, int events)
     if (status < 0)
         s->broken = true;
     work(s, (events & UV_READABLE) != 0);
-    if (feed->socket != NULL && feed->full && waiting(s) < EDGE_FEED_LOW_BYTES) {
-        feed->full = false;
+    if (has_room_again(feed))
         edge_feed_pump(feed);
-    }
 }
 
 static bool
@@ -353,6 +381,7 @@ socket_settle(edge_feed *feed, bool caught_up)
     (void)caught_up;
     if (feed->socket != NULL)
         work(feed->socket, false);
+    feed->again = has_room_again(feed);
 }
 
 /* A ping, which the client must have answered before the next; where the place has moved past
