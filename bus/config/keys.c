@@ -23,6 +23,9 @@ const bus_config_key bus_config_keys[] = {
       "`SHINA_DATABASE_URL_<DOMAIN>` gives a domain a database of its own." },
     { "SHINA_REDIS_URL", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "Redis as redis://host:port or unix:/path; unset: the embedded one." },
+    { "SHINA_ARCHIVE", BUS_CONFIG_TEXT, NULL, 1, 900, false,
+      "Folder of archived events, the same for all processes that run services or projections; "
+      "unset: archive in SHINA_HOME. To be backed up with the database." },
     { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "HS256 keys as kid:base64,kid:base64, the first one signs; unset: one made in SHINA_HOME." },
     { "SHINA_MASTER_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,

@@ -37,6 +37,7 @@ bus_verify_check_name(bus_verify_check check)
     case BUS_VERIFY_PARTITION: return "PARTITION";
     case BUS_VERIFY_STREAM: return "STREAM";
     case BUS_VERIFY_COMMAND: return "COMMAND";
+    case BUS_VERIFY_ARCHIVE: return "ARCHIVE";
     case BUS_VERIFY_CONTRACT: return "CONTRACT";
     case BUS_VERIFY_CHECKPOINT: return "CHECKPOINT";
     case BUS_VERIFY_PARKED: return "PARKED";
@@ -140,6 +141,8 @@ typedef struct {
     bus_record last;    /* the record before; its strings are gone */
     bus_arena  scratch; /* of one event */
     bool       done;
+    bool       gap;  /* the events before this one are lost */
+    bool       gaps; /* some events of the partition are */
 } walk;
 
 static bus_verify_fault
@@ -176,9 +179,10 @@ check_neighbours(walk *w, const bus_record *record)
         verify_report(w->v, fault_at(w, BUS_VERIFY_PARTITION, record),
                       "its stream belongs to partition %d",
                       bus_id_partition(record->stream, log->partitions));
-    if (record->nth != 0 && (record->nth != last->nth + 1 || record->version != last->version + 1 ||
-                             !bus_id_equal(record->command_id, last->command_id) ||
-                             !bus_id_equal(record->stream, last->stream)))
+    if (record->nth != 0 && !w->gap &&
+        (record->nth != last->nth + 1 || record->version != last->version + 1 ||
+         !bus_id_equal(record->command_id, last->command_id) ||
+         !bus_id_equal(record->stream, last->stream)))
         verify_report(w->v, fault_at(w, BUS_VERIFY_COMMAND, record),
                       "event %d of its command does not stand behind event %d", record->nth,
                       record->nth - 1);
@@ -196,7 +200,7 @@ check_stream(walk *w, const bus_record *record)
         s->same = same;
         w->v->counts->streams++;
     }
-    if (record->version != s->version + 1)
+    if (w->gaps ? record->version <= s->version : record->version != s->version + 1)
         verify_report(w->v, fault_at(w, BUS_VERIFY_STREAM, record),
                       "version %d follows %d in its stream", record->version, s->version);
     if (same != s->same)
@@ -331,7 +335,25 @@ check_record(void *context, const bus_record *record, bus_error *err)
     if (record->nth == 0 && verify_in_pass(v, record->command_id))
         check_command(w, record);
     w->last = *record;
+    w->gap = false;
     return check_content(w, record, err);
+}
+
+/* How much may be read at once: not into what is lost, which is stepped over. */
+static int
+room_to_read(walk *w, int partition)
+{
+    const verify_log  *log = &w->v->logs[w->log];
+    const verify_span *lost;
+
+    while ((lost = verify_lost_after(log, partition, w->last.offset)) != NULL &&
+           lost->first == w->last.offset + 1) {
+        w->last = (bus_record){.partition = (uint16_t)partition, .offset = lost->last};
+        w->gap = w->gaps = true;
+    }
+    if (lost != NULL && lost->first - w->last.offset - 1 < PAGE)
+        return (int)(lost->first - w->last.offset - 1);
+    return PAGE;
 }
 
 static bus_code
@@ -343,11 +365,13 @@ walk_partition(walk *w, int partition, bus_error *err)
     bus_code          rc;
 
     w->last = (bus_record){.partition = (uint16_t)partition};
-    w->done = false;
+    w->done = w->gap = w->gaps = false;
     do {
+        int room = room_to_read(w, partition);
+
         before = w->last.offset;
         rc = bus_read_records(v->options->store, log->store, log->contract, (uint16_t)partition,
-                              before, PAGE, v->personal, check_record, w, err);
+                              before, room, v->personal, check_record, w, err);
         if (rc == BUS_OK)
             rc = verify_views_tighten(v, err);
     } while (rc == BUS_OK && !w->done && w->last.offset > before &&
@@ -590,7 +614,8 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
         v.logs_count = i + 1;
         rc = open_log(&v, &v.logs[i], err);
     }
-    if (rc == BUS_OK && (rc = check_readers(&v, views, views_count, err)) == BUS_OK)
+    if (rc == BUS_OK && (rc = check_readers(&v, views, views_count, err)) == BUS_OK &&
+        (rc = verify_archives(&v, err)) == BUS_OK)
         rc = run_passes(&v, err);
     if (rc == BUS_OK)
         rc = verify_snapshots(&v, err);

@@ -3,11 +3,12 @@
  *
  * Per partition gapless offsets, non-decreasing epochs and times, streams where they belong; per
  * stream versions 1..n of one tenant and aggregate; one answer per command; every event in its
- * contract; every snapshot what its events make; every view equal to the fold of the log up to its
- * checkpoints; no checkpoint ahead of the log; no stream parked. Memory is bounded: a long log is
- * read several times, each time for a share of its streams. It writes nothing and may run beside a
- * working system; what moves under its eyes is then counted as unsure instead of a fault. Threads:
- * any; it opens stores of its own. SPDX-License-Identifier: Apache-2.0 */
+ * contract; every archive as it was written; every snapshot what its events make; every view equal
+ * to the fold of the log up to its checkpoints; no checkpoint ahead of the log; no stream parked.
+ * Memory is bounded: a long log is read several times, each time for a share of its streams. It
+ * writes nothing and may run beside a working system; what moves under its eyes is then counted as
+ * unsure instead of a fault. Threads: any; it opens stores of its own. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef BUS_RUNTIME_VERIFY_H
 #define BUS_RUNTIME_VERIFY_H
 
@@ -23,6 +24,7 @@ typedef enum {
     BUS_VERIFY_PARTITION,  /* a stream's event in another partition than its own */
     BUS_VERIFY_STREAM,     /* versions are not 1..n, or tenant or aggregate change */
     BUS_VERIFY_COMMAND,    /* two answers, or events that do not stand together */
+    BUS_VERIFY_ARCHIVE,    /* a file is lost, changed, or not what the table has */
     BUS_VERIFY_CONTRACT,   /* an unknown event, or data that breaks its contract */
     BUS_VERIFY_CHECKPOINT, /* ahead of the log */
     BUS_VERIFY_PARKED,     /* a stream waits for somebody to look */
@@ -42,6 +44,7 @@ typedef struct {
 
 typedef struct {
     int64_t domains, partitions, events, streams, commands, checkpoints, views, rows, parked;
+    int64_t archives;  /* files */
     int64_t snapshots; /* of domains whose modules are linked here */
     int64_t passes;    /* over the log */
     int64_t unsure;    /* rows of views that moved meanwhile: run again when the system is idle */

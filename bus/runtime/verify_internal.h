@@ -10,6 +10,12 @@
 
 #define VERIFY_LOGS_MAX 64
 
+/* Events of a partition that cannot be read. */
+typedef struct {
+    int     partition;
+    int64_t first, last;
+} verify_span;
+
 /* One log, as it stood when we began. */
 typedef struct {
     const bus_contract *contract;
@@ -17,6 +23,8 @@ typedef struct {
     bus_store          *views; /* where its views are; the same if it has no database of its own */
     int                 partitions; /* 0: there is no schema */
     int64_t             heads[BUS_PARTITIONS_MAX], epochs[BUS_PARTITIONS_MAX];
+    verify_span        *lost; /* archives that are no good */
+    int                 lost_count;
 } verify_log;
 
 /* A view under comparison. */
@@ -74,6 +82,13 @@ bus_code verify_views_tighten(verify *v, bus_error *err);
 bus_code verify_views_compare(verify *v, bus_error *err);
 /* Forgets folds that a failure left behind. */
 void verify_views_end(verify *v);
+
+/* Checks the files of archived events and finds out which are lost: verify_archives.c. */
+bus_code verify_archives(verify *v, bus_error *err);
+/* The first lost span of a partition that does not end by an offset; NULL: none. */
+const verify_span *verify_lost_after(const verify_log *log, int partition, int64_t after);
+/* Views that follow a log of which events are lost have nothing to be compared with. */
+void verify_views_without_lost(verify *v);
 
 /* Compares every snapshot with the fold of its stream: verify_snapshots.c. */
 bus_code verify_snapshots(verify *v, bus_error *err);

@@ -230,7 +230,8 @@ verify_snapshots(verify *v, bus_error *err)
         for (int m = 0; rc == BUS_OK && m < v->options->modules_count; m++) {
             looking l = {.v = v, .log = &v->logs[i], .module = v->options->modules[m]};
 
-            if (l.module->contract == l.log->contract && l.log->partitions > 0)
+            if (l.module->contract == l.log->contract && l.log->partitions > 0 &&
+                l.log->lost_count == 0)
                 rc = check_log(&l, err);
         }
     }

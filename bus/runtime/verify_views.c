@@ -118,6 +118,15 @@ is_left_out(const verify *v, const verify_view *vw, int log, const bus_record *r
     return false;
 }
 
+void
+verify_views_without_lost(verify *v)
+{
+    for (int i = 0; i < v->views_count; i++)
+        for (int log = 0; log < v->logs_count; log++)
+            if (v->logs[log].lost_count > 0 && v->views[i].follows_log[log])
+                v->views[i].spoilt = true;
+}
+
 /* Rows of a stream go with its share; rows with keys of their own are few and go with the first. */
 static bool
 wants(const verify *v, const verify_view *vw, int log, const bus_record *record,

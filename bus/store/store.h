@@ -312,8 +312,9 @@ typedef struct bus_store_ops {
     /* The files of a domain, by partition and first offset. */
     BUS_CHECKED bus_code (*archives)(bus_store *st, const char *domain, bus_arena *arena,
                                      bus_archive_info **out, int *count, bus_error *err);
-    /* Reads a file from end to end. BUS_NOT_FOUND: it is not there. BUS_INVALID: it is not what
-     * was written. BUS_UNAVAILABLE: it cannot be read. */
+    /* Reads a file from end to end, and what is left of its events in the table. BUS_NOT_FOUND: it
+     * is not there. BUS_INVALID: it is not what was written, or the table does not have the same
+     * events. BUS_UNAVAILABLE: it cannot be read. */
     BUS_CHECKED bus_code (*archive_check)(bus_store *st, const char *domain,
                                           const bus_archive_info *info, bus_error *err);
 

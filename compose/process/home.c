@@ -70,7 +70,7 @@ absolute(const char *path, char out[HOME_PATH_BYTES], bus_error *err)
         len = snprintf(out, HOME_PATH_BYTES, "%s/%s", cwd, path);
     }
     if (len < 0 || len > HOME_PATH_BYTES - 64)
-        return bus_fail(err, BUS_INVALID, "SHINA_HOME is too long");
+        return bus_fail(err, BUS_INVALID, "SHINA_HOME or SHINA_ARCHIVE is too long");
     return BUS_OK;
 }
 
@@ -104,6 +104,17 @@ name_folders(shina_home *home, bus_error *err)
     return BUS_OK;
 }
 
+static bus_code
+name_archive(shina_home *home, const bus_config *config, bus_error *err)
+{
+    const char *archive = bus_config_text(config, "SHINA_ARCHIVE");
+
+    if (archive != NULL)
+        return absolute(archive, home->archive, err);
+    (void)snprintf(home->archive, sizeof(home->archive), "%.1000s/archive", home->dir);
+    return BUS_OK;
+}
+
 bus_code
 shina_home_open(shina_home *home, const bus_config *config, bool make, bus_error *err)
 {
@@ -113,6 +124,7 @@ shina_home_open(shina_home *home, const bus_config *config, bool make, bus_error
 
     *home = (shina_home){.lock = -1, .use = -1, .name = -1};
     if ((rc = absolute(bus_config_text(config, "SHINA_HOME"), home->dir, err)) != BUS_OK ||
+        (rc = name_archive(home, config, err)) != BUS_OK ||
         (rc = name_folders(home, err)) != BUS_OK || !make)
         return rc;
     (void)snprintf(log, sizeof(log), "%s/log", home->dir);

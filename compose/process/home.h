@@ -1,6 +1,7 @@
 /* home.h - the folder of the embedded default: $SHINA_HOME.
  *
  *   lock  id  jwt.key  master.key  log/  names/ (locks)  run/ (sockets)  postgres/ (data)
+ *   archive/ (old events, unless SHINA_ARCHIVE is elsewhere)
  *
  * PostgreSQL does not run as root: then run/ and postgres/ belong to an unprivileged user, and
  * lie under /var/lib/shina/<hash> when that user cannot reach $SHINA_HOME.
@@ -16,12 +17,13 @@
 #define HOME_PATH_BYTES 1024
 
 typedef struct {
-    char  dir[HOME_PATH_BYTES];  /* absolute */
-    char  data[HOME_PATH_BYTES]; /* where the servers may write */
-    char  run[HOME_PATH_BYTES];  /* sockets: a short path */
-    int   lock;                  /* file descriptors, or -1: of the servers, */
-    int   use, name;             /* ... of the processes' use of them, and of our name */
-    uid_t uid;                   /* whom the servers run as */
+    char  dir[HOME_PATH_BYTES];     /* absolute */
+    char  data[HOME_PATH_BYTES];    /* where the servers may write */
+    char  run[HOME_PATH_BYTES];     /* sockets: a short path */
+    char  archive[HOME_PATH_BYTES]; /* old events, SHINA_ARCHIVE; made when there are some */
+    int   lock;                     /* file descriptors, or -1: of the servers, */
+    int   use, name;                /* ... of the processes' use of them, and of our name */
+    uid_t uid;                      /* whom the servers run as */
     gid_t gid;
 } shina_home;
 

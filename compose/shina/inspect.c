@@ -372,12 +372,13 @@ verb_verify(const bus_config *config, int argc, char **argv)
     shina_place_leave(&p);
     if (rc != BUS_OK)
         return failed(&err);
-    (void)printf("verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
-                 "%lld views; %lld snapshots; %lld parked, %lld unsure, %lld faults\n",
-                 (long long)counts.events, (long long)counts.streams, (long long)counts.commands,
-                 (long long)counts.domains, (long long)counts.rows, (long long)counts.views,
-                 (long long)counts.snapshots, (long long)counts.parked, (long long)counts.unsure,
-                 (long long)counts.faults);
+    (void)printf(
+        "verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
+        "%lld views; %lld snapshots; %lld archives; %lld parked, %lld unsure, %lld faults\n",
+        (long long)counts.events, (long long)counts.streams, (long long)counts.commands,
+        (long long)counts.domains, (long long)counts.rows, (long long)counts.views,
+        (long long)counts.snapshots, (long long)counts.archives, (long long)counts.parked,
+        (long long)counts.unsure, (long long)counts.faults);
     return counts.faults == 0 ? 0 : 1;
 }
 

@@ -58,9 +58,19 @@ static const struct {
      "Folds the whole log into a new table, with progress, and puts it into the place of the old\n"
      "one, which is read until then. What a view's code or contract changes is rebuilt by itself\n"
      "at the start; this is for a table that was damaged. Ctrl-C leaves everything as it was.\n"},
+    {"archive", verb_archive, "DOMAIN... [--before TIME] [--keep-events N] [--dry-run]",
+     "move old events to files, beside a running system",
+     "Moves the oldest events of each partition from the database to files in SHINA_ARCHIVE, as\n"
+     "far as every reader has read them. Commands, rebuilds, `events` and `verify` read them\n"
+     "there, so keep the files, and back them up with the database. Stopped or killed, it goes\n"
+     "on with the next run.\n"
+     "  --before TIME     only events of before 2026-01-31T00:00:00Z, or older than 90d\n"
+     "  --keep-events N   the newest N of each partition stay\n"
+     "  --dry-run         only tell what would go, and what is held back by whom\n"},
     {"verify", verb_verify, "", "check the log and everything made of it",
      "Gapless offsets, epochs, times, versions, one answer per command, every view equal to the\n"
-     "fold of the log, no checkpoint ahead of it. Exit code 1: there are faults.\n"},
+     "fold of the log, no checkpoint ahead of it, every archive as it was written. Exit code 1:\n"
+     "there are faults.\n"},
     {"migrate", verb_migrate, "", "apply the migrations to the database",
      "Runs sql-migrate up under an advisory lock; `run` does it by itself.\n"},
     {"config", verb_config, "[--markdown]", "print the configuration in force",

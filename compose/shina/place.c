@@ -17,7 +17,8 @@ shina_place_find(shina_place *place, const bus_config *config, bus_error *err)
     shina_servers_urls(&place->servers, &place->home, config);
     place->options = (bus_store_options){.url = place->servers.database_url,
                                          .application = "shina inspect",
-                                         .clock = bus_clock_system()};
+                                         .clock = bus_clock_system(),
+                                         .archive = place->home.archive};
     return BUS_OK;
 }
 

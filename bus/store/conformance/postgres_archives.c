@@ -310,6 +310,12 @@ test_a_lost_or_changed_file_is_named(void **state)
     assert_int_equal(read_whole(fresh, domain, &count), BUS_UNAVAILABLE);
     OPS.close(fresh);
 
+    free(sql("update lost.events set version = 1000 where \"offset\" = 300"));
+    assert_int_equal(OPS.archive_check(st, domain, &info, &err), BUS_INVALID);
+    assert_non_null(strstr(err.text, "300"));
+    free(sql("delete from lost.events where \"offset\" = 300"));
+    assert_int_equal(OPS.archive_check(st, domain, &info, &err), BUS_INVALID);
+    assert_non_null(strstr(err.text, "300"));
     fd = open(path, O_WRONLY);
     assert_true(fd >= 0);
     assert_int_equal(pwrite(fd, "#", 1, 3000), 1);

@@ -433,14 +433,86 @@ done:
     return rc;
 }
 
+/* --- a file beside the table ------------------------------------------------------ */
+
+typedef struct {
+    archive_file           *file;
+    const bus_archive_info *info;
+    bus_buf                 scratch;
+    int64_t                 next; /* offset */
+} comparing;
+
+/* What the table keeps of an event is what the file says of it. */
+static bus_code
+compare_row(void *context, const PGresult *res, bus_error *err)
+{
+    comparing *c = context;
+    bus_record r;
+    bus_str    line;
+    bus_code   rc;
+    int64_t    offset = pg_get_int8(res, 0, 0);
+
+    if (offset != c->next)
+        return bus_fail(err, BUS_INVALID, "the archive %.*s: the table has lost offset %" PRId64,
+                        BUS_STR_ARG(c->info->file), c->next);
+    c->next++;
+    if ((rc = archive_file_line(c->file, offset, &line, err)) != BUS_OK ||
+        (rc = archive_row_parse(line, &c->scratch, &r, err)) != BUS_OK)
+        return rc;
+    if (bus_id_equal(pg_get_id(res, 0, 1), r.stream) && pg_get_int4(res, 0, 2) == r.version &&
+        bus_id_equal(pg_get_id(res, 0, 3), r.command_id) && pg_get_int2(res, 0, 4) == r.nth &&
+        pg_get_int8(res, 0, 5) == r.digest && bus_id_equal(pg_get_id(res, 0, 6), r.tenant) &&
+        bus_str_equal(pg_get_str(res, 0, 7), r.aggregate) &&
+        bus_str_equal(pg_get_str(res, 0, 8), r.type) && pg_get_time_ms(res, 0, 9) == r.at_ms &&
+        (pg_is_null(res, 0, 10) || pg_get_int8(res, 0, 10) == c->info->first))
+        return BUS_OK;
+    return bus_fail(err, BUS_INVALID,
+                    "the archive %.*s holds another event at offset %" PRId64 " than the table",
+                    BUS_STR_ARG(c->info->file), offset);
+}
+
+static bus_code
+check_rows(bus_store *st, const char *domain, comparing *c, bus_error *err)
+{
+    static const char sql[] = "select \"offset\", stream, version, command_id, nth, digest, tenant,"
+                              " aggregate, type, at, archive from {d}.events"
+                              " where partition = $1::int2 and \"offset\" >= $2::int8"
+                              " and \"offset\" <= $3::int8 order by \"offset\"";
+    bus_code          rc = BUS_OK;
+
+    while (rc == BUS_OK && c->next <= c->info->last) {
+        int64_t from = c->next, to = from + PAGE_EVENTS_MAX - 1;
+
+        if (to > c->info->last)
+            to = c->info->last;
+        pg_params_reset(&st->params);
+        pg_add_int2(&st->params, c->info->partition);
+        pg_add_int8(&st->params, from);
+        pg_add_int8(&st->params, to);
+        rc = pg_run_rows(st, sql, domain, compare_row, c, err);
+        if (rc == BUS_OK && c->next <= to)
+            rc = bus_fail(err, BUS_INVALID, "the archive %.*s: the table has lost offset %" PRId64,
+                          BUS_STR_ARG(c->info->file), c->next);
+    }
+    return rc;
+}
+
 bus_code
 pg_archive_check(bus_store *st, const char *domain, const bus_archive_info *info, bus_error *err)
 {
     const archive_name name = {st->archive, domain, info->partition, info->first};
     archive_sum        sum = {.first = info->first, .last = info->last, .bytes = info->bytes};
+    comparing          c = {.info = info, .next = info->first};
+    bus_code           rc;
 
     if (st->archive == NULL)
         return bus_fail(err, BUS_UNAVAILABLE, "no folder of archives is configured");
     memcpy(sum.sha256, info->sha256, sizeof(sum.sha256));
-    return check_file(&name, &sum, err);
+    if ((rc = pg_ready(st, err)) != BUS_OK || (rc = check_file(&name, &sum, err)) != BUS_OK ||
+        (rc = archive_file_open(&c.file, &name, err)) != BUS_OK)
+        return rc;
+    rc = check_rows(st, domain, &c, err);
+    archive_file_close(c.file);
+    bus_buf_fini(&c.scratch);
+    return rc;
 }
