@@ -1,6 +1,6 @@
 /* transport.h - how commands, replies and committed batches travel.
  *
- * One ops struct, three implementations (inproc, nng, kafka), one conformance test.
+ * One ops struct, several implementations (inproc, nng), one conformance test.
  * Everything is pull: who waits for messages takes them from its own bounded queue, and
  * may ask to be told (on_ready) when the queue stops being empty, so that it fits a thread
  * that sleeps on it as well as an event loop.
@@ -41,9 +41,10 @@ void                 bus_batch_encode(const bus_batch *batch, bus_buf *out);
 BUS_CHECKED bus_code bus_batch_decode(bus_str bytes, bus_batch **out, bus_error *err);
 
 typedef struct {
-    const char *url;         /* where this process listens; inproc ignores it */
-    uint32_t    queue_max;   /* envelopes waiting in a server or client; beyond: BUS_FULL */
-    uint32_t    batches_max; /* batches waiting in a subscriber; beyond: dropped */
+    const char *url;      /* where this process listens: ipc:///path, or tcp://host:port, 0 for
+                           * a free one; inproc ignores it */
+    uint32_t queue_max;   /* envelopes waiting in a server or client; beyond: BUS_FULL */
+    uint32_t batches_max; /* batches waiting in a subscriber; beyond: dropped */
 } bus_transport_options;
 
 /* Called from any thread when a queue stops being empty; must not block. */
