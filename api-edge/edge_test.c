@@ -37,13 +37,14 @@ static const char *const foreign = "01900000-0000-7000-8000-0000000000ff";
 static struct {
     tests_postgres *pg;
     bus_transport  *transport;
-    bus_server     *server;
+    bus_server     *server, *hung; /* the second one never answers */
     pthread_t       service;
     atomic_bool     over;
     atomic_int      taken; /* commands that reached the service */
     pthread_mutex_t log_lock;
-    bus_buf         log;      /* data of the commands that came */
-    atomic_bool     disowned; /* the store names nobody */
+    bus_buf         log;       /* data of the commands that came */
+    atomic_bool     disowned;  /* the store names nobody */
+    atomic_bool     hung_owns; /* ... the one that never answers */
     edge           *e;
     bus_id          tenant, other_tenant, driver;
     char           *admin, *viewer, *finance, *driver_token, *outsider;
@@ -144,7 +145,8 @@ fake_partitions(bus_store *st, const char *domain, bus_arena *arena, bus_partiti
         (*out)[i] = (bus_partition_info){
             .partition = (uint16_t)i,
             .owner = atomic_load(&t.disowned) ? (bus_str){NULL, 0}
-                                              : bus_str_of(bus_transport_inproc.address(t.server)),
+                                              : bus_str_of(bus_transport_inproc.address(
+                                                    atomic_load(&t.hung_owns) ? t.hung : t.server)),
             .live = true};
     return BUS_OK;
 }
@@ -1293,6 +1295,38 @@ test_no_owner(void **state)
     t.e = own;
 }
 
+/* An owner that hangs cannot say that another has taken over: it is looked up. */
+static void
+test_hung_owner(void **state)
+{
+    edge        *own = t.e, *other = NULL;
+    edge_options options = {.transport_ops = &bus_transport_inproc,
+                            .transport = t.transport,
+                            .store = &fake_store,
+                            .clock = bus_clock_system(),
+                            .contracts = all_contracts,
+                            .contracts_count = 1,
+                            .database_url = tests_postgres_url(t.pg),
+                            .listen = "127.0.0.1:0",
+                            .jwt_keys = KEYS,
+                            .command_deadline_ms = 5000};
+    answered     a;
+    bus_error    err;
+
+    (void)state;
+    assert_int_equal(bus_transport_inproc.serve(t.transport, "depot", &t.hung, &err), BUS_OK);
+    atomic_store(&t.hung_owns, true);
+    assert_int_equal(edge_start(&other, &options, &err), BUS_OK);
+    t.e = other;
+    atomic_store(&t.hung_owns, false);
+    a = post("/api/v1/vehicles", "{\"plate\":\"A124\"}", NULL);
+    assert_int_equal(a.status, 201);
+    done(&a);
+    edge_stop(other);
+    bus_transport_inproc.stop(t.hung);
+    t.e = own;
+}
+
 static int
 connect_idle(void)
 {
@@ -1626,6 +1660,7 @@ main(void)
         cmocka_unit_test(test_after),
         cmocka_unit_test(test_open_routes),
         cmocka_unit_test(test_no_owner),
+        cmocka_unit_test(test_hung_owner),
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_database_restart),
