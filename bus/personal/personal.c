@@ -108,12 +108,12 @@ no_keys(bus_error *err)
 static size_t
 bound_of(bus_subject of, const char *label, uint8_t bound[BOUND_MAX])
 {
-    size_t len = strlen(label);
+    bus_str text = bus_str_of(label);
 
-    BUS_INVARIANT(len <= BOUND_MAX - sizeof(of));
+    BUS_INVARIANT(text.len <= BOUND_MAX - sizeof(of));
     memcpy(bound, &of, sizeof(of));
-    memcpy(bound + sizeof(of), label, len);
-    return sizeof(of) + len;
+    memcpy(bound + sizeof(of), text.at, text.len);
+    return sizeof(of) + text.len;
 }
 
 /* Mark, nonce, text, tag into out. */

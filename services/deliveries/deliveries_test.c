@@ -486,10 +486,37 @@ test_back_to_the_sender(void **state)
     then_refused_with("DELIVERY_WRONG_STATE", "{'status':'RETURNED'}");
 }
 
+/* --- personal data forgotten ------------------------------------------------------------- */
+
+/* What is read when a delivery's key is gone: empty strings at both places and in the proof. */
+static void
+test_a_forgotten_delivery_goes_on(void **state)
+{
+    static const char forgotten[] =
+        "{'kind':'DBS_TO_BUYER','customer_id':'" CUSTOMER "',"
+        "'from':{'lat_e6':55700000,'lon_e6':37600000,'name':'','address':'','phone_e164':''},"
+        "'to':{'lat_e6':55750000,'lon_e6':37610000,'name':'','address':'','phone_e164':''}," WINDOW
+        ",'boxes':[],'cod_kop':0,'price_kop':25000,'created_at':1795400000000}";
+
+    (void)state;
+    one_on_its_way(forgotten);
+    when("deliveries.record_arrival", "{'arrived_at':1795431600000}");
+    then_event("deliveries.arrived.v1", "{}");
+    when("deliveries.complete", "{'pod':{'code':'741852','receiver':'','at':1795431900000}}");
+    then_invalid("/pod/receiver"); /* nobody tells a tombstone */
+    when("deliveries.complete", "{'pod':{'code':'741852','receiver':'Anna','at':1795431900000}}");
+    then_event("deliveries.completed.v1", "{'pod':{'receiver':'Anna'}}");
+
+    one_on_its_way(forgotten);
+    when("deliveries.fail", "{'reason':'CUSTOMER_ABSENT','at':1795431900000}");
+    then_event("deliveries.failed.v1", "{}");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_forgotten_delivery_goes_on),
         cmocka_unit_test(test_an_order_claims_its_boxes),
         cmocka_unit_test(test_an_order_must_make_sense),
         cmocka_unit_test(test_boxes_are_added_never_replaced),

@@ -391,10 +391,40 @@ test_trips_that_do_not_happen_give_their_drivers_back(void **state)
     then_command("drivers.release", OTHER_DRIVER, "{'reservation_id':'" RES_1 "'}");
 }
 
+/* --- personal data forgotten ------------------------------------------------------------------ */
+
+/* What is read when a driver's key is gone: empty strings, in every event that holds any. */
+static void
+test_a_forgotten_driver_goes_on(void **state)
+{
+    (void)state;
+    story(&drivers_module, "driver");
+    given("drivers.hired.v1",
+          "{'driver_id':'" STORY_STREAM "','full_name':'','phone_e164':'','licence':{'number':'',"
+          "'categories':['B'],'valid_to':'2027-12-31'},'medical_valid_to':'2027-12-31',"
+          "'tacho_card':'','hired_at':1795420800000}");
+    given("drivers.contact_changed.v1", "{'full_name':'','phone_e164':''}");
+    given("drivers.documents_changed.v1", "{'licence':{'number':'','categories':['B','C'],"
+                                          "'valid_to':'2028-12-31'},'tacho_card':''}");
+    when("drivers.activate", "{}");
+    then_event("drivers.activated.v1", "{}");
+    /* told anew: nothing is known that could be released */
+    when("drivers.change_contact", "{'phone_e164':'+79990000001'}");
+    then_event("drivers.contact_changed.v1", "{'phone_e164':'+79990000001'}");
+    then_claimed("driver_phone", "+79990000001");
+    then_nothing_more();
+    when("drivers.change_contact", "{'full_name':''}"); /* nobody tells a tombstone */
+    then_invalid("/full_name");
+    when("drivers.dismiss", "{'reason':'gone'}");
+    then_event("drivers.dismissed.v1", "{}");
+    then_released("driver_phone", "+79990000001");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_forgotten_driver_goes_on),
         cmocka_unit_test(test_hiring_claims_phone_and_licence),
         cmocka_unit_test(test_terms_of_pay_are_an_admins),
         cmocka_unit_test(test_activation_needs_licence_and_medical),

@@ -436,10 +436,51 @@ test_many_subjects_stay_within_the_bound(void **state)
     bus_personal_destroy(p);
 }
 
+/* In which form a value may come: in clear from outside, with tombstones within, sealed in the log.
+ */
+static void
+test_each_form_takes_what_is_its_own(void **state)
+{
+    static const struct {
+        const char *name;
+        bus_code    as[3]; /* CLEAR, OPENED, SEALED */
+    } cases[] = {
+        {"\"Anna\"", {BUS_OK, BUS_OK, BUS_INVALID}},
+        {"\"\"", {BUS_INVALID, BUS_OK, BUS_OK}},
+        {"\"A\"", {BUS_INVALID, BUS_INVALID, BUS_INVALID}}, /* too short */
+        {"\"enc:1:x\"", {BUS_OK, BUS_OK, BUS_OK}},
+        {"\"enc:1:\"", {BUS_OK, BUS_OK, BUS_INVALID}},
+        {"\"enc:2:x\"", {BUS_OK, BUS_OK, BUS_INVALID}},
+        {"7", {BUS_INVALID, BUS_INVALID, BUS_INVALID}},
+        {"null", {BUS_INVALID, BUS_INVALID, BUS_INVALID}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int form = 0; form < 3; form++) {
+            const char *note = form == BUS_PERSONAL_SEALED ? "\"\"" : "null";
+            bus_str     text = bus_arena_printf(
+                    &arena,
+                    "{\"name\":%s,\"driver_id\":\"11111111-1111-4111-8111-111111111111\","
+                        "\"note\":%s,\"subject_line\":\"hello\",\"places\":[]}",
+                    cases[i].name, note);
+            struct letter l;
+            bus_problems  problems = {0};
+
+            if (bus_decode_as((bus_personal_form)form, &letter_shape, text, &arena, &l,
+                              &problems) != cases[i].as[form])
+                fail_msg("%s in form %d: %s", text.at, form, problems.items[0].message);
+            if (cases[i].as[form] != BUS_OK)
+                assert_string_equal(problems.items[0].pointer, "/name");
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_each_form_takes_what_is_its_own, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_sealed_hides_and_opens, begin, end),
         cmocka_unit_test_setup_teardown(test_a_value_opens_only_where_it_belongs, begin, end),
         cmocka_unit_test_setup_teardown(test_a_deleted_key_leaves_tombstones, begin, end),

@@ -172,14 +172,43 @@ decide_answered(const bus_answer *answer, bus_decision *out)
                  .left = ((const struct inventory_taken *)answer->events[0].data)->left});
 }
 
+/* A buyer's stream is derived from the order's. */
+bus_id
+kernel_buyer_stream(bus_id order)
+{
+    return bus_id_v5_text(order, "buyer");
+}
+
+static bus_verdict
+decide_greet(const struct orders_greet *cmd, const bus_meta *meta, bus_decision *out)
+{
+    (void)orders_emit_greeted(out, &(struct orders_greeted){.buyer = cmd->buyer});
+    orders_send_remember(out, kernel_buyer_stream(meta->stream),
+                         &(struct orders_remember){.name = cmd->buyer},
+                         &orders_buyer_answered_command);
+    return BUS_ACCEPTED;
+}
+
+static bus_verdict
+decide_buyer_answered(const bus_answer *answer, bus_decision *out)
+{
+    if (!answer->accepted)
+        return bus_accept(out);
+    BUS_INVARIANT(answer->events_count == 1 && answer->events[0].type == &orders_remembered_event);
+    return orders_emit_buyer_known(
+        out, &(struct orders_buyer_known){
+                 .name = ((const struct orders_remembered *)answer->events[0].data)->name});
+}
+
 static bus_verdict
 decide_order(const void *state, const void *command, const bus_meta *meta, bus_decision *out)
 {
     const struct order                *s = state;
     const struct orders_order_command *c = command;
 
-    (void)meta;
     switch (c->kind) {
+    case ORDERS_GREET: return decide_greet(&c->greet, meta, out);
+    case ORDERS_BUYER_ANSWERED: return decide_buyer_answered(&c->buyer_answered, out);
     case ORDERS_PLACE: return decide_place(&c->place, out);
     case ORDERS_PLACE_MORE: return decide_more(&c->place_more, out);
     case ORDERS_ITEM_ANSWERED: return decide_answered(&c->item_answered, out);
@@ -199,6 +228,33 @@ apply_order(void *state, const void *event)
 
     if (e->kind == ORDERS_DEPLETION_NOTED)
         s->noted++;
+}
+
+/* --- buyers ---------------------------------------------------------------------- */
+
+struct buyer {
+    char name[164];
+};
+
+static bus_verdict
+decide_buyer(const void *state, const void *command, const bus_meta *meta, bus_decision *out)
+{
+    const struct buyer                *s = state;
+    const struct orders_buyer_command *c = command;
+
+    (void)meta;
+    bus_release_personal(out, "buyer_name", bus_str_load(s->name));
+    bus_claim_personal(out, "buyer_name", c->remember.name, ORDER_KNOWS);
+    return orders_emit_remembered(out, &(struct orders_remembered){.name = c->remember.name});
+}
+
+static void
+apply_buyer(void *state, const void *event)
+{
+    struct buyer                    *s = state;
+    const struct orders_buyer_event *e = event;
+
+    bus_str_store(s->name, sizeof(s->name), e->remembered.name);
 }
 
 bus_id
@@ -224,6 +280,11 @@ static const bus_aggregate orders[] = {
      .state_size = sizeof(struct order),
      .decide = decide_order,
      .apply = apply_order},
+    {.of = &orders_buyer,
+     .snapshot_version = 1,
+     .state_size = sizeof(struct buyer),
+     .decide = decide_buyer,
+     .apply = apply_buyer},
 };
 
 const bus_module orders_module = BUS_MODULE_WITH_REACTIONS(orders, orders, reactions);

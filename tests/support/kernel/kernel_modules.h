@@ -12,5 +12,7 @@ extern const bus_view   items_projection, stock_projection;
 
 /* The stream in which depletions of an item are noted. */
 bus_id kernel_depletion_stream(bus_id item);
+/* The stream of an order's buyer, whom `greet` names. */
+bus_id kernel_buyer_stream(bus_id order);
 
 #endif
