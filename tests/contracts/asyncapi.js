@@ -48,10 +48,19 @@ async function check(schemas, out) {
             say(file, "has no channel");
             continue;
         }
+        const feed = parsed.channels().get(`${contract.module}_feed`);
+
+        if (!feed || feed.address() !== `/api/v1/events/${contract.module}`) {
+            say(file, "has no feed");
+            continue;
+        }
         for (const aggregate of Object.values(contract.aggregates)) {
             for (const event of Object.keys(aggregate.events)) {
                 if (!channel.messages().get(event)?.payload()) {
                     say(file, `${event} is no message of its channel`);
+                }
+                if (!feed.messages().get(event)?.payload()) {
+                    say(file, `${event} is no message of its feed`);
                 }
             }
         }

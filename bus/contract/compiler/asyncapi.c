@@ -82,6 +82,7 @@ channel_of(const contract *c)
 
             put(messages, text("%s.v%d", e->name, e->version), event_message(c, e));
         }
+    put(channel, "servers", parsed("[{'$ref':'#/servers/kafka'}]"));
     put_text(channel, "address", text("shina.%s.events", c->module));
     put_text(channel, "title", c->module);
     put_text(channel, "description", description_of(c->json));
@@ -98,17 +99,23 @@ asyncapi_of(contract *const *all, int count)
     put_text(out, "asyncapi", "3.0.0");
     put(out, "info",
         parsed("{'title':'shina events','version':'1','description':'The event streams of all "
-               "domains, a topic each, partitioned as the log is.',"
+               "domains, a topic each, partitioned as the log is, and a feed each at the edge.',"
                "'license':{'name':'Apache-2.0'}}"));
     put_text(out, "defaultContentType", "application/json");
     for (int c = 0; c < count; c++) {
         put(channels, all[c]->module, channel_of(all[c]));
         put(operations, text("%s_events", all[c]->module), operation_of(all[c]));
+        put(channels, text("%s_feed", all[c]->module), feed_channel(all[c]));
+        put(operations, text("%s_feed", all[c]->module), feed_sending(all[c]));
     }
+    put(out, "servers", feed_servers());
     put(out, "channels", channels);
     put(out, "operations", operations);
     put(schemas, "headers", headers());
+    put(schemas, "cloudEvent", cloud_event_schema());
     put(components, "schemas", schemas);
+    put(components, "securitySchemes",
+        parsed("{'token':{'type':'http','scheme':'bearer','bearerFormat':'JWT'}}"));
     put(out, "components", components);
     return out;
 }

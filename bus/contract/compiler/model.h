@@ -203,6 +203,13 @@ void write_tables(contract *c, bus_buf *out);
 
 json_t *openapi_of(contract *const *contracts, int count, const contract *common);
 json_t *asyncapi_of(contract *const *contracts, int count);
+
+/* feeds.c: the edge's feeds in them. */
+json_t *cloud_event_schema(void);
+json_t *feed_operation(contract *const *all, int count); /* OpenAPI */
+json_t *feed_servers(void);                              /* AsyncAPI */
+json_t *feed_channel(const contract *c);
+json_t *feed_sending(const contract *c);
 /* One JSON Schema 2020-12 per message: an object by file name. */
 json_t *schemas_of(contract *const *contracts, int count);
 

@@ -707,6 +707,8 @@ openapi_of(contract *const *all, int count, const contract *common)
         add_contract(&d, all[c]);
     add_kernel(&d);
     add_batch(&d);
+    add_operation(&d, "/api/v1/events/{domain}", "get", feed_operation(all, count));
+    put(d.schemas, "CloudEvent", cloud_event_schema());
     put(out, "tags", d.tags);
     put(out, "paths", d.paths);
     put(parts, "schemas", d.schemas);
