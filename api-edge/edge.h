@@ -22,8 +22,9 @@ typedef struct {
     /* The bus: commands go through the transport to the owner that the store names. */
     const bus_transport_ops *transport_ops;
     bus_transport           *transport;
-    const bus_store_ops     *store; /* only its partitions() is used, off the loop */
-    bus_store_options        store_options;
+    const bus_store_ops *store; /* its partitions() and, for archived events, read() and load() are
+                                   used, off the loop */
+    bus_store_options store_options;
     const char *(*url_of)(void *context, const char *domain); /* as bus_runtime_options; or NULL */
     void            *url_context;
     const bus_clock *clock;

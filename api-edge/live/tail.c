@@ -261,7 +261,8 @@ enum {
     CAUSATION_ID,
     ACTOR,
     AT_MS,
-    DATA
+    DATA,
+    ARCHIVED
 };
 
 static bus_str
@@ -319,6 +320,10 @@ take_page(edge_page *page, const PGresult *res)
             page->gone = record.partition;
             return;
         }
+        if (bus_str_is(text_of(res, row, ARCHIVED), "t")) {
+            page->archived = record.partition;
+            return;
+        }
         page->after[record.partition] = record.offset;
         page->events[page->count++] = edge_event_of(&record, page->tail->contract);
     }
@@ -332,6 +337,11 @@ on_page(edge_db_query *query, bus_code rc, PGresult *res)
     if (rc == BUS_OK)
         take_page(page, res);
     PQclear(res);
+    if (page->count == 0 && page->archived >= 0) {
+        if (edge_tail_read_archive(page, page->archived, page->after[page->archived]))
+            return;
+        rc = BUS_UNAVAILABLE;
+    }
     page->done(page, rc);
 }
 
@@ -355,7 +365,7 @@ send_page(edge_tail *tail, edge_page *page, const int64_t *after, const bool *wa
     (void)snprintf(page->limit, sizeof(page->limit), "%d", EDGE_PAGE_EVENTS / count);
     page->tail = tail;
     page->count = 0;
-    page->gone = -1;
+    page->gone = page->archived = -1;
     page->query = (edge_db_query){.sql = tail->page_sql, .count = 4, .done = on_page};
     page->query.context = page;
     page->query.values[0] = page->partitions;
@@ -530,7 +540,8 @@ write_sql(edge_tail *tail)
         "select e.partition, e.\"offset\", e.stream, e.aggregate, e.version, e.tenant, e.type,"
         " e.command_id, e.nth, e.correlation_id, e.causation_id, e.actor,"
         " (extract(epoch from e.at) * 1000)::bigint,"
-        " case when $4::uuid is null or e.tenant = $4::uuid then e.data end"
+        " case when $4::uuid is null or e.tenant = $4::uuid then e.data end,"
+        " e.archive is not null"
         " from unnest($1::int2[], $2::int8[]) k(partition, after)"
         " cross join lateral (select * from \"%s\".events e where e.partition = k.partition"
         " and e.\"offset\" > k.after order by e.\"offset\" limit $3::int) e"
@@ -595,6 +606,9 @@ edge_tails_free(edge_tails *tails)
 {
     if (tails == NULL)
         return;
+    for (int i = 0; i < tails->count; i++)
+        if (tails->all[i].archive != NULL)
+            tails->loop->e->options.store->close(tails->all[i].archive);
     free(tails->all);
     free(tails->others);
     free(tails);

@@ -59,7 +59,8 @@ struct edge_page {
     void (*done)(edge_page *page, bus_code rc); /* OK: events are the callee's */
     edge_event *events[EDGE_PAGE_EVENTS];
     int         count;
-    int         gone; /* the partition whose log begins later; -1: none */
+    int         gone;     /* the partition whose log begins later; -1: none */
+    int         archived; /* private: the partition whose next events are in files; -1: none */
 
     /* private */
     edge_tail    *tail;

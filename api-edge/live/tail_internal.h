@@ -55,6 +55,7 @@ struct edge_tail {
     edge_db_query       look;
     edge_page           fill; /* of all tenants */
     edge_own_work       own;
+    bus_store          *archive; /* for the next page of archived events; NULL: none is open */
 };
 
 struct edge_tails {
@@ -69,6 +70,10 @@ struct edge_tails {
 
 void edge_tail_wake(edge_tail *tail); /* begins to listen to the bus and to look at the log */
 void edge_tail_tell(edge_tail *tail); /* more() to all that listen */
+
+/* Reads a page of archived events of one partition and calls its done(). False: not now.
+ * tail_archive.c */
+bool edge_tail_read_archive(edge_page *page, int partition, int64_t after);
 
 /* tail_own.c */
 void edge_own_go(edge_tail *tail);     /* asks what waits, if it may now */

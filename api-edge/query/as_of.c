@@ -38,7 +38,9 @@ typedef struct job {
     bus_record   *records;
     int           count, room;
     size_t        bytes;
-    bool          reading; /* query is on its way */
+    bool          reading;  /* query is on its way */
+    bool          unread;   /* they cannot be read */
+    bool          archived; /* its first events are in files: all are read through the store */
 
     uv_work_t     work;
     bus_arena     folds[2];
@@ -175,6 +177,37 @@ edge_history_free(edge_history *h)
     free(h);
 }
 
+/* --- what was gathered ------------------------------------------------------------ */
+
+static void
+keep_record(job *j, bus_record record)
+{
+    if (j->count == j->room) {
+        int         room = j->room == 0 ? 64 : j->room * 2;
+        bus_record *all = BUS_ARENA_ARRAY(&j->arena, bus_record, (size_t)room);
+
+        if (j->count > 0)
+            memcpy(all, j->records, (size_t)j->count * sizeof(*all));
+        j->records = all;
+        j->room = room;
+    }
+    j->records[j->count++] = record;
+}
+
+/* Is the event of the time that was asked for? Positions and times go up within a stream. */
+static bool
+is_before(const job *j, const bus_record *record)
+{
+    return j->position.domain.len > 0 ? record->offset <= j->position.offset
+                                      : record->at_ms <= j->at_ms;
+}
+
+static bool
+is_too_long(const job *j)
+{
+    return j->count > EVENTS_MAX || j->bytes > BYTES_MAX;
+}
+
 /* --- the fold, in a thread of the pool ------------------------------------------ */
 
 static bus_code
@@ -221,6 +254,54 @@ make_personal(const edge_options *o)
     return o->key_store == NULL || o->master_keys == NULL ? NULL : bus_personal_create(&options);
 }
 
+static bus_str
+kept(job *j, bus_str s)
+{
+    j->bytes += s.len;
+    return bus_arena_copy(&j->arena, s.at, s.len);
+}
+
+/* An event of the stream through the store, as record_at() makes one. */
+static bus_code
+take_loaded(void *context, const bus_record *record, bus_error *err)
+{
+    job       *j = context;
+    bus_record r = *record;
+
+    (void)err;
+    if (!bus_id_equal(record->tenant, j->tenant) ||
+        !bus_str_is(record->aggregate, j->view->of->of->name) || !is_before(j, record) ||
+        is_too_long(j))
+        return BUS_OK;
+    r.aggregate = bus_str_of(j->view->of->of->name);
+    r.type = kept(j, record->type);
+    r.actor = kept(j, record->actor);
+    r.data = kept(j, record->data);
+    r.causation_id = r.sends = (bus_str){NULL, 0};
+    keep_record(j, r);
+    return BUS_OK;
+}
+
+/* Archived events are read by the store of this one job. */
+static bus_code
+load_in_pool(job *j)
+{
+    const edge_options *o = &j->history->loop->e->options;
+    const char         *domain = j->view->of->contract->module;
+    bus_store_options   options = o->store_options;
+    const char         *own = o->url_of == NULL ? NULL : o->url_of(o->url_context, domain);
+    bus_store          *st = NULL;
+    bus_code            rc;
+
+    if (own != NULL)
+        options.url = own;
+    options.application = "shina edge archives";
+    if ((rc = o->store->open(&st, &options, &j->err)) == BUS_OK)
+        rc = o->store->load(st, domain, &j->id, 1, take_loaded, j, &j->err);
+    o->store->close(st);
+    return rc;
+}
+
 static void
 fold_in_pool(uv_work_t *work)
 {
@@ -229,8 +310,9 @@ fold_in_pool(uv_work_t *work)
     bus_personal *personal = make_personal(&j->history->loop->e->options);
     int           now = 0;
 
-    j->rc = BUS_OK;
-    for (int i = 0; j->rc == BUS_OK && i < j->count; i += PART_EVENTS) {
+    j->rc = j->archived ? load_in_pool(j) : BUS_OK;
+    j->unread = j->rc != BUS_OK;
+    for (int i = 0; j->rc == BUS_OK && !is_too_long(j) && i < j->count; i += PART_EVENTS) {
         j->rc = fold_part(j, &fold, personal, i,
                           j->count - i < PART_EVENTS ? j->count - i : PART_EVENTS);
         if (j->rc == BUS_OK) /* leave dead strings behind */
@@ -285,6 +367,12 @@ on_folded(uv_work_t *work, int status)
         free_job(j);
     else if (status != 0)
         end_with(j, EDGE_UNAVAILABLE, NULL);
+    else if (j->unread) {
+        bus_log_error("edge.as_of_archive_unread", BUS_KV("view", j->view->of->name),
+                      BUS_KV_ID("stream", j->id), BUS_KV_ERR(&j->err));
+        end_with(j, bus_is_outage(j->rc) ? EDGE_UNAVAILABLE : EDGE_HISTORY_ARCHIVED, NULL);
+    } else if (is_too_long(j))
+        end_with(j, EDGE_HISTORY_TOO_LONG, NULL);
     else if (j->rc != BUS_OK && bus_is_outage(j->rc))
         end_with(j, EDGE_UNAVAILABLE, NULL); /* the keys of personal data */
     else if (j->rc != BUS_OK) {
@@ -316,13 +404,13 @@ page_sql(job *j)
                "select e.version, e.partition, e.\"offset\","
                " (extract(epoch from e.at) * 1000)::bigint,"
                " (extract(epoch from e.device_at) * 1000)::bigint,"
-               " e.command_id, e.nth, e.type, e.actor, e.data, e.there from"
-               " (select e.*, count(*) over () as there,"
-               "  sum(octet_length(e.data::text)) over (order by e.version) as bytes"
+               " e.command_id, e.nth, e.type, e.actor, e.data, e.there, e.archive is not null"
+               " from (select e.*, count(*) over () as there,"
+               "  sum(coalesce(octet_length(e.data::text), 0)) over (order by e.version) as bytes"
                "  from (select * from \"%s\".events e where e.stream = $1::uuid"
                "   and e.tenant = $2::uuid and e.aggregate = $3 and e.version > $4::int"
                "   order by e.version limit %d) e) e"
-               " where e.bytes - octet_length(e.data::text) < %d order by e.version",
+               " where e.bytes - coalesce(octet_length(e.data::text), 0) < %d order by e.version",
                j->view->of->contract->module, PAGE_EVENTS, PAGE_BYTES)
         .at;
 }
@@ -364,29 +452,6 @@ record_at(job *j, const PGresult *res, int row)
 
     BUS_INVARIANT(bus_id_parse(bus_str_of(PQgetvalue(res, row, 5)), &record.command_id));
     return record;
-}
-
-static void
-keep_record(job *j, bus_record record)
-{
-    if (j->count == j->room) {
-        int         room = j->room == 0 ? 64 : j->room * 2;
-        bus_record *all = BUS_ARENA_ARRAY(&j->arena, bus_record, (size_t)room);
-
-        if (j->count > 0)
-            memcpy(all, j->records, (size_t)j->count * sizeof(*all));
-        j->records = all;
-        j->room = room;
-    }
-    j->records[j->count++] = record;
-}
-
-/* Is the event of the time that was asked for? Positions and times go up within a stream. */
-static bool
-is_before(const job *j, const bus_record *record)
-{
-    return j->position.domain.len > 0 ? record->offset <= j->position.offset
-                                      : record->at_ms <= j->at_ms;
 }
 
 static void ask_page(job *j);
@@ -445,11 +510,19 @@ on_page(edge_db_query *query, bus_code rc, PGresult *res)
         end_with(j, EDGE_HISTORY_ARCHIVED, NULL);
         return;
     }
+    if (PQntuples(res) > 0 && strcmp(PQgetvalue(res, 0, 11), "t") == 0) {
+        PQclear(res);
+        j->archived = true;
+        j->count = 0;
+        j->bytes = 0;
+        fold(j); /* which loads first */
+        return;
+    }
     over = take_page(j, res);
     PQclear(res);
     if (j->count == 0)
         end_with(j, EDGE_NOT_FOUND, NULL); /* nor was it there then */
-    else if (j->count > EVENTS_MAX || j->bytes > BYTES_MAX)
+    else if (is_too_long(j))
         end_with(j, EDGE_HISTORY_TOO_LONG, NULL);
     else if (over)
         fold(j);

@@ -26,6 +26,7 @@
 static tests_shina *shina;
 static char        *token;
 static char         vehicles[VEHICLES][40];
+static char         registered[VEHICLES][64]; /* positions */
 
 static const char *
 text_of(const json_t *object, const char *name)
@@ -117,6 +118,40 @@ all_vehicles(int version)
         }
     }
     return all;
+}
+
+/* The feed of all there is, by position. */
+static json_t *
+all_events(void)
+{
+    json_t        *all = json_object(), *event;
+    tests_response r = tests_shina_get(shina, token, "/api/v1/events/vehicles?limit=1000");
+    size_t         i;
+
+    if (r.status != 200)
+        fail_msg("the feed: %ld %s", r.status, json_dumps(r.json, 0));
+    json_array_foreach(r.json, i, event)
+    {
+        char place[64];
+
+        (void)snprintf(place, sizeof(place), "%lld:%s",
+                       json_integer_value(json_object_get(event, "partition")),
+                       text_of(event, "offset"));
+        assert_int_equal(json_object_set(all, place, event), 0);
+    }
+    json_decref(r.json);
+    return all;
+}
+
+/* A vehicle as it was when it was registered. */
+static tests_response
+first_state(int vehicle)
+{
+    char path[200];
+
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s?as_of=%s", vehicles[vehicle],
+                   registered[vehicle]);
+    return tests_shina_get(shina, token, path);
 }
 
 /* --- verbs -------------------------------------------------------------------- */
@@ -234,6 +269,7 @@ start(void **state)
         tests_response r = register_vehicle(i, "XTA21099");
 
         (void)snprintf(vehicles[i], sizeof(vehicles[i]), "%s", text_of(r.json, "id"));
+        (void)snprintf(registered[i], sizeof(registered[i]), "%s", text_of(r.json, "position"));
         expect(r, 201, NULL);
     }
     for (int n = 1; n <= RECORDS; n++)
@@ -309,6 +345,7 @@ test_all_is_as_before(void **state)
     static const char *const rebuild[] = {"rebuild", "vehicles", NULL};
     static const char *const events[] = {"events", "vehicles", NULL};
     json_t                  *before = all_vehicles(RECORDS + 1), *after;
+    json_t                  *feed = all_events(), *feed_after;
     char                     first[512], *out, *again;
     int                      lines = 0;
 
@@ -328,9 +365,22 @@ test_all_is_as_before(void **state)
     free(tests_shina_verb(shina, rebuild, NULL));
     after = all_vehicles(RECORDS + 1);
     assert_true(json_equal(before, after));
+    feed_after = all_events();
+    assert_int_equal(json_object_size(feed), EVENTS);
+    assert_int_equal(json_object_size(feed_after), EVENTS);
+    assert_true(json_equal(feed, feed_after));
+    for (int i = 0; i < VEHICLES; i += 9) {
+        tests_response r = first_state(i);
+
+        assert_int_equal(json_integer_value(json_object_get(r.json, "version")), 1);
+        assert_int_equal(json_integer_value(json_object_get(r.json, "odometer_m")), 1000);
+        expect(r, 200, NULL);
+    }
     verify_finds(" 0 faults", 0);
     json_decref(before);
     json_decref(after);
+    json_decref(feed);
+    json_decref(feed_after);
 }
 
 static void
