@@ -636,6 +636,28 @@ end
 $follow$;
 -- +migrate StatementEnd
 
+-- Lets a domain see who owns the partitions of another, to which it sends.
+-- +migrate StatementBegin
+create function shina.reach_domain(sender_domain text, target text) returns void
+language plpgsql as $reach$
+declare
+    role_name text := 'shina_' || sender_domain;
+begin
+    if not exists (select from shina.domains d where d.name = target) then
+        raise exception using errcode = 'SH005', message = 'no such domain';
+    end if;
+    if exists (select from pg_roles where rolname = role_name)
+       and not (has_schema_privilege(role_name, target, 'usage')
+                and has_table_privilege(role_name, format('%I.partitions', target), 'select'))
+    then
+        perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
+        execute format('grant usage on schema %I to %I', target, role_name);
+        execute format('grant select on %I.partitions to %I', target, role_name);
+    end if;
+end
+$reach$;
+-- +migrate StatementEnd
+
 -- +migrate Down
 
 -- +migrate StatementBegin

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
 #include "bus/log/log.h"
+#include "bus/runtime/grants.h"
 #include "bus/runtime/projector_internal.h"
 
 #include <stdio.h>
@@ -662,6 +663,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
         (rc = bus_runtime_views_store(options, p->part, &p->store, err)) != BUS_OK ||
         (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
         goto failed;
+    bus_runtime_grant(options, contract);
     for (int t = 0; t < views_count; t++)
         open_table(p, t, views[t]);
     if ((rc = open_sources(p, err)) != BUS_OK || (rc = projector_find_tables(p, err)) != BUS_OK)

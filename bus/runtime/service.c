@@ -2,6 +2,7 @@
  * domain that it reacts to.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/courier.h"
+#include "bus/runtime/grants.h"
 #include "bus/runtime/writer.h"
 
 #include <stdio.h>
@@ -66,6 +67,7 @@ bus_service_start(bus_service **out, const bus_module *module, const bus_runtime
                    module->contract->module);
     if ((rc = bus_writer_start(&service->writer, module, options, err)) != BUS_OK)
         goto failed;
+    bus_runtime_grant(options, module->contract);
     if (module->contract->sends_count > 0 &&
         (rc = bus_courier_start_sends(&service->sends, module, options, err)) != BUS_OK)
         goto failed;

@@ -434,6 +434,10 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*follow_domain)(bus_store *st, const char *reader, const char *followed,
                                           bus_error *err);
 
+    /* Lets the role of a domain see who owns the partitions of another, to which it sends. */
+    BUS_CHECKED bus_code (*reach_domain)(bus_store *st, const char *sender, const char *target,
+                                         bus_error *err);
+
     /* Says that a process is there, for BUS_LEASE_MS by the store's clock, and gives all that are
      * known, sorted by process. self NULL: only asks. Who was not heard of for a minute is
      * forgotten. The members of all domains are in the default database. */

@@ -71,7 +71,10 @@ set_environment(const tests_shina *shina, const char *http)
 {
     if (setenv("SHINA_HOME", shina->home, 1) != 0 ||
         (*http != '\0' && setenv("SHINA_HTTP", http, 1) != 0) ||
-        unsetenv("SHINA_DATABASE_URL") != 0 || unsetenv("SHINA_REDIS_URL") != 0 || chdir("/") != 0)
+        unsetenv("SHINA_DATABASE_URL") != 0 || unsetenv("SHINA_REDIS_URL") != 0 ||
+        (shina->database_url[0] != '\0' &&
+         setenv("SHINA_DATABASE_URL", shina->database_url, 1) != 0) ||
+        chdir("/") != 0)
         _exit(125);
 }
 
@@ -256,8 +259,8 @@ await_start(tests_shina *shina)
     tests_shina_die("it does not start");
 }
 
-tests_shina *
-tests_shina_start(void)
+static tests_shina *
+start(bool processes, const char *database_url)
 {
     tests_shina *shina = calloc(1, sizeof(*shina));
     const char  *tmp = getenv("TMPDIR");
@@ -269,7 +272,9 @@ tests_shina_start(void)
                    tmp == NULL ? "/tmp" : tmp);
     if (mkdtemp(shina->home) == NULL || chmod(shina->home, 0755) != 0)
         tests_shina_die("cannot make %s: %s", shina->home, strerror(errno));
-    if (is_set("SHINA_TEST_LAYOUT", "processes"))
+    if (database_url != NULL)
+        (void)snprintf(shina->database_url, sizeof(shina->database_url), "%s", database_url);
+    if (processes)
         add_processes(shina);
     else
         (void)add_edge(shina, "run", "run");
@@ -284,6 +289,37 @@ tests_shina_start(void)
             tests_shina_die("no thread to kill from");
     }
     return shina;
+}
+
+tests_shina *
+tests_shina_start(void)
+{
+    return start(is_set("SHINA_TEST_LAYOUT", "processes"), NULL);
+}
+
+tests_shina *
+tests_shina_start_processes(const char *database_url)
+{
+    return start(true, database_url);
+}
+
+int
+tests_shina_add(tests_shina *shina, const char *verb, const char *word)
+{
+    char         name[64];
+    tests_child *child;
+    int          nth;
+
+    (void)snprintf(name, sizeof(name), "%.20s %.30s 2", verb, word);
+    (void)pthread_mutex_lock(&shina->lock);
+    nth = shina->children_count;
+    child = add_child(shina, SHINA_PROGRAM, name);
+    (void)snprintf(child->arg, sizeof(child->arg), "%s", word);
+    child->args[0] = verb;
+    child->args[1] = child->arg;
+    spawn(shina, child, NULL);
+    (void)pthread_mutex_unlock(&shina->lock);
+    return nth;
 }
 
 tests_shina *
@@ -398,15 +434,7 @@ tests_shina_stop(tests_shina *shina)
 int
 tests_shina_add_service(tests_shina *shina, const char *domain)
 {
-    char         name[64];
-    tests_child *child;
-
-    (void)snprintf(name, sizeof(name), "service %.40s 2", domain);
-    (void)pthread_mutex_lock(&shina->lock);
-    child = add_service(shina, domain, name);
-    spawn(shina, child, NULL);
-    (void)pthread_mutex_unlock(&shina->lock);
-    return (int)(child - shina->children);
+    return tests_shina_add(shina, "service", domain);
 }
 
 /* --- killing and starting again ------------------------------------------------------------ */

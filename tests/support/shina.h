@@ -28,6 +28,9 @@ typedef struct tests_shina tests_shina;
 
 /* Starts it and waits until /readyz says so. */
 tests_shina *tests_shina_start(void);
+/* The same as processes, whatever the environment says, on a PostgreSQL of the test's own; NULL: on
+ * an embedded one. SHINA_DATABASE_URL_<DOMAIN> in the environment goes to all of them. */
+tests_shina *tests_shina_start_processes(const char *database_url);
 /* One that runs already at a URL, with its SHINA_HOME for the verbs; stopping only forgets it. */
 tests_shina *tests_shina_attach(const char *url, const char *home);
 /* Stops it cleanly (the exit codes must be 0) and removes the home. */
@@ -48,7 +51,9 @@ char *tests_shina_token(const tests_shina *shina, const char *tenant, const char
 
 /* Of a layout of many: one more `shina service` of a domain, which shares its partitions; the
  * number of the process, "service trips 2". */
-int         tests_shina_add_service(tests_shina *shina, const char *domain);
+int tests_shina_add_service(tests_shina *shina, const char *domain);
+/* One more: `shina VERB WORD`, as "VERB WORD 2"; its number. Does not wait until it works. */
+int         tests_shina_add(tests_shina *shina, const char *verb, const char *word);
 int         tests_shina_processes(const tests_shina *shina);
 const char *tests_shina_process_name(const tests_shina *shina, int nth);
 /* The number of a name; ends the program if there is none. */

@@ -23,7 +23,7 @@ typedef struct {
 } tests_child;
 
 struct tests_shina {
-    char            home[1024];
+    char            home[1024], database_url[2048];
     char            urls[TESTS_EDGES_MAX][160];
     int             edges;
     tests_child     children[TESTS_CHILDREN_MAX];

@@ -565,6 +565,12 @@ test_a_domain_writes_its_own_schema_only(void **state)
     assert_string_equal(got, "42501");
     state_as("shina_wall_one", "select from wall_two.events", got);
     assert_string_equal(got, "42501");
+    assert_int_equal(OPS.reach_domain(st, "wall_one", "nowhere", &err), BUS_NOT_FOUND);
+    assert_int_equal(OPS.reach_domain(st, "wall_one", "wall_two", &err), BUS_OK);
+    state_as("shina_wall_one", "select from wall_two.partitions", got);
+    assert_string_equal(got, "");
+    state_as("shina_wall_one", "select from wall_two.events", got);
+    assert_string_equal(got, "42501");
     assert_int_equal(OPS.follow_domain(st, "wall_one", "wall_two", &err), BUS_OK);
     state_as("shina_wall_one", "select from wall_two.events, wall_two.partitions", got);
     assert_string_equal(got, "");

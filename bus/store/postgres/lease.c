@@ -20,8 +20,8 @@ pg_create_domain(bus_store *st, const char *domain, int partitions, bus_error *e
     return rc;
 }
 
-bus_code
-pg_follow(bus_store *st, const char *reader, const char *followed, bus_error *err)
+static bus_code
+grant(bus_store *st, const char *sql, const char *to, const char *of, bus_error *err)
 {
     PGresult *res = NULL;
     bus_code  rc;
@@ -29,11 +29,27 @@ pg_follow(bus_store *st, const char *reader, const char *followed, bus_error *er
     if ((rc = pg_ready(st, err)) != BUS_OK)
         return rc;
     pg_params_reset(&st->params);
-    pg_add_text(&st->params, bus_str_of(reader));
-    pg_add_text(&st->params, bus_str_of(followed));
-    rc = pg_run(st, "select shina.follow_domain($1, $2)", "", PG_HARMLESS, &res, err);
+    pg_add_text(&st->params, bus_str_of(to));
+    pg_add_text(&st->params, bus_str_of(of));
+    rc = pg_run(st, sql, "", PG_HARMLESS, &res, err);
     PQclear(res);
     return rc;
+}
+
+bus_code
+pg_follow(bus_store *st, const char *reader, const char *followed, bus_error *err)
+{
+    static const char sql[] = "select shina.follow_domain($1, $2)";
+
+    return grant(st, sql, reader, followed, err);
+}
+
+bus_code
+pg_reach(bus_store *st, const char *sender, const char *target, bus_error *err)
+{
+    static const char sql[] = "select shina.reach_domain($1, $2)";
+
+    return grant(st, sql, sender, target, err);
 }
 
 bus_code

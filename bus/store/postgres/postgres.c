@@ -95,6 +95,7 @@ const bus_store_ops bus_store_postgres = {
     .view_use = pg_view_use,
     .view_drop_unused = pg_view_drop_unused,
     .follow_domain = pg_follow,
+    .reach_domain = pg_reach,
     .member_beat = pg_member_beat,
     .member_leave = pg_member_leave,
 };

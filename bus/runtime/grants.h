@@ -1,0 +1,13 @@
+/* grants.h - lets the role of a domain read what its contract names of others.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef BUS_RUNTIME_GRANTS_H
+#define BUS_RUNTIME_GRANTS_H
+
+#include "bus/runtime/runtime.h"
+
+/* Makes the domains that the contract follows or sends to where they are missing, and lets the
+ * contract's role read the logs of the first and find the owners of the second. A process that may
+ * not do that needs nothing if another did it before; so what fails here is only logged. */
+void bus_runtime_grant(const bus_runtime_options *options, const bus_contract *contract);
+
+#endif
