@@ -127,13 +127,19 @@ is_server(pid_t pid)
     return strcmp(name, "postgres\n") == 0 || strcmp(name, "redis-server\n") == 0;
 }
 
-/* Does what init does: servers that lost their parent to a kill end as our children. */
+/* Does what init does: servers that lost their parent to a kill end as our children. And when the
+ * test itself is told to end, nothing is left of it. */
 static void *
-reap(void *unused)
+reap(void *context)
 {
-    (void)unused;
+    const struct timespec pause = {.tv_nsec = 50000000};
+    const sigset_t       *signals = context;
+
     for (;;) {
         group g = {0};
+
+        if (sigtimedwait(signals, NULL, &pause) > 0)
+            crash_die("told to end");
 
         add_children(&g, getpid());
         for (int i = 0; i < g.count; i++) {
@@ -142,7 +148,6 @@ reap(void *unused)
             if (parent_of(g.pids[i], &state) == getpid() && state == 'Z' && is_server(g.pids[i]))
                 (void)waitpid(g.pids[i], NULL, WNOHANG);
         }
-        crash_pause_ms(50);
     }
     return NULL;
 }
@@ -276,11 +281,16 @@ victims_end_all(void)
 void
 victims_begin(void)
 {
-    pthread_t reaper;
+    static sigset_t signals;
+    pthread_t       reaper;
 
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* of all threads to come */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
         crash_die("prctl: %s", strerror(errno));
-    if (pthread_create(&reaper, NULL, reap, NULL) != 0)
+    if (pthread_create(&reaper, NULL, reap, &signals) != 0)
         crash_die("no thread to reap");
     (void)pthread_detach(reaper);
     crash_at_death(victims_end_all);
