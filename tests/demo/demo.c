@@ -806,8 +806,8 @@ run_day(void)
 static void
 look_for_leaks(void)
 {
-    static const char *const values[] = {DRIVER_EVEN, DRIVER_ODD, SENDER,  BUYER,
-                                         RECEIVER,    "7900000",  LICENCE, NULL};
+    static const char *const values[] = {DRIVER_EVEN, DRIVER_ODD, SENDER,         BUYER,
+                                         RECEIVER,    "+7900000", LICENCE "0000", NULL};
     char                     database[2048];
     int                      leaks;
 
