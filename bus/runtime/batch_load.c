@@ -160,6 +160,53 @@ read_streams(batch *b, const bus_id *streams, int count, bus_error *err)
     return store->load_after(w->store, w->domain, streams, versions, count, load_record, b, err);
 }
 
+/* Half-read states are no states. */
+static void
+forget_streams(batch *b, const bus_id *streams, int count)
+{
+    for (int i = 0; i < count; i++) {
+        bus_state *state = bus_states_find(b->w->states, streams[i]);
+
+        if (state != NULL)
+            bus_states_evict(b->w->states, state);
+    }
+}
+
+static void
+fail_items_of(batch *b, bus_id stream, const bus_error *err)
+{
+    bus_log_error("writer.stream_unreadable", BUS_KV("domain", b->w->domain),
+                  BUS_KV_ID("stream", stream), BUS_KV_ERR(err));
+    for (int i = 0; i < b->count; i++)
+        if (b->items[i].status == ITEM_OPEN && bus_id_equal(b->items[i].cmd->stream, stream))
+            batch_settle(&b->items[i], BUS_ANSWER_FAILED, "UNAVAILABLE",
+                         BUS_STR("its events cannot be read"));
+}
+
+/* The streams together. If one cannot be read, because its archive is lost or damaged, one by one:
+ * only what is meant for that one fails. */
+static bus_code
+load_streams(batch *b, const bus_id *streams, int count, bus_error *err)
+{
+    bus_code rc = read_streams(b, streams, count, err);
+
+    if (rc == BUS_OK)
+        return BUS_OK;
+    forget_streams(b, streams, count);
+    if (rc != BUS_INVALID)
+        return rc;
+    for (int i = 0; i < count; i++) {
+        rc = read_streams(b, &streams[i], 1, err);
+        if (rc == BUS_OK)
+            continue;
+        forget_streams(b, &streams[i], 1);
+        if (rc != BUS_INVALID)
+            return rc;
+        fail_items_of(b, streams[i], err);
+    }
+    return BUS_OK;
+}
+
 /* Every open item gets its state; streams not in memory are read together. */
 bus_code
 batch_load(batch *b, bus_error *err)
@@ -189,16 +236,8 @@ batch_load(batch *b, bus_error *err)
         for (int i = 0; i < count; i++)
             if (unique == 0 || !bus_id_equal(missing[unique - 1], missing[i]))
                 missing[unique++] = missing[i];
-        rc = read_streams(b, missing, unique, err);
-        if (rc != BUS_OK) {
-            for (int i = 0; i < unique; i++) { /* half-read states are no states */
-                bus_state *state = bus_states_find(w->states, missing[i]);
-
-                if (state != NULL)
-                    bus_states_evict(w->states, state);
-            }
+        if ((rc = load_streams(b, missing, unique, err)) != BUS_OK)
             return rc;
-        }
     }
     for (int i = 0; i < b->count; i++) {
         item *it = &b->items[i];

@@ -82,6 +82,36 @@ not_owner(bus_writer *w, item *it)
                  BUS_STR("the partition belongs to another process"));
 }
 
+/* One command cannot be read, because its archive is lost or damaged: each by itself, so that only
+ * that one fails. */
+static bus_code
+find_one_by_one(batch *b, const bool *wanted, bus_append_partition *partitions,
+                int partitions_count, finding *f, bus_error *err)
+{
+    bus_writer *w = b->w;
+
+    for (int i = 0; i < b->count; i++) {
+        item    *it = &b->items[i];
+        bus_code rc;
+
+        if (!wanted[i])
+            continue;
+        bus_buf_fini(&f->events[i]); /* what the first try found of it */
+        rc = w->options->store->find(w->store, w->domain, partitions, partitions_count,
+                                     &it->cmd->command_id, 1, found_record, f, err);
+        if (rc == BUS_INVALID) {
+            bus_log_error("writer.command_unreadable", BUS_KV("domain", w->domain),
+                          BUS_KV_ID("command", it->cmd->command_id), BUS_KV_ERR(err));
+            bus_buf_fini(&f->events[i]);
+            batch_settle(it, BUS_ANSWER_FAILED, "UNAVAILABLE",
+                         BUS_STR("its events cannot be read"));
+        } else if (rc != BUS_OK) {
+            return rc;
+        }
+    }
+    return BUS_OK;
+}
+
 /* Looks the ids of the items with wanted[i] up and settles those that are in the log; in the
  * same query the epochs of their partitions are checked. */
 bus_code
@@ -111,6 +141,8 @@ batch_look_up(batch *b, const bool *wanted, bus_error *err)
         return BUS_OK;
     rc = w->options->store->find(w->store, w->domain, partitions, partitions_count, ids, ids_count,
                                  found_record, &f, err);
+    if (rc == BUS_INVALID)
+        rc = find_one_by_one(b, wanted, partitions, partitions_count, &f, err);
     if (rc == BUS_FENCED) {
         for (int p = 0; p < partitions_count; p++)
             for (int i = 0; partitions[p].fenced && i < b->count; i++)

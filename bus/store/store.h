@@ -295,8 +295,8 @@ typedef struct bus_store_ops {
                                            bus_error *err);
 
     /* Up to limit events of a partition after an offset, in order. This and find, load and
-     * load_after: BUS_UNAVAILABLE or BUS_INVALID, naming the file, if one of the events is in an
-     * archive that is not there or damaged. */
+     * load_after: BUS_INVALID, naming the file, if one of the events is in an archive that is not
+     * there or damaged; what was visited before is right. */
     BUS_CHECKED bus_code (*read)(bus_store *st, const char *domain, uint16_t partition,
                                  int64_t after, int limit, bus_record_visit visit, void *context,
                                  bus_error *err);

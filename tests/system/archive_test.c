@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -405,6 +406,68 @@ test_old_commands_are_known_and_old_streams_go_on(void **state)
     verify_finds(" 0 faults", 0);
 }
 
+/* --- all vehicles at once ---------------------------------------------------------- */
+
+typedef struct {
+    int  vehicle, odometer_m;
+    long status;
+} reading;
+
+static void *
+send_reading(void *context)
+{
+    reading            *r = context;
+    char                path[96], body[64];
+    const tests_request request = {.method = "POST", .path = path, .token = token, .body = body};
+    tests_response      answer;
+
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", vehicles[r->vehicle]);
+    (void)snprintf(body, sizeof(body), "{\"odometer_m\":%d,\"source\":\"SERVICE\"}", r->odometer_m);
+    answer = tests_shina_ask_edge(shina, 0, &request);
+    r->status = answer.status;
+    json_decref(answer.json);
+    return NULL;
+}
+
+/* Each from a thread of its own, so that they meet in batches of the writer. */
+static void
+record_all(int odometer_m, int *done, int *failed)
+{
+    reading   readings[VEHICLES];
+    pthread_t threads[VEHICLES];
+
+    *done = *failed = 0;
+    for (int i = 0; i < VEHICLES; i++) {
+        readings[i] = (reading){.vehicle = i, .odometer_m = odometer_m};
+        assert_int_equal(pthread_create(&threads[i], NULL, send_reading, &readings[i]), 0);
+    }
+    for (int i = 0; i < VEHICLES; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        *done += readings[i].status == 200;
+        *failed += readings[i].status == 503;
+    }
+}
+
+static void
+test_a_lost_file_harms_its_own_streams_only(void **state)
+{
+    char path[512], away[600];
+    int  done, failed;
+
+    (void)state;
+    assert_true(count_files(path) > 0);
+    (void)snprintf(away, sizeof(away), "%s.away", path);
+    assert_int_equal(rename(path, away), 0);
+    restart_all(); /* no file is open any more */
+    record_all(910000, &done, &failed);
+    assert_true(failed > 0 && failed < VEHICLES / 2);
+    assert_int_equal(done + failed, VEHICLES);
+    assert_int_equal(rename(away, path), 0);
+    record_all(920000, &done, &failed);
+    assert_int_equal(done, VEHICLES);
+    verify_finds(" 0 faults", 0);
+}
+
 static void
 test_a_lost_or_changed_file_is_named(void **state)
 {
@@ -433,6 +496,7 @@ main(void)
         cmocka_unit_test(test_an_archiver_that_is_killed_loses_nothing),
         cmocka_unit_test(test_all_is_as_before),
         cmocka_unit_test(test_old_commands_are_known_and_old_streams_go_on),
+        cmocka_unit_test(test_a_lost_file_harms_its_own_streams_only),
         cmocka_unit_test(test_a_lost_or_changed_file_is_named),
     };
 

@@ -300,14 +300,14 @@ test_a_lost_or_changed_file_is_named(void **state)
     assert_int_equal(OPS.archive_check(st, domain, &info, &err), BUS_NOT_FOUND);
     assert_non_null(strstr(err.text, "lost/000-"));
     fresh = open_with(folder);
-    assert_int_equal(read_whole(fresh, domain, &count), BUS_UNAVAILABLE);
+    assert_int_equal(read_whole(fresh, domain, &count), BUS_INVALID);
     assert_non_null(strstr(err.text, "lost/000-"));
     assert_int_equal(rename(away, path), 0); /* it comes back, as a folder that is mounted */
     assert_int_equal(read_whole(fresh, domain, &count), BUS_OK);
     assert_int_equal(count, 1000);
     OPS.close(fresh);
     fresh = open_with(NULL);
-    assert_int_equal(read_whole(fresh, domain, &count), BUS_UNAVAILABLE);
+    assert_int_equal(read_whole(fresh, domain, &count), BUS_INVALID);
     OPS.close(fresh);
 
     free(sql("update lost.events set version = 1000 where \"offset\" = 300"));

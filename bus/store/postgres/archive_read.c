@@ -130,17 +130,15 @@ open_one(bus_store *st, const char *domain, uint16_t partition, int64_t first, o
     bus_code           rc;
 
     if (st->archive == NULL)
-        return bus_fail(err, BUS_UNAVAILABLE,
+        return bus_fail(err, BUS_INVALID,
                         "%s, partition %d: events from offset %" PRId64
                         " on are archived, and no folder of archives is configured",
                         domain, (int)partition, first);
     f = slot_of(all, domain, partition, first);
     if (f->file == NULL) {
         rc = archive_file_open(&f->file, &name, err);
-        if (rc == BUS_NOT_FOUND || rc == BUS_DENIED) { /* those mean other things to the asker */
-            rc = err->code = BUS_UNAVAILABLE;
-            err->retryable = true;
-        }
+        if (rc == BUS_NOT_FOUND || rc == BUS_DENIED) /* those mean other things to the asker */
+            rc = err->code = BUS_INVALID;
         if (rc != BUS_OK) {
             f->file = NULL;
             return rc;
