@@ -805,11 +805,12 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
     if (number == 0)
         loop->redis = edge_redis_open(&loop->uv, e->options.redis_url);
     loop->http_due = true;
+    *out = loop; /* the loop answers at once, and health looks at the first of all */
     if (uv_thread_create(&loop->thread, run_loop, loop) != 0) {
+        *out = NULL;
         rc = bus_fail(err, BUS_UNAVAILABLE, "the edge's thread does not start");
         goto fail;
     }
-    *out = loop;
     return BUS_OK;
 
 fail:
