@@ -43,6 +43,11 @@ typedef struct bus_variant bus_variant;
 
 #define BUS_NO_OFFSET UINT32_MAX
 
+/* A secret (x-secret) in clear, and as the bus and the log have it. */
+#define BUS_SECRET_MIN 16
+#define BUS_SECRET_MAX 128
+#define BUS_SEALED_SECRET_MAX 256
+
 struct bus_shape {
     bus_kind kind;
     uint32_t size; /* bytes of the C form */
@@ -89,6 +94,7 @@ struct bus_field {
     const char *personal;   /* x-personal: JSON pointer of the subject, "" is the stream, NULL: not
                                personal. Its shape is a STRING */
     const char *masked_for; /* x-masked: space separated roles that see null instead; NULL: none */
+    bool        secret;     /* x-secret: the edge seals it (bus/personal/secret.h), or makes one */
 };
 
 #endif

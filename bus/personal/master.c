@@ -104,13 +104,25 @@ bus_master_keys_destroy(bus_master_keys *masters)
     free(masters);
 }
 
-static int
-nth_of(const bus_master_keys *masters, const char *kid)
+int
+master_nth(const bus_master_keys *masters, const char *kid)
 {
     for (int i = 0; i < masters->count; i++)
         if (strcmp(masters->keys[i].kid, kid) == 0)
             return i;
     return -1;
+}
+
+const uint8_t *
+master_key(const bus_master_keys *masters, int nth)
+{
+    return masters->keys[nth].key;
+}
+
+const char *
+master_kid(const bus_master_keys *masters, int nth)
+{
+    return masters->keys[nth].kid;
 }
 
 /* --- wrapping --------------------------------------------------------------------- */
@@ -153,7 +165,7 @@ master_unwrap(const bus_master_keys *masters, cipher *c, const bus_key_row *row,
               uint8_t key[CIPHER_KEY_BYTES], bus_error *err)
 {
     uint8_t bound[BOUND_BYTES];
-    int     nth = nth_of(masters, row->kid);
+    int     nth = master_nth(masters, row->kid);
 
     if (nth < 0)
         return bus_fail(err, BUS_DENIED,
@@ -200,7 +212,7 @@ check_known(const bus_master_keys *masters, cipher *c, const bus_key_store_ops *
     bus_code        rc = ops->masters(ks, &arena, &rows, &count, err);
 
     for (int i = 0; rc == BUS_OK && i < count; i++) {
-        int nth = nth_of(masters, rows[i].kid);
+        int nth = master_nth(masters, rows[i].kid);
 
         if (nth >= 0) {
             known[nth] = true;

@@ -15,4 +15,9 @@ BUS_CHECKED bus_code master_unwrap(const bus_master_keys *masters, cipher *c,
                                    const bus_key_row *row, uint8_t key[CIPHER_KEY_BYTES],
                                    bus_error *err);
 
+/* The nth key, 0 wraps; its name; the number of a name, -1: none. */
+const uint8_t *master_key(const bus_master_keys *masters, int nth);
+const char    *master_kid(const bus_master_keys *masters, int nth);
+int            master_nth(const bus_master_keys *masters, const char *kid);
+
 #endif

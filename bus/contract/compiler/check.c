@@ -315,6 +315,30 @@ check_personal(const type *document, const type *t)
     }
 }
 
+/* The edge seals secrets, and looks for them among the members of a command itself. */
+static void
+check_secrets(const type *t, bool of_command)
+{
+    if (t->item != NULL)
+        check_secrets(t->item, false);
+    for (int i = 0; i < t->variants_count; i++)
+        check_secrets(t->variants[i], false);
+    for (int i = 0; i < t->members_count; i++) {
+        const member *m = &t->members[i];
+
+        if (m->secret && !of_command)
+            die(t->file, text("%s/x-secret", m->pointer),
+                "stands on members of a command itself, and nowhere else");
+        if (m->secret && (m->type->kind != BUS_KIND_STRING || m->personal != NULL))
+            die(t->file, text("%s/x-secret", m->pointer),
+                "only a string that is not personal can be secret");
+        if (m->secret && m->type->maximum < BUS_SEALED_SECRET_MAX)
+            die(t->file, text("%s/maxLength", m->pointer), "a secret needs %d, to hold it sealed",
+                BUS_SEALED_SECRET_MAX);
+        check_secrets(m->type, false);
+    }
+}
+
 /* Params of refusals are kept in the log in clear, and logged. */
 static void
 check_refusals(const contract *c)
@@ -536,9 +560,10 @@ depth_of(const type *t)
 }
 
 static void
-check_document(const contract *c, type *t)
+check_document(const contract *c, type *t, bool of_command)
 {
     check_personal(t, t);
+    check_secrets(t, of_command);
     check_defaults(t);
     if (depth_of(t) > BUS_JSON_DEPTH_MAX)
         die(c->file, t->pointer, "is nested deeper than the %d levels of a document",
@@ -555,11 +580,11 @@ check_messages(contract *const *all, int count, const contract *c)
             check_refuses(all, count, c, &ag->commands[i]);
             if (ag->commands[i].data == NULL)
                 continue;
-            check_document(c, ag->commands[i].data);
+            check_document(c, ag->commands[i].data, true);
             check_examples(c, &ag->commands[i]);
         }
         for (int i = 0; i < ag->events_count; i++) {
-            check_document(c, ag->events[i].data);
+            check_document(c, ag->events[i].data, false);
             check_examples(c, &ag->events[i]);
         }
     }
@@ -579,10 +604,10 @@ check_all(contract *const *all, int count)
         check_sends(all, count, c);
         for (int i = 0; i < c->views_count; i++) {
             check_view(all, count, c, &c->views[i]);
-            check_document(c, c->views[i].row);
+            check_document(c, c->views[i].row, false);
         }
         if (c->settings != NULL)
-            check_document(c, c->settings);
+            check_document(c, c->settings, false);
         check_refusals(c);
         check_messages(all, count, c);
     }

@@ -107,6 +107,8 @@ write_members(const type *t, int number, bus_buf *out)
         literal(m->personal, out);
         ADD(", .masked_for = ");
         literal(m->masked_for, out);
+        if (m->secret)
+            ADD(", .secret = true");
         ADD(" },\n");
     }
     ADD("};\n");

@@ -46,11 +46,13 @@ static const char *const shape_keywords[] = {"type",
                                              "examples",
                                              "x-personal",
                                              "x-masked",
+                                             "x-secret",
                                              "x-json",
                                              NULL};
 
 /* What goes with every shape. */
-#define ANNOTATIONS "default", "title", "description", "examples", "x-personal", "x-masked"
+#define ANNOTATIONS \
+    "default", "title", "description", "examples", "x-personal", "x-masked", "x-secret"
 #define LIST_OF(...) ((const char *const[]){__VA_ARGS__, ANNOTATIONS, NULL})
 
 static bool
@@ -473,6 +475,9 @@ build_member(const where *at, const char *name, const json_t *schema, bool requi
     m->has = m->nullable || (!required && standard == NULL);
     m->personal = personal_subject(&here, json_object_get(schema, "x-personal"));
     m->masked_for = masked_roles(&here, json_object_get(schema, "x-masked"));
+    m->secret = json_is_true(json_object_get(schema, "x-secret"));
+    if (json_object_get(schema, "x-secret") != NULL && !m->secret)
+        die_at(&here, "x-secret", "must be true or left out");
 }
 
 static bool
