@@ -5,6 +5,7 @@
 #include "api-edge/http/batch.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
+#include "api-edge/ingest/ingest.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/query/view.h"
 #include "bus/log/log.h"
@@ -45,6 +46,8 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->list_timeout_ms = or_default(o->list_timeout_ms, 5000);
     o->body_bytes_max = or_default(o->body_bytes_max, 1024 * 1024);
     o->batch_lines_max = or_default(o->batch_lines_max, 1000);
+    o->ingest_bytes_max = or_default(o->ingest_bytes_max, 256 * 1024);
+    o->ingest_rate = or_default(o->ingest_rate, 200);
     o->idle_timeout_s = or_default(o->idle_timeout_s, 30);
     o->command_deadline_ms = or_default(o->command_deadline_ms, 10000);
     o->after_deadline_ms = or_default(o->after_deadline_ms, 2000);
@@ -55,8 +58,9 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     if (o->loops < 1 || o->loops > LOOPS_MAX || o->connections_max < 1 || o->commands_max < 1 ||
         o->queries_max < 1 || o->list_connections < 1 || o->list_connections > 64 ||
         o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->batch_lines_max < 1 ||
-        o->idle_timeout_s < 1 || o->command_deadline_ms < 1 || o->after_deadline_ms < 1 ||
-        o->stop_deadline_ms < 1 || o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
+        o->ingest_bytes_max < 1 || o->ingest_rate < 1 || o->idle_timeout_s < 1 ||
+        o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1 ||
+        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
         return bus_fail(err, BUS_INVALID, "a bound of the edge is out of range");
     if (o->transport_ops == NULL || o->transport == NULL || o->store == NULL || o->clock == NULL ||
         o->database_url == NULL || o->listen == NULL)
@@ -239,8 +243,14 @@ count_routes(const edge *e)
 static bus_code
 add_writes(edge *e, bus_error *err)
 {
-    return add_route(e, "POST", BASE "/batch",
-                     &(edge_route){.class = EDGE_CLASS_COMMAND, .handle = edge_batch_handle}, err);
+    const edge_route batch = {.class = EDGE_CLASS_COMMAND, .handle = edge_batch_handle};
+    const edge_route push = {
+        .class = EDGE_CLASS_INGEST, .by_body = true, .handle = edge_ingest_handle};
+    bus_code rc = add_route(e, "POST", BASE "/batch", &batch, err);
+
+    return rc == BUS_OK && edge_ingest_open(e)
+               ? add_route(e, "POST", BASE "/ingest/{source}", &push, err)
+               : rc;
 }
 
 static bus_code

@@ -10,6 +10,7 @@
 
 #include "bus/base/clock.h"
 #include "bus/module/module.h"
+#include "bus/personal/master.h"
 #include "bus/runtime/runtime.h"
 #include "bus/store/store.h"
 #include "bus/transport/transport.h"
@@ -38,7 +39,8 @@ typedef struct {
 
     const char *database_url; /* libpq URL of the database of the views */
     /* Keys of personal data, for ?as_of=; they lie in that database too. NULL: the past of items
-     * with personal members is not to be had. */
+     * with personal members is not to be had. The master keys also seal the secrets of commands
+     * (x-secret) and open those of sources; NULL: neither can be. */
     const bus_key_store_ops *key_store;
     const bus_master_keys   *master_keys;
     const char *redis_url; /* redis://[:password@]host[:port][/db] or unix:/path; NULL: none */
@@ -61,6 +63,8 @@ typedef struct {
     int list_connections;    /* database connections for lists, per loop [4] */
     int list_timeout_ms;     /* statement_timeout of lists [5000] */
     int body_bytes_max;      /* [1 MiB] */
+    int ingest_bytes_max;    /* body of POST /ingest/<source> [256 KiB] */
+    int ingest_rate;         /* requests a second of one source, per loop; beyond: 429 [200] */
     int batch_lines_max;     /* commands of one POST /batch [1000] */
     int idle_timeout_s;      /* of a connection, also of a slow sender [30] */
     int command_deadline_ms; /* unanswered until then: 504 [10000] */

@@ -11,6 +11,7 @@
 #include "bus/base/failpoint.h"
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
+#include "bus/personal/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -337,6 +338,8 @@ edge_command_begin(edge_command *command, const edge_request *r, const edge_rout
 {
     command->route = route;
     command->is_new = route->command->on == BUS_ON_NEW;
+    command->masters = r->loop->e->options.master_keys;
+    command->made = (bus_str){NULL, 0};
     command->value = (bus_command){
         .command_id = command_id,
         .type = bus_str_of(route->command->type),
@@ -352,14 +355,50 @@ edge_command_begin(edge_command *command, const edge_request *r, const edge_rout
     return true;
 }
 
-static void
-keep_data(edge_command *command, const void *data, bus_arena *arena)
+/* A secret that came, or one made in its place, is sealed before anybody else sees it. */
+static bool
+seal_secret(edge_command *command, const bus_field *field, char *data, bus_arena *arena,
+            bus_problems *problems)
 {
-    bus_buf out = {0};
+    const bus_command     *value = &command->value;
+    const bus_master_keys *masters = command->masters;
+    const char            *module = command->route->command->aggregate->contract->module;
+    const char            *pointer = bus_arena_printf(arena, "/%s", field->name).at;
+    const char            *label = bus_arena_printf(arena, "%s.%s", module, field->name).at;
+    bus_str               *secret = (bus_str *)(void *)(data + field->offset);
 
-    bus_encode(command->route->command->shape, data, &out);
+    if (masters == NULL) {
+        bus_problem_add(problems, pointer, "no secret can be kept here: there is no master key");
+        return false;
+    }
+    if (field->has_offset != BUS_NO_OFFSET && !*(bool *)(data + field->has_offset)) {
+        *(bool *)(data + field->has_offset) = true;
+        *secret = command->made =
+            bus_secret_make(masters, value->tenant, value->command_id, label, arena);
+    }
+    if (secret->len < BUS_SECRET_MIN || secret->len > BUS_SECRET_MAX) {
+        bus_problem_add(problems, pointer, "must be %d to %d bytes long", BUS_SECRET_MIN,
+                        BUS_SECRET_MAX);
+        return false;
+    }
+    *secret = bus_secret_seal(masters, value->tenant, value->stream, label, *secret, arena);
+    return true;
+}
+
+static bus_code
+keep_data(edge_command *command, void *data, bus_arena *arena, bus_problems *problems)
+{
+    const bus_shape *shape = command->route->command->shape;
+    bus_buf          out = {0};
+
+    for (uint32_t i = 0; i < shape->fields_count; i++)
+        if (shape->fields[i].secret &&
+            !seal_secret(command, &shape->fields[i], data, arena, problems))
+            return BUS_INVALID;
+    bus_encode(shape, data, &out);
     command->value.data = bus_arena_copy(arena, out.at, out.len);
     bus_buf_fini(&out);
+    return BUS_OK;
 }
 
 bus_code
@@ -369,9 +408,7 @@ edge_command_data(edge_command *command, bus_str text, bus_arena *arena, bus_pro
     void            *data = bus_arena_alloc(arena, shape->size);
     bus_code         rc = bus_decode(shape, text, arena, data, problems);
 
-    if (rc == BUS_OK)
-        keep_data(command, data, arena);
-    return rc;
+    return rc == BUS_OK ? keep_data(command, data, arena, problems) : rc;
 }
 
 bus_code
@@ -382,9 +419,7 @@ edge_command_data_json(edge_command *command, const json_t *value, bus_arena *ar
     void            *data = bus_arena_alloc(arena, shape->size);
     bus_code         rc = bus_decode_json(shape, value, arena, data, problems);
 
-    if (rc == BUS_OK)
-        keep_data(command, data, arena);
-    return rc;
+    return rc == BUS_OK ? keep_data(command, data, arena, problems) : rc;
 }
 
 void
@@ -467,6 +502,10 @@ edge_command_write(const edge_command *command, const bus_reply *reply, bus_buf 
     bus_buf_add_char(out, ':');
     bus_buf_add_int(out, reply->offset);
     bus_buf_add_char(out, '"');
+    if (command->made.len > 0) {
+        bus_buf_add_text(out, ",\"secret\":");
+        bus_buf_add_json(out, command->made);
+    }
 }
 
 /* --- a route ------------------------------------------------------------- */

@@ -24,6 +24,7 @@ typedef struct edge_view     edge_view;     /* query/view.h */
 typedef struct edge_commands edge_commands; /* http/command.h */
 typedef struct edge_progress edge_progress; /* live/progress.h */
 typedef struct edge_feeds    edge_feeds;    /* live/feed.h */
+typedef struct edge_rates    edge_rates;    /* ingest/rate.h */
 typedef struct edge_redis    edge_redis;    /* admin/redis.h */
 typedef struct edge_history  edge_history;  /* query/as_of.h */
 
@@ -33,6 +34,7 @@ typedef enum {
     EDGE_CLASS_ITEM,
     EDGE_CLASS_LIST,
     EDGE_CLASS_FEED,
+    EDGE_CLASS_INGEST,
     EDGE_CLASS_ADMIN, /* documents, health, metrics */
     EDGE_CLASS_NONE,  /* no route */
     EDGE_CLASSES
@@ -42,12 +44,21 @@ typedef enum {
  * suspends the request and sees to it that it is answered later. */
 struct edge_route {
     edge_class class;
-    bool open; /* needs no token */
+    bool open;    /* needs no token */
+    bool by_body; /* proves who it is by its body (ingest/ingest.h) */
     void (*handle)(edge_request *r);
     const bus_message *command; /* EDGE_CLASS_COMMAND */
     char *collection;      /* EDGE_CLASS_COMMAND; owned: "/api/v1/vehicles", to build Location */
     const edge_view *view; /* EDGE_CLASS_ITEM, EDGE_CLASS_LIST */
 };
+
+/* What POST /ingest/<source> needs: ingest/ingest.h. */
+typedef struct {
+    edge_route       command; /* of ingest.receive; no HTTP route of its own */
+    const edge_view *sources;
+    char             sql[256];
+    char             decoy[BUS_SEALED_SECRET_MAX + 1]; /* opened where there is no source */
+} edge_ingest;
 
 struct edge {
     edge_options       options; /* defaults filled in */
@@ -59,6 +70,7 @@ struct edge {
     int                commands_count;
     edge_view         *views;
     int                views_count;
+    edge_ingest        ingest;
     int                documents_fd, viewer_fd; /* -1: none */
     edge_loop        **loops;
     int                loops_count;
@@ -86,6 +98,7 @@ struct edge_loop {
     int                connections;
     int                busy;    /* requests begun and not completed */
     int                batches; /* of commands, at work */
+    int                ingests; /* requests of sources, from their headers to their end */
     edge_request      *free_requests;
     int                free_count;
     edge_request      *suspended; /* list of those waiting for an answer */
@@ -96,6 +109,7 @@ struct edge_loop {
     edge_progress    *progress;
     edge_feeds       *feeds;
     edge_history     *history;
+    edge_rates       *rates; /* ingest/rate.h */
     edge_redis       *redis; /* first loop only, NULL: none */
     uint8_t           random[EDGE_RANDOM_BYTES];
     int               random_used;

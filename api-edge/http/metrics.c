@@ -23,6 +23,7 @@ static bus_metric requests[EDGE_CLASSES][STATUS_GROUPS] = {
     [EDGE_CLASS_ITEM]    = REQUEST_ROW("item"),
     [EDGE_CLASS_LIST]    = REQUEST_ROW("list"),
     [EDGE_CLASS_FEED]    = REQUEST_ROW("feed"),
+    [EDGE_CLASS_INGEST]  = REQUEST_ROW("ingest"),
     [EDGE_CLASS_ADMIN]   = REQUEST_ROW("admin"),
     [EDGE_CLASS_NONE]    = REQUEST_ROW("none"),
 };
@@ -31,8 +32,21 @@ static bus_metric durations[EDGE_CLASSES] = {
     [EDGE_CLASS_ITEM]    = DURATION("item"),
     [EDGE_CLASS_LIST]    = DURATION("list"),
     [EDGE_CLASS_FEED]    = DURATION("feed"),
+    [EDGE_CLASS_INGEST]  = DURATION("ingest"),
     [EDGE_CLASS_ADMIN]   = DURATION("admin"),
     [EDGE_CLASS_NONE]    = DURATION("none"),
+};
+#define INGEST(outcome)                                                                            \
+    { .name = "bus_edge_ingest_total", .help = "What sources have pushed, by what came of it.",    \
+      .kind = BUS_METRIC_COUNTER, .labels = "outcome=\"" outcome "\"" }
+static bus_metric ingests[EDGE_INGEST_OUTCOMES] = {
+    [EDGE_INGEST_ACCEPTED]      = INGEST("accepted"),
+    [EDGE_INGEST_REPEATED]      = INGEST("repeated"),
+    [EDGE_INGEST_UNKNOWN]       = INGEST("unknown_source"),
+    [EDGE_INGEST_BAD_SIGNATURE] = INGEST("bad_signature"),
+    [EDGE_INGEST_LIMITED]       = INGEST("limited"),
+    [EDGE_INGEST_INVALID]       = INGEST("invalid"),
+    [EDGE_INGEST_FAILED]        = INGEST("failed"),
 };
 enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, FEEDS, FEED_EVENTS, FEED_CUTS, OTHERS };
 static bus_metric others[OTHERS] = {
@@ -61,6 +75,7 @@ register_tables(void)
 {
     bus_metrics_register(&requests[0][0], EDGE_CLASSES * STATUS_GROUPS);
     bus_metrics_register(durations, EDGE_CLASSES);
+    bus_metrics_register(ingests, EDGE_INGEST_OUTCOMES);
     bus_metrics_register(others, OTHERS);
 }
 
@@ -82,6 +97,12 @@ edge_metrics_request(edge_class class, int status, int64_t us)
 
     bus_metric_add(&requests[class][group], 1);
     bus_metric_observe_us(&durations[class], us);
+}
+
+void
+edge_metrics_ingest(edge_ingest_outcome outcome, int count)
+{
+    bus_metric_add(&ingests[outcome], count);
 }
 
 void

@@ -7,6 +7,19 @@
 #include "api-edge/http/loop.h"
 #include "bus/metrics/metrics.h"
 
+/* What came of what a source has pushed: of requests, but accepted and repeated ones of events. */
+typedef enum {
+    EDGE_INGEST_ACCEPTED,
+    EDGE_INGEST_REPEATED,
+    EDGE_INGEST_UNKNOWN,
+    EDGE_INGEST_BAD_SIGNATURE,
+    EDGE_INGEST_LIMITED,
+    EDGE_INGEST_INVALID,
+    EDGE_INGEST_FAILED,
+    EDGE_INGEST_OUTCOMES
+} edge_ingest_outcome;
+void edge_metrics_ingest(edge_ingest_outcome outcome, int count);
+
 void edge_metrics_start(void); /* registers the tables, once */
 void edge_metrics_request(edge_class class, int status, int64_t us);
 void edge_metrics_connections(int change);

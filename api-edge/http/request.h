@@ -19,7 +19,9 @@ struct edge_command {
     bus_command       value; /* its strings are borrowed */
     bool              is_new;
     void (*done)(edge_command *command, const edge_command_end *end);
-    void    *context;
+    void                  *context;
+    const bus_master_keys *masters;
+    bus_str  made; /* a secret that the edge has made: told in the answer, and never again */
     uint32_t slot; /* private: in the table of commands in flight */
 };
 
@@ -54,6 +56,7 @@ struct edge_request {
     size_t               uri_bytes, dropped_bytes;
     bool                 begun, head, suspended, was_suspended, answered, too_large;
     bool                 nul_in_path, ends_connection;
+    bool                 ingests; /* is counted in loop->ingests */
     int                  status;
     struct MHD_Response *held; /* made, waits until the handler may queue it */
     bus_arena            arena;
@@ -63,6 +66,7 @@ struct edge_request {
     union {
         edge_command       command;
         struct edge_batch *batch; /* http/batch.c */
+        struct edge_push  *push;  /* ingest/ingest.c */
         edge_query_work    query;
     };
 };

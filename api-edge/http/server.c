@@ -4,6 +4,8 @@
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/problem.h"
+#include "api-edge/ingest/ingest.h"
+#include "api-edge/ingest/rate.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
 #include "api-edge/query/as_of.h"
@@ -76,6 +78,7 @@ free_request(edge_request *r)
     edge_feed_leave(r->feed);
     PQclear(r->result);
     loop->busy--;
+    loop->ingests -= r->ingests;
     if (loop->free_count >= FREE_REQUESTS_MAX) {
         destroy_request(r);
         return;
@@ -370,7 +373,7 @@ begin_request(edge_request *r, const char *path, const char *method)
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
         }
-        return authenticate(r);
+        return r->route->by_body ? edge_ingest_begin(r) : authenticate(r);
     }
     return true;
 }
@@ -389,7 +392,8 @@ queue_held(edge_request *r)
 static enum MHD_Result
 take_body(edge_request *r, const char *data, size_t *bytes)
 {
-    size_t room = (size_t)r->loop->e->options.body_bytes_max;
+    const edge_options *o = &r->loop->e->options;
+    size_t              room = (size_t)(r->ingests ? o->ingest_bytes_max : o->body_bytes_max);
 
     if (r->body.len + *bytes > room)
         r->too_large = true;
@@ -771,6 +775,7 @@ free_loop(edge_loop *loop)
     edge_feeds_free(loop->feeds);
     edge_history_free(loop->history);
     edge_token_cache_destroy(loop->tokens);
+    edge_rates_destroy(loop->rates);
     BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
     free(loop);
 }
@@ -788,6 +793,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
     loop->random_used = EDGE_RANDOM_BYTES;
     loop->now_ms = bus_now_ms(e->options.clock);
     loop->tokens = edge_token_cache_create(&e->keys);
+    loop->rates = edge_rates_create(e->options.ingest_rate);
     BUS_INVARIANT(uv_loop_init(&loop->uv) == 0 &&
                   uv_timer_init(&loop->uv, &loop->http_timer) == 0 &&
                   uv_timer_init(&loop->uv, &loop->stop_timer) == 0 &&

@@ -46,6 +46,8 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .queries_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
                 .streams_max = (int)bus_config_int(config, "SHINA_STREAMS"),
                 .body_bytes_max = (int)bus_config_int(config, "SHINA_BODY_BYTES"),
+                .ingest_bytes_max = (int)bus_config_int(config, "SHINA_INGEST_BYTES"),
+                .ingest_rate = (int)bus_config_int(config, "SHINA_INGEST_RATE"),
                 .batch_lines_max = (int)bus_config_int(config, "SHINA_BATCH_LINES"),
     };
 

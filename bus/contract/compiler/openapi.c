@@ -554,6 +554,36 @@ add_batch(document *d)
                "'code':{'type':'string'},'detail':{'type':'string'}}}"));
 }
 
+/* What others push. */
+static void
+add_ingest(document *d)
+{
+    static const char *const problems[] = {"403", "404", "413", "415", "422",
+                                           "429", "503", "504", NULL};
+    json_t                  *op = parsed(
+                         "{'tags':['shina'],'operationId':'push','summary':'What a source pushes.','security':[],"
+                                          "'description':'No token: a source proves itself by its signature (webhook-id, "
+                                          "webhook-timestamp, webhook-signature of Standard Webhooks) or by its secret "
+                                          "(Authorization: Bearer, or X-Webhook-Secret). CloudEvents 1.0 in binary, structured or "
+                                          "batched mode, or, for a source of kind WEBHOOK, any body. 202: all of it is durable. What "
+                                          "was there already, by its source and id, is answered alike and dropped.',"
+                                          "'parameters':[{'name':'source','in':'path','required':true,'description':'<tenant>.<id>, "
+                                          "as the address of the source tells.','schema':{'type':'string'}},"
+                                          "{'name':'webhook-id','in':'header','schema':{'type':'string'}},"
+                                          "{'name':'webhook-timestamp','in':'header','schema':{'type':'string'}},"
+                                          "{'name':'webhook-signature','in':'header','schema':{'type':'string'}}],"
+                                          "'requestBody':{'required':true,'content':{'application/cloudevents+json':{},"
+                                          "'application/cloudevents-batch+json':{},'*/*':{}}},"
+                                          "'responses':{'202':{'description':'It is in the log.','content':{'application/json':{"
+                                          "'schema':{'type':'object','required':['events'],'properties':{'events':{'type':'array',"
+                                          "'items':{'type':'object','required':['id'],'properties':{'id':{'type':'string'},"
+                                          "'position':{'type':'string'},'repeated':{'type':'boolean'}}}}}}}}}}}");
+
+    for (int i = 0; problems[i] != NULL; i++)
+        put(json_object_get(op, "responses"), problems[i], reference("responses", "Problem"));
+    add_operation(d, "/api/v1/ingest/{source}", "post", op);
+}
+
 static json_t *
 components(void)
 {
@@ -709,6 +739,7 @@ openapi_of(contract *const *all, int count, const contract *common)
     add_batch(&d);
     add_operation(&d, "/api/v1/events/{domain}", "get", feed_operation(all, count));
     put(d.schemas, "CloudEvent", cloud_event_schema());
+    add_ingest(&d);
     put(out, "tags", d.tags);
     put(out, "paths", d.paths);
     put(parts, "schemas", d.schemas);

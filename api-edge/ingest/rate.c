@@ -1,0 +1,55 @@
+/* rate.c - buckets of tokens.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/ingest/rate.h"
+
+#include <stdlib.h>
+
+#define PLACES 4096
+#define BURST 2
+
+typedef struct {
+    bus_id  id;
+    double  tokens;
+    int64_t at_us; /* when they were counted; 0: the place is free */
+} bucket;
+
+struct edge_rates {
+    double per_s;
+    bucket buckets[PLACES];
+};
+
+edge_rates *
+edge_rates_create(int per_s)
+{
+    edge_rates *rates = calloc(1, sizeof(*rates));
+
+    if (rates == NULL)
+        abort();
+    rates->per_s = per_s;
+    return rates;
+}
+
+void
+edge_rates_destroy(edge_rates *rates)
+{
+    free(rates);
+}
+
+bool
+edge_rates_take(edge_rates *rates, bus_id id, int64_t now_us)
+{
+    bucket *b = &rates->buckets[bus_fnv1a64(id.bytes, sizeof(id.bytes)) % PLACES];
+    double  full = rates->per_s * BURST;
+
+    if (b->at_us == 0 || !bus_id_equal(b->id, id))
+        *b = (bucket){.id = id, .tokens = full};
+    else
+        b->tokens += (double)(now_us - b->at_us) / 1e6 * rates->per_s;
+    b->at_us = now_us == 0 ? 1 : now_us;
+    if (b->tokens > full)
+        b->tokens = full;
+    if (b->tokens < 1)
+        return false;
+    b->tokens -= 1;
+    return true;
+}

@@ -1,0 +1,19 @@
+/* rate.h - how often something may happen: a bucket of tokens for each of many ids. Internal.
+ * A bounded table: an id that finds its place taken by another puts it out, which then begins
+ * anew with a full bucket.
+ * Threads: one.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef API_EDGE_INGEST_RATE_H
+#define API_EDGE_INGEST_RATE_H
+
+#include "bus/base/id.h"
+
+typedef struct edge_rates edge_rates;
+
+/* per_s: tokens a second; a full bucket holds twice as many. */
+edge_rates *edge_rates_create(int per_s);
+void        edge_rates_destroy(edge_rates *rates); /* accepts NULL */
+/* Takes a token. False: there is none. */
+bool edge_rates_take(edge_rates *rates, bus_id id, int64_t now_us);
+
+#endif

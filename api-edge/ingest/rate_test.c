@@ -1,0 +1,41 @@
+/* rate_test.c - so often, and no more.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/ingest/rate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void
+test_a_bucket(void **state)
+{
+    edge_rates  *rates = edge_rates_create(10);
+    const bus_id a = {{1}}, b = {{2}};
+    int64_t      now_us = 1000000;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        assert_true(edge_rates_take(rates, a, now_us));
+    assert_false(edge_rates_take(rates, a, now_us));
+    assert_true(edge_rates_take(rates, b, now_us)); /* is its own affair */
+    now_us += 99000;
+    assert_false(edge_rates_take(rates, a, now_us));
+    now_us += 2000;
+    assert_true(edge_rates_take(rates, a, now_us));
+    assert_false(edge_rates_take(rates, a, now_us));
+    now_us += 3600 * INT64_C(1000000);
+    for (int i = 0; i < 20; i++)
+        assert_true(edge_rates_take(rates, a, now_us));
+    assert_false(edge_rates_take(rates, a, now_us)); /* no more is saved up */
+    edge_rates_destroy(rates);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_bucket)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
