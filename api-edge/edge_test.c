@@ -1170,10 +1170,19 @@ test_pages(void **state)
 static void *
 publish_later(void *unused)
 {
-    bus_batch  progress = {.topic = BUS_STR("views.depot"), .partition = 1, .first_offset = 9};
-    bus_batch *batch = bus_batch_of(&progress);
+    const bus_view_contract *views[3];
+    int                      versions[3];
+    char                     topic[BUS_VIEWS_TOPIC_BYTES];
+    bus_batch                progress = {.partition = 1, .first_offset = 9}, *batch;
 
     (void)unused;
+    for (int i = 0; i < 3; i++) {
+        views[i] = depot_views[i]->of;
+        versions[i] = depot_views[i]->view_version;
+    }
+    bus_views_topic("depot", views, versions, 3, topic);
+    progress.topic = bus_str_of(topic);
+    batch = bus_batch_of(&progress);
     (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     bus_transport_inproc.publish(t.transport, batch);
     bus_batch_release(batch);

@@ -9,8 +9,10 @@
 
 #define POLL_MS 50
 #define TOPICS_MAX 16 /* of a subscriber */
+#define VIEWS_MAX 64  /* of a domain */
 
 typedef struct {
+    char    topic[BUS_VIEWS_TOPIC_BYTES];
     int64_t reached[BUS_PARTITIONS_MAX]; /* -1: not known */
 } domain_progress;
 
@@ -221,15 +223,15 @@ edge_progress_wait(edge_request *r)
 static void
 take_batch(edge_progress *progress, const bus_batch *batch)
 {
-    const char *views = "views.";
-    bus_str     domain;
-    int         index;
+    int index = 0;
 
-    if (batch->topic.len <= strlen(views) || batch->partition >= BUS_PARTITIONS_MAX)
+    while (index < progress->loop->e->options.contracts_count &&
+           !bus_str_is(batch->topic, progress->domains[index].topic))
+        index++;
+    if (index == progress->loop->e->options.contracts_count ||
+        batch->partition >= BUS_PARTITIONS_MAX)
         return;
-    domain = (bus_str){batch->topic.at + strlen(views), batch->topic.len - (uint32_t)strlen(views)};
-    index = domain_index(progress, domain);
-    if (index >= 0 && progress->domains[index].reached[batch->partition] < batch->first_offset)
+    if (progress->domains[index].reached[batch->partition] < batch->first_offset)
         progress->domains[index].reached[batch->partition] = batch->first_offset;
 }
 
@@ -270,19 +272,33 @@ static bus_code
 subscribe(edge_progress *progress, int first, bus_error *err)
 {
     const edge_options *o = &progress->loop->e->options;
-    bus_arena           arena = {0};
     const char         *topics[TOPICS_MAX];
     bus_code            rc;
     int                 count = 0;
 
     for (int i = first; i < o->contracts_count && count < TOPICS_MAX; i++)
-        topics[count++] = bus_arena_printf(&arena, "views.%s", o->contracts[i]->module).at;
+        topics[count++] = progress->domains[i].topic;
     rc = o->transport_ops->subscribe(o->transport, topics, count, on_batches, progress->loop,
                                      &progress->subscribers[progress->subscribers_count], err);
     if (rc == BUS_OK)
         progress->subscribers_count++;
-    bus_arena_fini(&arena);
     return rc;
+}
+
+/* The topic of a domain's projector, of the release that we are of. */
+static void
+name_topic(const edge_options *o, const bus_contract *contract, char out[BUS_VIEWS_TOPIC_BYTES])
+{
+    const bus_view_contract *views[VIEWS_MAX];
+    int                      versions[VIEWS_MAX], count = 0;
+
+    for (int i = 0; i < o->views_count && count < VIEWS_MAX; i++) {
+        if (o->views[i]->of->contract != contract)
+            continue;
+        views[count] = o->views[i]->of;
+        versions[count++] = o->views[i]->view_version;
+    }
+    bus_views_topic(contract->module, views, versions, count, out);
 }
 
 bus_code
@@ -300,8 +316,10 @@ edge_progress_open(edge_progress **out, edge_loop *loop, bus_error *err)
         calloc((size_t)o->contracts_count / TOPICS_MAX + 1, sizeof(bus_subscriber *));
     if (progress->domains == NULL || progress->subscribers == NULL)
         abort();
-    for (int i = 0; i < o->contracts_count; i++)
+    for (int i = 0; i < o->contracts_count; i++) {
         memset(progress->domains[i].reached, 0xff, sizeof(progress->domains[i].reached));
+        name_topic(o, o->contracts[i], progress->domains[i].topic);
+    }
     BUS_INVARIANT(uv_timer_init(&loop->uv, &progress->poll) == 0);
     progress->poll.data = progress;
     *out = progress;

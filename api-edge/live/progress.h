@@ -1,6 +1,6 @@
 /* progress.h - how far the views are, for X-After: read your writes. Internal.
  *
- * Progress comes as batches on the topics "views.<domain>"; where none is known, or another
+ * Progress comes as batches on the topics of bus_views_topic(); where none is known, or another
  * process fills the view, checkpoints are looked up in the store every 50 ms.
  * Threads: the loop's.
  * SPDX-License-Identifier: Apache-2.0 */

@@ -20,141 +20,12 @@
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */
 
-/* --- leases ------------------------------------------------------------------------ */
-
 void
 projector_store_trouble(bus_projector *p, const char *doing, const bus_error *err)
 {
     if (!atomic_exchange(&p->trouble, true))
         bus_log_warn("projector.store_failed", BUS_KV("domain", p->home), BUS_KV("doing", doing),
                      BUS_KV_ERR(err));
-}
-
-/* Begins reading each log where the table that is furthest behind stands. */
-static void
-place_sources(bus_projector *p)
-{
-    for (int s = 0; s < p->sources_count; s++)
-        for (int part = 0; part < p->partitions; part++) {
-            int64_t least = INT64_MAX;
-
-            for (int t = 0; t < p->tables_count; t++)
-                if (p->tables[t].live && p->tables[t].follows[s] &&
-                    p->tables[t].at[s][part].offset < least)
-                    least = p->tables[t].at[s][part].offset;
-            if (least == INT64_MAX) {
-                bus_follow_drop(p->sources[s].follow, part); /* what follows it is not there yet */
-                continue;
-            }
-            p->sources[s].at[part] = least;
-            bus_follow_partition(p->sources[s].follow, part, least);
-        }
-}
-
-/* Gives back what is ours: of all tables. */
-static void
-release_leases(bus_projector *p)
-{
-    p->held = false;
-    for (int t = 0; t < p->tables_count; t++)
-        for (int s = 0; s < p->sources_count; s++) {
-            bus_checkpoint mine[BUS_PARTITIONS_MAX];
-            bus_error      err = {0};
-            int            count = 0;
-
-            for (int part = 0; part < p->partitions; part++)
-                if (p->tables[t].at[s][part].held) {
-                    mine[count++] = p->tables[t].at[s][part];
-                    p->tables[t].at[s][part].held = false;
-                }
-            if (count > 0 && p->options->store->checkpoint_release(
-                                 p->store, p->home, p->tables[t].reader,
-                                 p->sources[s].contract->module, mine, count, &err) != BUS_OK)
-                projector_store_trouble(p, "giving checkpoints back", &err); /* they run out */
-        }
-}
-
-static bool
-take_source(bus_projector *p, int t, int s)
-{
-    bus_checkpoint *at = p->tables[t].at[s];
-    bus_error       err = {0};
-
-    if (!p->tables[t].live || !p->tables[t].follows[s])
-        return true;
-    for (int part = 0; part < p->partitions; part++)
-        at[part] = (bus_checkpoint){.partition = (uint16_t)part};
-    if (p->options->store->checkpoint_take(p->store, p->home, p->tables[t].reader,
-                                           p->sources[s].contract->module, p->options->process,
-                                           p->options->sole && !p->was_held, at, p->partitions,
-                                           &err) != BUS_OK) {
-        projector_store_trouble(p, "taking checkpoints", &err);
-        return false;
-    }
-    atomic_store(&p->trouble, false);
-    for (int part = 0; part < p->partitions; part++)
-        if (!at[part].held)
-            return false; /* another's: tried again later */
-    return true;
-}
-
-/* All checkpoints of all tables, or none: one projector owns all inputs of its views. A second
- * one of a domain stands by. What was taken in vain goes back, or two could wait for each other. */
-static bool
-take_leases(bus_projector *p)
-{
-    bus_error err = {0};
-    bool      all = true;
-
-    p->held = false;
-    for (int t = 0; t < p->tables_count && all; t++)
-        for (int s = 0; s < p->sources_count && all; s++)
-            all = take_source(p, t, s);
-    atomic_store(&p->stands_by, !all && !atomic_load(&p->trouble));
-    if (all && projector_load_skips(p, &err) != BUS_OK) {
-        projector_store_trouble(p, "reading what is parked", &err);
-        all = false;
-    }
-    if (!all) {
-        release_leases(p);
-        return false;
-    }
-    p->held = p->was_held = true;
-    place_sources(p);
-    return true;
-}
-
-static void
-renew(bus_projector *p)
-{
-    bus_error err = {0};
-
-    p->renewed_us = bus_mono_us(p->options->clock);
-    if (!p->held) {
-        (void)take_leases(p);
-        return;
-    }
-    for (int t = 0; t < p->tables_count; t++)
-        for (int s = 0; s < p->sources_count; s++) {
-            bus_checkpoint mine[BUS_PARTITIONS_MAX];
-
-            if (!p->tables[t].live || !p->tables[t].follows[s])
-                continue;
-            memcpy(mine, p->tables[t].at[s], sizeof(mine));
-            if (p->options->store->checkpoint_renew(p->store, p->home, p->tables[t].reader,
-                                                    p->sources[s].contract->module, mine,
-                                                    p->partitions, &err) != BUS_OK) {
-                projector_store_trouble(p, "renewing checkpoints", &err);
-                return;
-            }
-            for (int part = 0; part < p->partitions; part++)
-                if (!mine[part].held)
-                    p->held = false;
-        }
-    if (p->held)
-        return;
-    bus_log_warn("projector.fenced", BUS_KV("domain", p->home));
-    release_leases(p);
 }
 
 /* --- one turn ------------------------------------------------------------------------ */
@@ -197,7 +68,7 @@ static bool
 followed(const bus_projector *p, const bus_message *type)
 {
     for (int t = 0; t < p->tables_count; t++)
-        if (p->tables[t].live && bus_fold_follows(p->tables[t].view, type))
+        if (p->tables[t].held && bus_fold_follows(p->tables[t].view, type))
             return true;
     return false;
 }
@@ -409,14 +280,14 @@ static void
 publish_progress(bus_projector *p, const bus_effect *chain)
 {
     bool changed[BUS_PARTITIONS_MAX] = {false};
-    char topic[96];
 
-    (void)snprintf(topic, sizeof(topic), "views.%s", p->home);
+    if (p->held_count < p->tables_count)
+        return; /* others fill some: the edge asks the store */
     for (; chain != NULL; chain = chain->also)
         for (int i = 0; strcmp(chain->domain, p->home) == 0 && i < chain->checkpoints_count; i++)
             changed[chain->checkpoints[i].partition] = true;
     for (int part = 0; part < p->partitions; part++) {
-        bus_batch  batch = {.topic = bus_str_of(topic), .partition = (uint16_t)part};
+        bus_batch  batch = {.topic = bus_str_of(p->topic), .partition = (uint16_t)part};
         bus_batch *owned;
 
         if (!changed[part])
@@ -436,7 +307,7 @@ advance(bus_projector *p)
 {
     for (int t = 0; t < p->tables_count; t++)
         for (int s = 0; s < p->sources_count; s++)
-            for (int part = 0; p->tables[t].live && p->tables[t].follows[s] && part < p->partitions;
+            for (int part = 0; p->tables[t].held && p->tables[t].follows[s] && part < p->partitions;
                  part++)
                 if (p->sources[s].at[part] > p->tables[t].at[s][part].offset)
                     p->tables[t].at[s][part].offset = p->sources[s].at[part];
@@ -456,7 +327,7 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         return rc;
     rc = decode(p, &h, err);
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
-        if (p->tables[t].live)
+        if (p->tables[t].held)
             rc = fold_table(p, t, &h, &chain, err);
     BUS_FAIL_POINT("projector.effect");
     if (rc == BUS_OK && chain != NULL)
@@ -483,13 +354,11 @@ step_back(bus_projector *p, bus_code rc, const bus_error *err)
     projector_store_trouble(p, "folding", err);
     projector_forget_skips(p, false);
     if (rc == BUS_FENCED)
-        release_leases(p);
-    else if (rc == BUS_UNKNOWN)
-        p->held = false; /* and taken again by our name */
-    else
-        place_sources(p);
+        projector_renew(p); /* tells which tables are another's */
     if (rc == BUS_UNKNOWN)
-        p->renewed_us = bus_mono_us(p->options->clock) - RENEW_US;
+        projector_forget_tables(p);
+    else
+        projector_place_sources(p);
     bus_bell_wait(&p->bell, TROUBLE_MS);
 }
 
@@ -513,7 +382,7 @@ projector_main(void *context)
 {
     bus_projector *p = context;
 
-    (void)take_leases(p);
+    projector_take_tables(p);
     p->renewed_us = bus_mono_us(p->options->clock);
     while (!atomic_load(&p->stopping)) {
         bus_error err = {0};
@@ -521,11 +390,11 @@ projector_main(void *context)
         bool      idle = true;
 
         if (bus_mono_us(p->options->clock) - p->renewed_us >= RENEW_US)
-            renew(p);
+            projector_renew(p);
         bus_arena_reset(&p->arena);
         if (atomic_exchange(&p->built, false)) {
             projector_take_built(p);
-            (void)take_leases(p);
+            projector_take_tables(p);
             p->renewed_us = bus_mono_us(p->options->clock);
         }
         projector_tidy(p);
@@ -533,7 +402,7 @@ projector_main(void *context)
             p->tried_us = bus_mono_us(p->options->clock);
             projector_try_parked(p);
         }
-        if (p->held) {
+        if (p->held_count > 0) {
             rc = turn(p, &idle, &err);
             if (rc != BUS_OK) {
                 step_back(p, rc, &err);
@@ -545,7 +414,7 @@ projector_main(void *context)
         if (idle)
             bus_bell_wait(&p->bell, IDLE_MS);
     }
-    release_leases(p); /* one that stands by may go on at once */
+    projector_release_tables(p); /* one that stands by may go on at once */
     return NULL;
 }
 
@@ -636,6 +505,19 @@ free_projector(bus_projector *p)
     free(p);
 }
 
+static void
+name_topic(bus_projector *p)
+{
+    const bus_view_contract *views[VIEWS_MAX];
+    int                      versions[VIEWS_MAX];
+
+    for (int t = 0; t < p->tables_count; t++) {
+        views[t] = p->tables[t].view->of;
+        versions[t] = p->tables[t].view->view_version;
+    }
+    bus_views_topic(p->home, views, versions, p->tables_count, p->topic);
+}
+
 bus_code
 bus_projector_start(bus_projector **out, const bus_contract *contract, const bus_view *const *views,
                     int views_count, const bus_runtime_options *options, bus_error *err)
@@ -666,6 +548,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     bus_runtime_grant(options, contract);
     for (int t = 0; t < views_count; t++)
         open_table(p, t, views[t]);
+    name_topic(p);
     if ((rc = open_sources(p, err)) != BUS_OK || (rc = projector_find_tables(p, err)) != BUS_OK)
         goto failed;
     if ((rc = projector_start_builder(p, err)) != BUS_OK)

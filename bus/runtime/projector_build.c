@@ -174,12 +174,13 @@ projector_tidy(bus_projector *p)
         versions[count++] = p->tables[t].view->view_version;
     }
     if (p->options->store->view_use(p->store, used, versions, count, &err) != BUS_OK ||
-        (p->held && p->options->store->view_drop_unused(p->store, p->home, grace_ms, &p->arena,
-                                                        &dropped, &count, &err) != BUS_OK)) {
+        (p->held_count > 0 &&
+         p->options->store->view_drop_unused(p->store, p->home, grace_ms, &p->arena, &dropped,
+                                             &count, &err) != BUS_OK)) {
         bus_log_warn("projector.tidy_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
         return;
     }
-    for (int i = 0; p->held && i < count; i++)
+    for (int i = 0; p->held_count > 0 && i < count; i++)
         bus_log_info("projector.table_dropped", BUS_KV_STR("table", dropped[i]));
 }
 

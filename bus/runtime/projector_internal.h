@@ -31,7 +31,9 @@ typedef struct {
 typedef struct {
     const bus_view *view;
     char            name[BUS_VIEW_TABLE_BYTES], reader[16 + BUS_VIEW_TABLE_BYTES];
-    bool            live; /* it is there; else it is being built */
+    bool            live;     /* it is there; else it is being built */
+    bool            held;     /* all its checkpoints are ours: we fill it */
+    bool            was_held; /* once: from then on nobody's checkpoints are ours to steal */
     bool            follows[SOURCES_MAX];
     bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
 } projector_table;
@@ -63,11 +65,10 @@ struct bus_projector {
     bus_bell                   bell;
     bus_arena                  arena;
     int                        partitions;
-    bool                       held;
-    bool    was_held; /* once: from then on nobody's checkpoints are ours to steal */
-    int64_t renewed_us, tidied_us, tried_us;
+    int                        held_count; /* of the tables */
+    int64_t                    renewed_us, tidied_us, tried_us;
 
-    char       part[96], labels[96];
+    char       part[96], labels[96], topic[BUS_VIEWS_TOPIC_BYTES];
     bus_metric metrics[METRICS];
 
     pthread_t       thread, builder;
@@ -83,6 +84,19 @@ void projector_store_trouble(bus_projector *p, const char *doing, const bus_erro
 bus_code projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err);
 /* The fold's changed rows, sorted, into the effect. */
 void projector_gather_rows(const bus_fold *fold, bus_effect *effect);
+
+/* --- projector_leases.c ---------------------------------------------------- */
+
+/* Takes the tables that are there and nobody fills. */
+void projector_take_tables(bus_projector *p);
+/* Renews what is held, lets go what is another's, and takes what is free. */
+void projector_renew(bus_projector *p);
+/* Gives all back. */
+void projector_release_tables(bus_projector *p);
+/* A commit's outcome is not known: all checkpoints are to be taken anew. */
+void projector_forget_tables(bus_projector *p);
+/* Begins reading where the held table that is furthest behind stands. */
+void projector_place_sources(bus_projector *p);
 
 /* --- projector_parked.c ---------------------------------------------------- */
 

@@ -229,15 +229,15 @@ projector_try_parked(bus_projector *p)
     bus_code  rc = BUS_OK;
     bool      changed = false;
 
-    if (!p->held || atomic_load(&p->parked) == 0)
+    if (p->held_count == 0 || atomic_load(&p->parked) == 0)
         return;
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
-        if (p->tables[t].live)
+        if (p->tables[t].held)
             rc = try_table(p, t, &changed, &err);
     if (rc == BUS_OK && changed)
         rc = projector_load_skips(p, &err);
     if (rc == BUS_OK)
         return;
     projector_store_trouble(p, "trying what is parked", &err);
-    p->held = false; /* nobody knows what happened: the checkpoints are taken anew */
+    projector_forget_tables(p);
 }

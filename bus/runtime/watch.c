@@ -114,15 +114,50 @@ is_ours(const bus_watch *watch, const domain *d, const bus_checkpoint_info *c)
     return false;
 }
 
+/* How many of the views' tables are not there yet; the text tells how far their builders are. */
+static bus_code
+count_missing(bus_watch *watch, const domain *d, int *missing, char *text, size_t room,
+              bus_error *err)
+{
+    bus_view_info *infos;
+    int64_t        done = 0, total = 0;
+    int            count;
+    bus_code       rc = watch->options->store->view_infos(watch->store, d->contract->module,
+                                                          &watch->arena, &infos, &count, err);
+
+    *missing = 0;
+    for (int i = 0; rc == BUS_OK && i < watch->views_count; i++) {
+        char table[BUS_VIEW_TABLE_BYTES];
+        bool live = false;
+
+        if (watch->views[i]->of->contract != d->contract)
+            continue;
+        bus_view_table_name(watch->views[i]->of, watch->views[i]->view_version, table);
+        for (int k = 0; k < count; k++) {
+            if (!bus_str_is(infos[k].table, table))
+                continue;
+            live = infos[k].live;
+            done += live ? 0 : infos[k].done;
+            total += live ? 0 : infos[k].total;
+        }
+        *missing += !live;
+    }
+    if (*missing > 0)
+        (void)snprintf(text, room, "%d views are being built: %d %%", *missing,
+                       total == 0 ? 0 : (int)(done * 100 / total));
+    return rc;
+}
+
 static void
 look_at_views(bus_watch *watch, domain *d)
 {
     bus_health           now = {.part = d->projector, .of = watch->options->partitions};
     bus_checkpoint_info *list;
     bus_error            err = {0};
-    int                  count, seen = 0, dead = 0;
+    int                  count, missing = 0, seen = 0, dead = 0;
 
-    if (watch->options->store->checkpoints(watch->store, d->contract->module, &watch->arena, &list,
+    if (count_missing(watch, d, &missing, now.detail, sizeof(now.detail), &err) != BUS_OK ||
+        watch->options->store->checkpoints(watch->store, d->contract->module, &watch->arena, &list,
                                            &count, &err) != BUS_OK) {
         out_of_reach(watch, &d->views, &err);
         return;
@@ -137,10 +172,12 @@ look_at_views(bus_watch *watch, domain *d)
         if (log->heads[list[i].partition] > list[i].offset)
             now.behind += log->heads[list[i].partition] - list[i].offset;
     }
-    d->caught_up = d->caught_up || (seen > 0 && dead == 0 && now.behind == 0);
+    d->caught_up = d->caught_up || (missing == 0 && seen > 0 && dead == 0 && now.behind == 0);
     now.partitions = seen > 0 && dead == 0 ? now.of : 0;
     now.ready = d->caught_up && now.partitions > 0;
-    if (now.partitions == 0)
+    if (missing > 0)
+        now.ready = false; /* it says how far they are */
+    else if (now.partitions == 0)
         (void)snprintf(now.detail, sizeof(now.detail), "nobody fills its views");
     else if (!now.ready)
         (void)snprintf(now.detail, sizeof(now.detail), "catching up: %lld events behind",

@@ -27,6 +27,22 @@ bus_view_table_name(const bus_view_contract *view, int view_version, char out[BU
                    (uint32_t)(hash ^ (hash >> 32)));
 }
 
+void
+bus_views_topic(const char *domain, const bus_view_contract *const *views, const int *view_versions,
+                int count, char out[BUS_VIEWS_TOPIC_BYTES])
+{
+    uint64_t sum = 0; /* whatever their order */
+
+    for (int i = 0; i < count; i++) {
+        char table[BUS_VIEW_TABLE_BYTES];
+
+        bus_view_table_name(views[i], view_versions[i], table);
+        sum += bus_fnv1a64(table, strlen(table));
+    }
+    (void)snprintf(out, BUS_VIEWS_TOPIC_BYTES, "views.%.64s.%08" PRIx32, domain,
+                   (uint32_t)(sum ^ (sum >> 32)));
+}
+
 const char *
 bus_view_column_type(const bus_column *column)
 {

@@ -16,6 +16,12 @@
 /* "vehicles_1a2b3c4d", without schema. The hash is over view->hash and view_version. */
 void bus_view_table_name(const bus_view_contract *view, int view_version,
                          char out[BUS_VIEW_TABLE_BYTES]);
+/* "views.vehicles.1a2b3c4d": the topic of a projector that fills all these views of one domain; its
+ * hash is over their tables, so that two releases at work at once do not take each other's
+ * progress for their own. */
+#define BUS_VIEWS_TOPIC_BYTES 96
+void bus_views_topic(const char *domain, const bus_view_contract *const *views,
+                     const int *view_versions, int count, char out[BUS_VIEWS_TOPIC_BYTES]);
 /* "text", "bigint", "uuid", "boolean", "date", "double precision" by the column's shape. */
 const char *bus_view_column_type(const bus_column *column);
 /* The whole DDL: create table if not exists, indexes, policy, and its row of views.registry. */

@@ -67,6 +67,23 @@ test_a_long_name_keeps_its_hash(void **state)
 }
 
 static void
+test_the_topic_tells_two_releases_apart(void **state)
+{
+    bus_view_contract        a = view_of("vehicles", 1), b = view_of("documents", 2);
+    const bus_view_contract *views[] = {&a, &b}, *turned[] = {&b, &a};
+    const int                today[] = {1, 1}, next[] = {2, 1}, next_turned[] = {1, 2};
+    char one[BUS_VIEWS_TOPIC_BYTES], two[BUS_VIEWS_TOPIC_BYTES], three[BUS_VIEWS_TOPIC_BYTES];
+
+    (void)state;
+    bus_views_topic("depot", views, today, 2, one);
+    bus_views_topic("depot", views, next, 2, two);
+    bus_views_topic("depot", turned, next_turned, 2, three);
+    assert_memory_equal(one, "views.depot.", 12);
+    assert_string_not_equal(one, two);
+    assert_string_equal(two, three);
+}
+
+static void
 test_the_ddl_has_columns_indexes_and_a_wall(void **state)
 {
     bus_view_contract view = view_of("vehicles", 1);
@@ -88,6 +105,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_name_tells_contract_and_version_apart),
         cmocka_unit_test(test_a_long_name_keeps_its_hash),
+        cmocka_unit_test(test_the_topic_tells_two_releases_apart),
         cmocka_unit_test(test_the_ddl_has_columns_indexes_and_a_wall),
     };
 

@@ -24,7 +24,7 @@ typedef struct bus_subscriber bus_subscriber; /* takes published batches; one th
 
 /* A committed batch of one partition, or the progress of a view: counted, immutable. */
 typedef struct bus_batch {
-    bus_str     topic; /* "events.vehicles", "views.vehicles" */
+    bus_str     topic; /* "events.vehicles", "views.vehicles.1a2b3c4d" */
     uint16_t    partition;
     int64_t     first_offset; /* of records[0]; for views: the position reached */
     uint32_t    count;
