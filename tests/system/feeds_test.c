@@ -511,7 +511,8 @@ test_stopped_readers(void **state)
 static void
 test_expired_token(void **state)
 {
-    const char *const args[] = {"token", "--tenant=" TENANT, "--role=VIEWER", "--ttl=3", NULL};
+    static const char tenant[] = "--tenant=" TENANT;
+    const char *const args[] = {"token", tenant, "--role=VIEWER", "--ttl=3", NULL};
     char             *token = tests_shina_verb(shina, args, NULL), reason[256] = "";
     tests_feed       *sse = open_feed(token, TESTS_FEED_SSE, "latest", 0);
     tests_feed       *ws = open_feed(token, TESTS_FEED_SOCKET, "latest", 0);
