@@ -23,6 +23,8 @@
     "'norm_summer_ml_100km':9500,'norm_winter_ml_100km':10500,'wear_kop_km':350,"            \
     "'fixed_kop_day':250000}"
 #define VEHICLE "{'plate':'A123BC77','vin':'XTA210990Y1234567','specs':" SPECS ",'odometer_m':1000}"
+#define OTHER_VEHICLE \
+    "{'plate':'B456CC77','vin':'XTA210990Y1234568','specs':" SPECS ",'odometer_m':1000}"
 #define DRIVER                                                                                    \
     "{'full_name':'Anna Ivanova','phone_e164':'+79990000001','licence':{'number':'99 12 345678'," \
     "'categories':['B','C'],'valid_to':'2031-05-20'},'medical_valid_to':'2031-01-01','pay':{"     \
@@ -142,6 +144,29 @@ test_a_vehicle_as_it_was(void **state)
     refused(as_of(admin, "profit-days", made.id, between), 422);
 }
 
+/* Its first event goes to a file: the past is still there. */
+static void
+test_an_archived_past(void **state)
+{
+    static const char *const args[] = {"archive", "vehicles", "--keep-events", "1", NULL};
+    static const char *const verify[] = {"verify", NULL};
+    answered                 made = post("/api/v1/vehicles", OTHER_VEHICLE);
+    char                     path[160], *seen;
+    tests_response           r;
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", made.id);
+    (void)post(path, "{'odometer_m':7000,'source':'DRIVER'}");
+    free(tests_shina_verb(shina, args, NULL));
+    seen = tests_shina_verb(shina, verify, NULL);
+    assert_null(strstr(seen, " 0 archives"));
+    free(seen);
+    r = as_of(admin, "vehicles", made.id, made.position);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(number(&r, "odometer_m"), 1000);
+    json_decref(r.json);
+}
+
 /* Personal members are encrypted in the log; the past is as clear as the view is. */
 static void
 test_a_driver_as_they_were(void **state)
@@ -169,6 +194,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_vehicle_as_it_was),
         cmocka_unit_test(test_a_driver_as_they_were),
+        cmocka_unit_test(test_an_archived_past),
     };
 
     return cmocka_run_group_tests_name("time travel", tests, start, stop);
