@@ -4,6 +4,7 @@
 #include "api-edge/auth/token.h"
 #include "api-edge/edge.h"
 #include "api-edge/edge_test_contract.h"
+#include "bus/base/failpoint.h"
 #include "bus/envelope/command.h"
 #include "bus/store/view_table.h"
 #include "tests/support/postgres.h"
@@ -1336,6 +1337,81 @@ test_hung_owner(void **state)
     t.e = own;
 }
 
+static edge_options
+options_of_another(const char *listen)
+{
+    return (edge_options){.transport_ops = &bus_transport_inproc,
+                          .transport = t.transport,
+                          .store = &fake_store,
+                          .clock = bus_clock_system(),
+                          .contracts = all_contracts,
+                          .contracts_count = 1,
+                          .database_url = tests_postgres_url(t.pg),
+                          .listen = listen,
+                          .jwt_keys = KEYS};
+}
+
+static void *
+start_slowly(void *listen)
+{
+    edge_options options = options_of_another(listen);
+    edge        *slow = NULL;
+    bus_error    err;
+
+    return edge_start(&slow, &options, &err) == BUS_OK ? slow : NULL;
+}
+
+/* 0: nobody answers. */
+static long
+status_of(const char *url)
+{
+    CURL   *curl = curl_easy_init();
+    bus_buf body = {0};
+    long    status = 0;
+
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    bus_buf_fini(&body);
+    return status;
+}
+
+/* The first loop serves while its edge does not know of it yet. */
+static void
+test_asked_while_it_starts(void **state)
+{
+    edge_options options = options_of_another("127.0.0.1:0");
+    edge        *first = NULL;
+    char         url[128];
+    void        *slow = NULL;
+    pthread_t    starter;
+    bus_error    err;
+    long         status = 0;
+
+    (void)state;
+    assert_int_equal(edge_start(&first, &options, &err), BUS_OK); /* finds a port */
+    (void)snprintf(url, sizeof(url), "%s", edge_address(first));
+    edge_stop(first);
+    assert_int_equal(bus_fail_points_arm("edge.loop_started,sleep:1000", &err), BUS_OK);
+    assert_int_equal(pthread_create(&starter, NULL, start_slowly, url + strlen("http://")), 0);
+    for (int i = 0; i < 90 && status == 0; i++) {
+        char readyz[160];
+
+        (void)usleep(10000);
+        (void)snprintf(readyz, sizeof(readyz), "%s/readyz", url);
+        status = status_of(readyz);
+    }
+    assert_true(status == 200 || status == 503);
+    assert_int_equal(pthread_join(starter, &slow), 0);
+    assert_int_equal(bus_fail_points_arm(NULL, &err), BUS_OK);
+    assert_non_null(slow);
+    edge_stop(slow);
+}
+
 static int
 connect_idle(void)
 {
@@ -1670,6 +1746,7 @@ main(void)
         cmocka_unit_test(test_open_routes),
         cmocka_unit_test(test_no_owner),
         cmocka_unit_test(test_hung_owner),
+        cmocka_unit_test(test_asked_while_it_starts),
         cmocka_unit_test(test_connections),
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_database_restart),

@@ -9,6 +9,7 @@
 #include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
 #include "api-edge/query/as_of.h"
+#include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 
 #include <stdlib.h>
@@ -817,6 +818,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
         rc = bus_fail(err, BUS_UNAVAILABLE, "the edge's thread does not start");
         goto fail;
     }
+    BUS_FAIL_POINT("edge.loop_started");
     return BUS_OK;
 
 fail:
