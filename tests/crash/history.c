@@ -247,6 +247,7 @@ history_settle(const tests_shina *shina, const char *token, int patience_s)
 
     while (left_over_reservations(shina, token, false) != 0) {
         if (crash_now_ms() - began > (int64_t)patience_s * 1000) {
+            tests_shina_print_logs(shina);
             (void)left_over_reservations(shina, token, true);
             crash_die("processes hang, or reservations leak: after %d s", patience_s);
         }
