@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -393,6 +394,34 @@ test_a_damaged_log_is_not_archived(void **state)
     OPS.close(st);
 }
 
+/* A bound on the size of files stands for a disk that is full. */
+static void
+test_a_full_disk_leaves_everything_as_it_was(void **state)
+{
+    const char   *domain = "full";
+    bus_lease     lease;
+    bus_store    *st = make(domain, EVENTS, &lease);
+    struct rlimit before, small;
+    char         *path = path_of(domain, 1), part[128];
+    int64_t       reached;
+
+    (void)state;
+    (void)snprintf(part, sizeof(part), "%s.part", path);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = 20000, .rlim_max = before.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(OPS.archive(st, domain, 0, EVENTS - 1, &reached, &err), BUS_FULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(part, F_OK), -1);
+    assert_whole(domain, EVENTS);
+    archive_to(st, domain, EVENTS - 1);
+    assert_whole(domain, EVENTS);
+    free(path);
+    OPS.close(st);
+}
+
 typedef struct {
     const char *domain;
     atomic_bool stop;
@@ -462,6 +491,7 @@ main(void)
         cmocka_unit_test(test_a_file_of_others_is_not_overwritten),
         cmocka_unit_test(test_one_archiver_at_a_time),
         cmocka_unit_test(test_a_damaged_log_is_not_archived),
+        cmocka_unit_test(test_a_full_disk_leaves_everything_as_it_was),
         cmocka_unit_test(test_archiving_beside_a_writer_and_a_reader),
     };
     char command[64];

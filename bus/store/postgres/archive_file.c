@@ -71,7 +71,7 @@ archive_failed(const char *what, const char *path, bus_error *err)
     const int why = errno;
     bus_code  code = BUS_UNAVAILABLE;
 
-    if (why == ENOSPC || why == EDQUOT || why == EROFS)
+    if (why == ENOSPC || why == EDQUOT || why == EROFS || why == EFBIG)
         code = BUS_FULL;
     else if (why == EACCES || why == EPERM)
         code = BUS_DENIED;
