@@ -409,6 +409,22 @@ take_body(edge_request *r, const char *data, size_t *bytes)
     return MHD_YES;
 }
 
+/* What goes with a connection. A request that ends before its headers are whole is never handled,
+ * and libmicrohttpd says nothing of its end. */
+typedef struct {
+    edge_request *unhandled;
+} edge_connection;
+
+static edge_connection *
+connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    BUS_INVARIANT(info != NULL && info->socket_context != NULL);
+    return info->socket_context;
+}
+
 /* libmicrohttpd calls this when the headers are there, for each piece of the body, at its end,
  * and again after a resume. */
 static enum MHD_Result
@@ -421,6 +437,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
     (void)version;
     if (!r->begun) {
         r->begun = true;
+        connection_of(connection)->unhandled = NULL;
         r->connection = connection;
         /* What is answered before its body is read closes the connection; a refused body is read
          * to its end, within bounds, so that the client gets to see the answer. */
@@ -486,6 +503,7 @@ on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
     edge_request *r = new_request(context);
 
+    connection_of(connection)->unhandled = r;
     r->connection = connection;
     r->started_us = bus_mono_us(r->loop->e->options.clock);
     r->uri_bytes = strlen(uri);
@@ -504,10 +522,10 @@ on_completed(void *context, struct MHD_Connection *connection, void **slot,
     edge_request *r = *slot;
 
     (void)context;
-    (void)connection;
     (void)code;
     if (r == NULL)
         return;
+    connection_of(connection)->unhandled = NULL; /* libmicrohttpd may answer by itself, too */
     BUS_INVARIANT(!r->suspended);
     if (r->held != NULL)
         MHD_destroy_response(r->held);
@@ -532,11 +550,21 @@ static void
 on_connection(void *context, struct MHD_Connection *connection, void **slot,
               enum MHD_ConnectionNotificationCode code)
 {
-    edge_loop *loop = context;
-    int        change = code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
+    edge_loop       *loop = context;
+    edge_connection *kept = *slot;
+    int              change = code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
 
     (void)connection;
-    (void)slot;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *slot = calloc(1, sizeof(edge_connection));
+        if (*slot == NULL)
+            abort();
+    } else {
+        if (kept->unhandled != NULL)
+            free_request(kept->unhandled);
+        free(kept);
+        *slot = NULL;
+    }
     loop->connections += change;
     edge_metrics_connections(change);
 }
