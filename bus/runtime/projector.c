@@ -148,16 +148,24 @@ projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
     return rc;
 }
 
+/* What one table parks in a turn, and in which log. */
+typedef struct {
+    bus_park_write *writes;
+    int            *sources;
+    int             count;
+} parkings;
+
 /* A view cannot handle an event: its stream waits from there on. */
 static void
-park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bus_park_write *parks,
-     int *parks_count)
+park(bus_projector *p, int t, const bus_record *record, int of_source, const bus_error *why,
+     parkings *parks)
 {
     bus_log_error("projector.parked", BUS_KV("view", p->tables[t].view->of->name),
                   BUS_KV_ID("stream", record->stream), BUS_KV_STR("type", record->type),
                   BUS_KV_ERR(why));
     bus_metric_add(&p->metrics[METRIC_PARKED], 1);
-    parks[(*parks_count)++] = (bus_park_write){
+    parks->sources[parks->count] = of_source;
+    parks->writes[parks->count++] = (bus_park_write){
         .stream = record->stream,
         .partition = record->partition,
         .from_offset = record->offset,
@@ -168,8 +176,8 @@ park(bus_projector *p, int t, const bus_record *record, const bus_error *why, bu
 
 /* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
 static bus_code
-fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, bus_park_write *parks,
-          int *parks_count, bus_error *err)
+fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, parkings *parks,
+          bus_error *err)
 {
     bus_code rc = BUS_OK;
     int      i;
@@ -193,7 +201,7 @@ fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, bus_park_wr
             break;
     }
     if (rc == BUS_FAULT)
-        park(p, t, &h->records[i], err, parks, parks_count);
+        park(p, t, &h->records[i], h->source[i], err, parks);
     return rc;
 }
 
@@ -218,7 +226,8 @@ projector_gather_rows(const bus_fold *fold, bus_effect *effect)
 
 /* The table's effects: one per log it follows, the rows with the first. Prepends to *chain. */
 static void
-add_effects(bus_projector *p, int t, const bus_effect *rows, const bus_effect **chain)
+add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *parks,
+            const bus_effect **chain)
 {
     bool first = true;
 
@@ -243,6 +252,10 @@ add_effects(bus_projector *p, int t, const bus_effect *rows, const bus_effect **
             now.offset = p->sources[s].at[part];
             effect->checkpoints[effect->checkpoints_count++] = now;
         }
+        effect->parks = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)parks->count + 1);
+        for (int i = 0; i < parks->count; i++)
+            if (parks->sources[i] == s)
+                effect->parks[effect->parks_count++] = parks->writes[i];
         if (effect->checkpoints_count == 0 && effect->rows_count == 0 && effect->parks_count == 0)
             continue;
         effect->also = *chain;
@@ -253,13 +266,16 @@ add_effects(bus_projector *p, int t, const bus_effect *rows, const bus_effect **
 static bus_code
 fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, bus_error *err)
 {
-    bus_effect      rows = {0};
-    bus_park_write *parks = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1);
-    bus_fold        fold;
-    bus_code        rc;
+    bus_effect rows = {0};
+    parkings   parks = {
+          .writes = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1),
+          .sources = BUS_ARENA_ARRAY(&p->arena, int, (size_t)h->count + 1),
+    };
+    bus_fold fold;
+    bus_code rc;
 
     for (;;) { /* each time one stream less: it ends */
-        rc = fold_once(p, t, h, &fold, parks, &rows.parks_count, err);
+        rc = fold_once(p, t, h, &fold, &parks, err);
         if (rc != BUS_FAULT)
             break;
         bus_fold_fini(&fold);
@@ -269,9 +285,8 @@ fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, 
     bus_fold_fini(&fold);
     if (rc != BUS_OK)
         return rc;
-    rows.parks = parks;
     bus_metric_add(&p->metrics[METRIC_ROWS], rows.rows_count);
-    add_effects(p, t, &rows, chain);
+    add_effects(p, t, &rows, &parks, chain);
     return BUS_OK;
 }
 
