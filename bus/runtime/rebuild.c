@@ -73,8 +73,8 @@ typedef struct {
 
     uint64_t from, to; /* the pass: rows with these hashes */
     bool     again;    /* the pass is spoilt: a stream is left out from now on */
-    bool     stopped;
-    int64_t  read; /* events of the pass */
+    bool     half;     /* a page was not written to all tables: what is built is worth nothing */
+    int64_t  read;     /* events of the pass */
     int64_t  reported_us;
     caught  *caught; /* PAGE of them */
     int      caught_count;
@@ -138,7 +138,6 @@ tell(rebuild *r, bus_error *err)
         return BUS_OK;
     r->reported_us = now_us;
     if (r->what->go_on != NULL && !r->what->go_on(r->what->context)) {
-        r->stopped = true;
         return bus_fail(err, BUS_CLOSED, "the build was stopped");
     }
     for (int i = 0; rc == BUS_OK && i < r->targets_count; i++) {
@@ -331,7 +330,7 @@ copy_rows(rebuild *r, target *t, bus_error *err)
         bus_arena_reset(&r->page);
         for (int i = 0; i < count; i++)
             writes[i] = bus_row_write_of(&writing, sorted[at + i]);
-        rc = r->ops->build_fill(r->home, writes, count, err);
+        rc = r->ops->build_fill(r->home, r->what->builder, writes, count, err);
         BUS_FAIL_POINT("rebuild.filled");
         r->progress.rows += count;
         if (rc == BUS_OK)
@@ -381,7 +380,7 @@ run_passes(rebuild *r, bus_error *err)
         memcpy(r->logs[log].at, r->logs[log].head, sizeof(r->logs[log].at));
     for (int i = 0; rc == BUS_OK && i < r->targets_count; i++)
         rc = r->ops->build_index(r->home, r->targets[i].view->of, r->targets[i].view->view_version,
-                                 err);
+                                 r->what->builder, err);
     return rc;
 }
 
@@ -503,7 +502,7 @@ write_caught(rebuild *r, target *t, bus_error *err)
                 writes[count++] = bus_row_write_of(&fold, row);
         }
         qsort(writes, (size_t)count, sizeof(*writes), compare_writes);
-        rc = r->ops->build_write(r->home, writes, count, err);
+        rc = r->ops->build_write(r->home, r->what->builder, writes, count, err);
     }
     bus_fold_fini(&fold);
     return rc;
@@ -536,13 +535,17 @@ catch_up(rebuild *r, int64_t *behind, bus_error *err)
             *behind += heads[p] > at.last ? heads[p] - at.last : 0;
         }
     }
+    r->half = rc == BUS_OK;
     for (int i = 0; rc == BUS_OK && i < r->targets_count; i++) {
         if (!r->targets[i].placed)
             rc = write_caught(r, &r->targets[i], err);
     }
-    for (int log = 0; rc == BUS_OK && log < r->logs_count; log++)
+    if (rc != BUS_OK)
+        return rc;
+    for (int log = 0; log < r->logs_count; log++)
         memcpy(r->logs[log].at, reached[log], sizeof(reached[log]));
-    return rc == BUS_OK ? tell(r, err) : rc;
+    r->half = false;
+    return tell(r, err);
 }
 
 /* --- taking its place ------------------------------------------------------------------------ */
@@ -623,11 +626,14 @@ place(rebuild *r, target *t, bus_error *err)
     bus_code rc = BUS_OK;
 
     for (int tries = 0; tries < SWAP_TRIES; tries++) {
-        if (tries > 0)
+        if (tries > 0) {
             (void)usleep(SWAP_PAUSE_US);
+            if ((rc = tell(r, err)) != BUS_OK)
+                break;
+        }
         rc = try_to_place(r, t, err);
-        if (rc == BUS_OK || rc == BUS_UNKNOWN || rc == BUS_CLOSED)
-            break;
+        if (rc == BUS_OK || rc == BUS_UNKNOWN || rc == BUS_CLOSED || r->half)
+            break; /* a page that some table has already is not to be folded once more */
         bus_log_warn("rebuild.swap_failed", BUS_KV("view", t->view->of->name), BUS_KV_ERR(err));
     }
     return rc;

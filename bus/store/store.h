@@ -393,20 +393,22 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*build_report)(bus_store *st, const bus_view_contract *view,
                                          int view_version, const char *builder, int64_t done,
                                          int64_t total, bus_error *err);
-    /* Adds rows that are not there, all of one view. */
-    BUS_CHECKED bus_code (*build_fill)(bus_store *st, const bus_row_write *rows, int count,
-                                       bus_error *err);
-    /* After the last fill: keys, indexes, policy. */
+    /* Adds rows that are not there, all of one view. BUS_FENCED: another builder has taken over. */
+    BUS_CHECKED bus_code (*build_fill)(bus_store *st, const char *builder,
+                                       const bus_row_write *rows, int count, bus_error *err);
+    /* After the last fill: keys, indexes, policy. However long it takes, nobody takes over
+     * meanwhile. BUS_FENCED: another builder has taken over. */
     BUS_CHECKED bus_code (*build_index)(bus_store *st, const bus_view_contract *view,
-                                        int view_version, bus_error *err);
+                                        int view_version, const char *builder, bus_error *err);
     /* As view_rows, of the table that is built. */
     BUS_CHECKED bus_code (*build_rows)(bus_store *st, const bus_view_contract *view,
                                        int view_version, const bus_id *tenants, const bus_id *ids,
                                        int count, bus_arena *arena, bus_str *bodies,
                                        int32_t *versions, bus_error *err);
-    /* Writes rows of one view, sorted by key, there or not. */
-    BUS_CHECKED bus_code (*build_write)(bus_store *st, const bus_row_write *rows, int count,
-                                        bus_error *err);
+    /* Writes rows of one view, sorted by key, there or not. BUS_FENCED: another builder has taken
+     * over. BUS_UNKNOWN: it may have happened. */
+    BUS_CHECKED bus_code (*build_write)(bus_store *st, const char *builder,
+                                        const bus_row_write *rows, int count, bus_error *err);
     /* One transaction: the built table takes the place of the one that is read, the checkpoints
      * of the effects are set under their epochs and belong to nobody then, their parkings replace
      * all that the reader has. No rows. BUS_FENCED: nothing happened. */

@@ -1849,19 +1849,19 @@ test_a_table_is_built_beside_the_one_that_is_read(void **state)
     rows[0] = row_of(&view, a, 2, odd);
     rows[1] = row_of(&view, b, 3, "{}");
     rows[1].columns = nulls;
-    ok(w, subject->ops->build_fill(w->st, rows, 2, &w->err));
+    ok(w, subject->ops->build_fill(w->st, "me", rows, 2, &w->err));
     ok(w, subject->ops->build_report(w->st, &view, 1, "me", 2, 9, &w->err));
     assert_int_equal(info_of(w, &view).done, 2);
     assert_int_equal(info_of(w, &view).total, 9);
     assert_str(info_of(w, &view).builder, BUS_STR("me"));
     assert_row(w, &view, a, 1, "{\"old\":1}"); /* readers see the old table */
-    ok(w, subject->ops->build_index(w->st, &view, 1, &w->err));
+    ok(w, subject->ops->build_index(w->st, &view, 1, "me", &w->err));
     assert_built(w, &view, a, 2, odd);
     rows[0] = row_of(&view, b, 4, "{\"v\":4}");
-    ok(w, subject->ops->build_write(w->st, rows, 1, &w->err));
+    ok(w, subject->ops->build_write(w->st, "me", rows, 1, &w->err));
     assert_built(w, &view, b, 4, "{\"v\":4}");
     rows[0].remove = true;
-    ok(w, subject->ops->build_write(w->st, rows, 1, &w->err));
+    ok(w, subject->ops->build_write(w->st, "me", rows, 1, &w->err));
     assert_built(w, &view, b, 0, NULL);
 
     ok(w, subject->ops->checkpoint_take(w->st, w->domain, reader, w->domain, "me", true, mine,
@@ -1897,13 +1897,18 @@ test_one_builder_at_a_time(void **state)
     fails(w, BUS_FENCED, subject->ops->build_report(w->st, &view, 1, "two", 0, 0, &w->err));
     fails(w, BUS_FENCED, subject->ops->build_swap(w->st, &view, 1, "two", NULL, &w->err));
     assert_false(info_of(w, &view).live);
-    ok(w, subject->ops->build_fill(w->st, &row, 1, &w->err));
+    ok(w, subject->ops->build_fill(w->st, "one", &row, 1, &w->err));
     ok(w, subject->ops->build_begin(w->st, &view, 1, "one", &w->err)); /* once more from nothing */
     assert_built(w, &view, id_of("a"), 0, NULL);
     ok(w, subject->ops->build_abandon(w->st, &view, 1, "two", &w->err)); /* not theirs to end */
     ok(w, subject->ops->build_report(w->st, &view, 1, "one", 1, 1, &w->err));
     ok(w, subject->ops->build_abandon(w->st, &view, 1, "one", &w->err));
     ok(w, subject->ops->build_begin(w->st, &view, 1, "two", &w->err));
+    fails(w, BUS_FENCED, subject->ops->build_fill(w->st, "one", &row, 1, &w->err)); /* it slept */
+    fails(w, BUS_FENCED, subject->ops->build_index(w->st, &view, 1, "one", &w->err));
+    ok(w, subject->ops->build_index(w->st, &view, 1, "two", &w->err));
+    fails(w, BUS_FENCED, subject->ops->build_write(w->st, "one", &row, 1, &w->err));
+    assert_built(w, &view, id_of("a"), 0, NULL);
     ok(w, subject->ops->build_swap(w->st, &view, 1, "two", NULL, &w->err));
     assert_true(info_of(w, &view).live);
 }

@@ -1,6 +1,7 @@
 /* postgres_faults.c - what only a real server can do: break connections, hold rows, refuse.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/store.h"
+#include "bus/store/view_table.h"
 #include "tests/support/postgres.h"
 
 #include <libpq-fe.h>
@@ -137,6 +138,56 @@ found_after_retaking(bus_store *st, const char *domain, bus_id command)
     if (OPS.find(st, domain, &part, 1, &command, 1, count_record, &found, &err) != BUS_OK)
         fail_msg("find: %s", err.text);
     return found;
+}
+
+/* --- views ----------------------------------------------------------------- */
+
+static const bus_contract      indexed = {.module = "indexed"};
+static const bus_view_contract large = {.name = "large", .contract = &indexed, .hash = 77};
+
+static void *
+make_indexes(void *store)
+{
+    bus_error      failed = {0};
+    const bus_code rc = OPS.build_index(store, &large, 1, "one", &failed);
+
+    if (rc != BUS_OK)
+        (void)fprintf(stderr, "build_index: %s\n", failed.text);
+    return rc == BUS_OK ? NULL : store;
+}
+
+/* Large tables take longer than a lease, in which their builder cannot say that it is there. */
+static void
+test_nobody_takes_over_while_indexes_are_made(void **state)
+{
+    bus_store *one = open_url(tests_postgres_url(server)),
+              *two = open_url(tests_postgres_url(server));
+    PGconn   *slow = PQconnectdb(tests_postgres_url(server));
+    char      table[BUS_VIEW_TABLE_BYTES], text[256];
+    PGresult *res;
+    pthread_t thread;
+    void     *failed;
+
+    (void)state;
+    assert_int_equal(OPS.create_domain(one, "indexed", 1, &err), BUS_OK);
+    assert_int_equal(OPS.build_begin(one, &large, 1, "one", &err), BUS_OK);
+    bus_view_build_name(&large, 1, table);
+    (void)snprintf(text, sizeof(text), "begin; lock table views.\"%s\" in share mode", table);
+    res = PQexec(slow, text);
+    assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+    PQclear(res);
+    assert_int_equal(pthread_create(&thread, NULL, make_indexes, one), 0);
+    while (sql_number("select count(*) from pg_locks where not granted") == 0)
+        (void)usleep(10000);
+    free(sql("update views.registry set builder_until = '-infinity' where view = 'large'"));
+    assert_int_equal(OPS.build_begin(two, &large, 1, "two", &err), BUS_DENIED);
+    PQfinish(slow);
+    assert_int_equal(pthread_join(thread, &failed), 0);
+    assert_null(failed);
+    assert_int_equal(OPS.build_begin(two, &large, 1, "two", &err), BUS_DENIED); /* renewed */
+    assert_int_equal(OPS.build_swap(one, &large, 1, "one", NULL, &err), BUS_OK);
+    OPS.close(two);
+    OPS.close(one);
 }
 
 /* --- reaching it ----------------------------------------------------------- */
@@ -712,6 +763,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_server_that_is_not_there),
+        cmocka_unit_test(test_nobody_takes_over_while_indexes_are_made),
         cmocka_unit_test(test_a_connection_that_died_while_idle_is_made_anew),
         cmocka_unit_test(test_a_crashed_server_is_unavailable_until_it_is_back),
         cmocka_unit_test(test_a_lease_knows_the_commit_it_waited_for),

@@ -121,30 +121,44 @@ mem_build_report(bus_store *st, const bus_view_contract *view, int view_version,
 }
 
 bus_code
-mem_build_write(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
+mem_build_write(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+                bus_error *err)
 {
-    (void)err; /* memory is always there */
+    bus_code  rc = BUS_OK;
+    mem_view *v;
+
+    if (count == 0)
+        return BUS_OK;
     (void)pthread_mutex_lock(&st->shared->lock);
-    for (int i = 0; i < count; i++)
-        mem_write_row(&mem_view_get(st, rows[i].view, rows[i].view_version)->built, &rows[i]);
+    v = mem_view_get(st, rows[0].view, rows[0].view_version);
+    if (!is_built_by(v, builder))
+        rc = lost(v, err);
+    for (int i = 0; rc == BUS_OK && i < count; i++)
+        mem_write_row(&v->built, &rows[i]);
     (void)pthread_mutex_unlock(&st->shared->lock);
-    return BUS_OK;
+    return rc;
 }
 
 bus_code
-mem_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
+mem_build_fill(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+               bus_error *err)
 {
-    return mem_build_write(st, rows, count, err);
+    return mem_build_write(st, builder, rows, count, err);
 }
 
 bus_code
-mem_build_index(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
+mem_build_index(bus_store *st, const bus_view_contract *view, int view_version, const char *builder,
+                bus_error *err)
 {
-    (void)st; /* rows are found by their keys in any case */
-    (void)view;
-    (void)view_version;
-    (void)err;
-    return BUS_OK;
+    bus_code  rc = BUS_OK; /* rows are found by their keys in any case */
+    mem_view *v;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    v = mem_view_get(st, view, view_version);
+    if (!is_built_by(v, builder))
+        rc = lost(v, err);
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
 }
 
 bus_code

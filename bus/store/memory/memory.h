@@ -213,13 +213,15 @@ bus_code mem_build_begin(bus_store *st, const bus_view_contract *view, int view_
                          const char *builder, bus_error *err);
 bus_code mem_build_report(bus_store *st, const bus_view_contract *view, int view_version,
                           const char *builder, int64_t done, int64_t total, bus_error *err);
-bus_code mem_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code mem_build_fill(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+                        bus_error *err);
 bus_code mem_build_index(bus_store *st, const bus_view_contract *view, int view_version,
-                         bus_error *err);
+                         const char *builder, bus_error *err);
 bus_code mem_build_rows(bus_store *st, const bus_view_contract *view, int view_version,
                         const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
                         bus_str *bodies, int32_t *versions, bus_error *err);
-bus_code mem_build_write(bus_store *st, const bus_row_write *rows, int count, bus_error *err);
+bus_code mem_build_write(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+                         bus_error *err);
 bus_code mem_build_swap(bus_store *st, const bus_view_contract *view, int view_version,
                         const char *builder, const bus_effect *effects, bus_error *err);
 bus_code mem_build_abandon(bus_store *st, const bus_view_contract *view, int view_version,

@@ -39,6 +39,12 @@ run_counted(bus_store *st, const char *sql, const char *domain, int *rows, bus_e
     return rc;
 }
 
+static bus_code
+taken_over(const bus_view_contract *view, bus_error *err)
+{
+    return bus_fail(err, BUS_FENCED, "another process builds the view %s now", view->name);
+}
+
 bus_code
 pg_view_infos(bus_store *st, const char *domain, bus_arena *arena, bus_view_info **out, int *count,
               bus_error *err)
@@ -79,6 +85,47 @@ done:
 
 /* --- filling ------------------------------------------------------------------- */
 
+/* Begins a transaction that ends before another builder can take over. */
+static bus_code
+begin_as_builder(bus_store *st, const bus_view_contract *view, int view_version,
+                 const char *builder, bus_error *err)
+{
+    static const char sql[] = "select 1 from views.registry"
+                              " where table_name = $1 and builder = $2 for share";
+    char              table[BUS_VIEW_TABLE_BYTES];
+    int               rows;
+    bus_code          rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK ||
+        (rc = pg_simple(st, "begin", PG_HARMLESS, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    pg_add_text(&st->params, table_of(view, view_version, table));
+    pg_add_text(&st->params, bus_str_of(builder));
+    rc = run_counted(st, sql, "", &rows, err);
+    if (rc == BUS_OK && rows == 0)
+        rc = taken_over(view, err);
+    if (rc != BUS_OK)
+        pg_rollback(st);
+    return rc;
+}
+
+/* Making indexes may outlast a lease, and cannot be interrupted to renew it: whoever does it has
+ * this lock meanwhile, and whoever would take over must be able to get it. It ends with the
+ * transaction. try: *rows is 0 if another has it. */
+static bus_code
+lock_build(bus_store *st, const char *table, bool try, int *rows, bus_error *err)
+{
+    static const char now[] = "select 1 where pg_try_advisory_xact_lock("
+                              "hashtextextended('shina.build.' || $1::text, 0))";
+    static const char wait[] =
+        "select pg_advisory_xact_lock(hashtextextended('shina.build.' || $1::text, 0))";
+
+    pg_params_reset(&st->params);
+    pg_add_text(&st->params, bus_str_of(table));
+    return run_counted(st, try ? now : wait, "", rows, err);
+}
+
 bus_code
 pg_build_begin(bus_store *st, const bus_view_contract *view, int view_version, const char *builder,
                bus_error *err)
@@ -97,13 +144,17 @@ pg_build_begin(bus_store *st, const bus_view_contract *view, int view_version, c
     if ((rc = pg_ready(st, err)) != BUS_OK ||
         (rc = pg_simple(st, "begin", PG_HARMLESS, err)) != BUS_OK)
         return rc;
-    pg_params_reset(&st->params);
-    pg_add_text(&st->params, table_of(view, view_version, table));
-    pg_add_text(&st->params, bus_str_of(view->name));
-    pg_add_text(&st->params, bus_str_of(view->contract->module));
-    pg_add_text(&st->params, bus_str_of(builder));
-    pg_add_int4(&st->params, BUS_LEASE_MS);
-    rc = run_counted(st, sql, "", &rows, err);
+    bus_view_table_name(view, view_version, table);
+    rc = lock_build(st, table, true, &rows, err);
+    if (rc == BUS_OK && rows > 0) {
+        pg_params_reset(&st->params);
+        pg_add_text(&st->params, bus_str_of(table));
+        pg_add_text(&st->params, bus_str_of(view->name));
+        pg_add_text(&st->params, bus_str_of(view->contract->module));
+        pg_add_text(&st->params, bus_str_of(builder));
+        pg_add_int4(&st->params, BUS_LEASE_MS);
+        rc = run_counted(st, sql, "", &rows, err);
+    }
     if (rc == BUS_OK && rows == 0)
         rc = bus_fail(err, BUS_DENIED, "another process builds the view %s", view->name);
     if (rc == BUS_OK) {
@@ -135,9 +186,7 @@ pg_build_report(bus_store *st, const bus_view_contract *view, int view_version, 
     pg_add_int8(&st->params, total);
     pg_add_int4(&st->params, BUS_LEASE_MS);
     rc = run_counted(st, sql, "", &rows, err);
-    if (rc == BUS_OK && rows == 0)
-        return bus_fail(err, BUS_FENCED, "another process builds the view %s now", view->name);
-    return rc;
+    return rc == BUS_OK && rows == 0 ? taken_over(view, err) : rc;
 }
 
 /* One field in the text format of COPY. */
@@ -202,17 +251,13 @@ send_rows(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
     return PQputCopyEnd(st->conn, NULL) == 1 ? BUS_OK : pg_fail(st, NULL, PG_HARMLESS, err);
 }
 
-bus_code
-pg_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
+static bus_code
+copy_rows(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
 {
     char      table[BUS_VIEW_TABLE_BYTES];
     PGresult *res;
     bus_code  rc;
 
-    if (count == 0)
-        return BUS_OK;
-    if ((rc = pg_ready(st, err)) != BUS_OK)
-        return rc;
     bus_view_build_name(rows[0].view, rows[0].view_version, table);
     bus_buf_reset(&st->sql);
     bus_buf_printf(&st->sql, "copy views.\"%s\" (tenant, id, version, body", table);
@@ -234,18 +279,48 @@ pg_build_fill(bus_store *st, const bus_row_write *rows, int count, bus_error *er
 }
 
 bus_code
-pg_build_index(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
+pg_build_fill(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+              bus_error *err)
 {
     bus_code rc;
 
-    if ((rc = pg_ready(st, err)) != BUS_OK)
+    if (count == 0)
+        return BUS_OK;
+    if ((rc = begin_as_builder(st, rows[0].view, rows[0].view_version, builder, err)) != BUS_OK)
         return rc;
-    bus_buf_reset(&st->sql);
-    bus_view_build_index_ddl(view, view_version, &st->sql);
-    rc = pg_simple(st, st->sql.at, PG_HARMLESS, err);
-    if (rc != BUS_OK)
-        pg_rollback(st);
-    return rc;
+    return end_transaction(st, copy_rows(st, rows, count, err), err);
+}
+
+bus_code
+pg_build_index(bus_store *st, const bus_view_contract *view, int view_version, const char *builder,
+               bus_error *err)
+{
+    static const char renew[] = "update views.registry set"
+                                " builder_until = clock_timestamp() + $3::int4 * interval '1 ms'"
+                                " where table_name = $1 and builder = $2 returning 1";
+    char              table[BUS_VIEW_TABLE_BYTES];
+    int               rows;
+    bus_code          rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK ||
+        (rc = pg_simple(st, "begin", PG_HARMLESS, err)) != BUS_OK)
+        return rc;
+    bus_view_table_name(view, view_version, table);
+    if ((rc = lock_build(st, table, false, &rows, err)) == BUS_OK) {
+        bus_buf_reset(&st->sql);
+        bus_view_build_index_ddl(view, view_version, &st->sql);
+        rc = pg_simple(st, st->sql.at, PG_HARMLESS, err);
+    }
+    if (rc == BUS_OK) { /* last, so that the row is locked for a moment only */
+        pg_params_reset(&st->params);
+        pg_add_text(&st->params, bus_str_of(table));
+        pg_add_text(&st->params, bus_str_of(builder));
+        pg_add_int4(&st->params, BUS_LEASE_MS);
+        rc = run_counted(st, renew, "", &rows, err);
+        if (rc == BUS_OK && rows == 0)
+            rc = taken_over(view, err);
+    }
+    return end_transaction(st, rc, err);
 }
 
 bus_code
@@ -260,17 +335,18 @@ pg_build_rows(bus_store *st, const bus_view_contract *view, int view_version, co
 }
 
 bus_code
-pg_build_write(bus_store *st, const bus_row_write *rows, int count, bus_error *err)
+pg_build_write(bus_store *st, const char *builder, const bus_row_write *rows, int count,
+               bus_error *err)
 {
     char     table[BUS_VIEW_TABLE_BYTES];
     bus_code rc;
 
     if (count == 0)
         return BUS_OK;
-    if ((rc = pg_ready(st, err)) != BUS_OK)
+    if ((rc = begin_as_builder(st, rows[0].view, rows[0].view_version, builder, err)) != BUS_OK)
         return rc;
     bus_view_build_name(rows[0].view, rows[0].view_version, table);
-    return pg_write_rows(st, table, rows, count, err);
+    return end_transaction(st, pg_write_rows(st, table, rows, count, err), err);
 }
 
 /* --- taking its place ------------------------------------------------------------ */
@@ -290,9 +366,7 @@ claim_swap(bus_store *st, const bus_view_contract *view, int view_version, const
     pg_add_text(&st->params, table_of(view, view_version, table));
     pg_add_text(&st->params, bus_str_of(builder));
     rc = run_counted(st, sql, "", &rows, err);
-    if (rc == BUS_OK && rows == 0)
-        return bus_fail(err, BUS_FENCED, "another process builds the view %s now", view->name);
-    return rc;
+    return rc == BUS_OK && rows == 0 ? taken_over(view, err) : rc;
 }
 
 /* Checkpoints under their epochs, then nobody's; the reader's parkings anew. */
