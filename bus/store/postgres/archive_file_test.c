@@ -99,6 +99,30 @@ test_lines_are_found_in_any_order(void **state)
     bus_buf_fini(&buf);
 }
 
+/* One that goes on after another took its place harms nothing of what the other made. */
+static void
+test_a_writer_that_was_overtaken_writes_to_nobody(void **state)
+{
+    archive_writer *late = NULL;
+    archive_sum     sum, none;
+    bus_buf         buf = {0};
+    int             count = 0;
+
+    (void)state;
+    assert_int_equal(archive_writer_open(&late, &name, &err), BUS_OK);
+    sum = write_lines(LINES);
+    for (int i = 0; i < LINES; i++) {
+        bus_buf_reset(&buf);
+        bus_buf_printf(&buf, "7\t%d\t%0*d\n", FIRST + i, 100, i); /* not the same bytes */
+        assert_int_equal(archive_writer_add(late, bus_buf_str(&buf), &err), BUS_OK);
+    }
+    assert_int_not_equal(archive_writer_finish(late, &none, &err), BUS_OK);
+    archive_writer_close(late);
+    if (archive_file_check(&name, &sum, count_line, &count, &err) != BUS_OK)
+        fail_msg("%s", err.text);
+    bus_buf_fini(&buf);
+}
+
 static void
 test_the_zstd_program_reads_it(void **state)
 {
@@ -236,6 +260,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_are_found_in_any_order),
+        cmocka_unit_test(test_a_writer_that_was_overtaken_writes_to_nobody),
         cmocka_unit_test(test_the_zstd_program_reads_it),
         cmocka_unit_test(test_only_the_next_offset_is_taken),
         cmocka_unit_test(test_a_changed_byte_is_seen),

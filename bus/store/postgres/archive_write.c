@@ -52,13 +52,16 @@ make_folder(const char *path, bus_error *err)
     const char *slash;
     bus_code    rc;
 
-    if (mkdir(path, 0750) != 0)
-        return errno == EEXIST ? BUS_OK : archive_failed("made", path, err);
+    if (mkdir(path, 0750) != 0 && errno != EEXIST)
+        return archive_failed("made", path, err);
     slash = strrchr(path, '/');
     parent = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + (slash == path));
     if (parent == NULL)
         abort();
+    /* Also if it was there: who made it may have died before this. */
     rc = sync_folder(parent, err);
+    if (rc == BUS_DENIED)
+        rc = BUS_OK; /* an administrator made it where we may not read */
     free(parent);
     return rc;
 }
@@ -160,7 +163,13 @@ archive_writer_open(archive_writer **out, const archive_name *name, bus_error *e
     if ((rc = make_folder(name->folder, err)) != BUS_OK ||
         (rc = make_folder(w->folder, err)) != BUS_OK)
         goto failed;
-    w->fd = open(w->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    /* A file of our own: an archiver that lost its lock and does not know may still write to what
+     * it has open. */
+    if (unlink(w->part) != 0 && errno != ENOENT) {
+        rc = archive_failed("begun anew", w->part, err);
+        goto failed;
+    }
+    w->fd = open(w->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
     if (w->fd < 0) {
         rc = archive_failed("made", w->part, err);
         goto failed;
