@@ -22,6 +22,8 @@ struct bus_transport {
     pthread_rwlock_t peers_lock;
     peer            *peers[PEERS_MAX]; /* by slot */
     int              peers_end;        /* one behind the last slot in use */
+    /* Where a slot's next peer begins: a way back to the one before must not lead to it. */
+    uint16_t generations[PEERS_MAX];
 
     /* A thread that tells peers our topics, and forgets those that are gone for good. */
     pthread_t       keeper;

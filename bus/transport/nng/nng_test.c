@@ -466,6 +466,50 @@ test_broken_frames_do_no_harm(void **state)
     bus_buf_fini(&frame);
 }
 
+static uint64_t
+way_back(bus_transport *transport, const char *to, int *slot)
+{
+    bus_error err;
+    peer     *p = NULL;
+    uint64_t  route;
+
+    assert_int_equal(bus_nng_peers_hold(transport, bus_str_of(to), &p, &err), BUS_OK);
+    *slot = p->slot;
+    route = bus_nng_route_of(p, bus_peer_heard(p, 1), 1);
+    bus_nng_peers_release(transport);
+    return route;
+}
+
+static bool
+is_free(bus_transport *transport, int slot)
+{
+    bool none;
+
+    (void)pthread_rwlock_rdlock(&transport->peers_lock);
+    none = transport->peers[slot] == NULL;
+    if (!none) /* as if nobody had been there for long */
+        atomic_store(&transport->peers[slot]->changed_us, INT64_MIN / 2);
+    (void)pthread_rwlock_unlock(&transport->peers_lock);
+    return none;
+}
+
+/* An answer that is late by more than its asker's life does not reach the next in its slot. */
+static void
+test_a_way_back_leads_to_nobody_else(void **state)
+{
+    bus_transport *transport = open_at(near_url);
+    int            slot, next_slot;
+    uint64_t       before = way_back(transport, "ipc:///tmp/shina_nobody_1", &slot), after;
+
+    (void)state;
+    for (int i = 0; i < 1000 && !is_free(transport, slot); i++)
+        (void)usleep(10000);
+    after = way_back(transport, "ipc:///tmp/shina_nobody_2", &next_slot);
+    assert_int_equal(next_slot, slot);
+    assert_true(before != after);
+    ops->close(transport);
+}
+
 static void
 test_strangers_are_not_dialled(void **state)
 {
@@ -540,6 +584,7 @@ main(int argc, char **argv)
         cmocka_unit_test(test_a_stopped_process_blocks_nobody),
         cmocka_unit_test(test_broken_frames_do_no_harm),
         cmocka_unit_test(test_strangers_are_not_dialled),
+        cmocka_unit_test(test_a_way_back_leads_to_nobody_else),
         cmocka_unit_test(test_noise_on_the_socket_does_no_harm),
     };
     int failed = 0;

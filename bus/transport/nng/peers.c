@@ -46,6 +46,7 @@ add(bus_transport *t, const char *url, bus_error *err)
         return bus_fail(err, BUS_FULL, "nng: more than %d processes", PEERS_MAX);
     if ((rc = bus_peer_create(&t->peers[slot], &t->self, url, (uint16_t)slot, err)) != BUS_OK)
         return rc;
+    t->peers[slot]->generation = t->generations[slot];
     atomic_store(&t->changed_us, now_us());
     if (slot >= t->peers_end)
         t->peers_end = slot + 1;
@@ -242,6 +243,7 @@ forget_gone(bus_transport *t)
         if (gone(t->peers[i])) {
             left = t->peers[i];
             t->peers[i] = NULL;
+            t->generations[i] = (uint16_t)(bus_peer_generation(left) + 1);
         }
         (void)pthread_rwlock_unlock(&t->peers_lock);
         bus_peer_destroy(left);
