@@ -998,6 +998,8 @@ renew(bus_courier *c)
         store_trouble(c, "renewing checkpoints", &err);
         return;
     }
+    if (count > 0)
+        atomic_store(&c->store_down, false); /* idle, nothing else would tell */
     for (int i = 0; i < count; i++)
         if (!mine[i].held) {
             bus_log_warn("courier.partition_lost", BUS_KV("reader", c->reader),

@@ -1133,6 +1133,37 @@ test_a_parking_names_its_log(void **state)
     w.projector = NULL;
 }
 
+static bool
+all_ready(void)
+{
+    bus_health health[BUS_HEALTH_MAX];
+    int        count = bus_service_health(w.orders, health); /* with a courier of its sends */
+    bool       ready = true;
+
+    for (int i = 0; i < count; i++)
+        ready = ready && health[i].ready;
+    return ready;
+}
+
+/* Also when nothing happens: what was out of reach and is back is told by the next renewal. */
+static void
+test_a_store_that_is_back_is_noticed_when_idle(void **state)
+{
+    (void)state;
+    if (ops != &bus_store_memory)
+        skip();
+    assert_true(all_ready());
+    bus_store_memory_fail(url, BUS_FAULT_LEASE, BUS_UNAVAILABLE, true, 1000000);
+    for (int i = 0; i < 400 && all_ready(); i++)
+        (void)usleep(10000);
+    (void)usleep(2000000); /* the writer and the couriers */
+    assert_false(all_ready());
+    bus_store_memory_fail(url, BUS_FAULT_LEASE, BUS_OK, true, 0);
+    for (int i = 0; i < 400 && !all_ready(); i++)
+        (void)usleep(10000);
+    assert_true(all_ready());
+}
+
 /* A commit of the projector whose outcome nobody knows is neither lost nor done twice. */
 static void
 test_a_fold_of_unknown_outcome_counts_once(void **state)
@@ -1844,6 +1875,7 @@ run_all(const char *name)
         STORY(test_views_follow),
         STORY(test_a_view_that_cannot_handle_an_event_parks_its_stream),
         STORY(test_a_parking_names_its_log),
+        STORY(test_a_store_that_is_back_is_noticed_when_idle),
         STORY(test_a_fold_of_unknown_outcome_counts_once),
         STORY(test_a_parking_survives_a_failed_turn),
         STORY(test_many_events_in_many_turns),

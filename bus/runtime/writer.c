@@ -118,6 +118,8 @@ find_free(bus_writer *w, bus_lease *wanted, int max)
         BUS_OK) {
         store_trouble(w, "writer.partitions_failed", &err);
         count = -1;
+    } else {
+        store_fine(w); /* with nothing to take, nothing else would tell */
     }
     for (int i = 0; count >= 0 && i < infos_count && count < max; i++)
         if (!w->leases[infos[i].partition].held &&
