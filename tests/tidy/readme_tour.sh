@@ -32,7 +32,7 @@ done
 at=$(sed -n 's|.* \(http://[^ ]*\)/docs.*|\1|p' run.log)
 [ -n "$at" ] || { cat run.log >&2; fail 'shina did not say its address'; }
 
-sed -n '/^## Five minutes/,/^## Configuration/p' "$readme" | sed -n '/^```sh$/,/^```$/p' |
+awk '/^## / { five = /^## Five minutes/ } five' "$readme" | sed -n '/^```sh$/,/^```$/p' |
     grep -v '^```' | sed -e "s|http://127.0.0.1:8080|$at|" -e "s|^shina=.*|shina=$shina|" > tour.sh
 bash -euo pipefail tour.sh > said.txt 2>&1 || { cat said.txt >&2; fail 'the tour failed'; }
 
