@@ -32,12 +32,28 @@ done
 at=$(sed -n 's|.* \(http://[^ ]*\)/docs.*|\1|p' run.log)
 [ -n "$at" ] || { cat run.log >&2; fail 'shina did not say its address'; }
 
-awk '/^## / { five = /^## Five minutes/ } five' "$readme" | sed -n '/^```sh$/,/^```$/p' |
-    grep -v '^```' | sed -e "s|http://127.0.0.1:8080|$at|" -e "s|^shina=.*|shina=$shina|" > tour.sh
+# A stream of events ends with Ctrl-C: here after two seconds.
+cat > tour.sh << 'END'
+watch() { curl --max-time 2 "$@" || [ $? = 28 ]; }
+END
+sed -n '/^## Five minutes/,/^## One process or many/p' "$readme" | sed -n '/^```sh$/,/^```$/p' |
+    grep -v '^```' | sed -e "s|http://127.0.0.1:8080|$at|" -e "s|^shina=.*|shina=$shina|" \
+    -e 's|^curl -sN |watch -sN |' -e 's|wait_s=30|wait_s=1|' >> tour.sh
 bash -euo pipefail tour.sh > said.txt 2>&1 || { cat said.txt >&2; fail 'the tour failed'; }
 
 for expected in '"position":"vehicles:' '"position":"drivers:' '"plate":"A123BC77"' \
-    '"code":"VEHICLE_PLATE_TAKEN"' '"code":"INVALID"' '"next_cursor"' 'vehicles.registered.v1'; do
+    '"code":"VEHICLE_PLATE_TAKEN"' '"code":"INVALID"' '"next_cursor"' 'vehicles.registered.v1' \
+    '{"line":1,"status":200' '{"line":2,"type":"urn:shina:problem:VEHICLE_ODOMETER_BACK"' \
+    'events moved to' '"name":"fuel-cards"' '{"id":"fill-1","position":"ingest:' '"repeated":true' \
+    'X-Cursor: ~vehicles~' 'id: ~vehicles~' '"type":"vehicles.odometer_recorded.v1"'; do
     grep -qF -- "$expected" said.txt || { cat said.txt >&2; fail "the tour does not show $expected"; }
+done
+
+# As many processes: no domain may be missing, or the edge is never ready.
+for folder in "$(dirname "$readme")"/services/[a-z]*/; do
+    for verb in service projection; do
+        grep -qE "^\\\$shina $verb( .*)? $(basename "$folder")( |\$)" "$readme" ||
+            fail "no line starts: shina $verb $(basename "$folder")"
+    done
 done
 echo 'the tour of the README works'
