@@ -14,6 +14,8 @@
 #include <wslay/wslay.h>
 
 #define MESSAGE_BYTES_MAX 1024 /* of the client's */
+#define TURN_BYTES 16384       /* read from one client, then the others have their turn */
+#define QUEUED_MAX 1024        /* messages waiting to be sent: no more pings are read */
 #define ACCEPT_BYTES 32
 #define PROTOCOL "shina.events.v1"
 #define BEARER "bearer."
@@ -26,7 +28,7 @@ typedef struct edge_socket {
     uv_poll_t                         poll;
     int                               fd, events;
     uint8_t                          *early; /* came right behind the handshake */
-    size_t                            early_at, early_len;
+    size_t                            early_at, early_len, turn_left;
     bool                              broken, pinged;
     size_t                            pending_at, pending_len;
     uint8_t                           pending[16 * 1024]; /* framed, to be sent */
@@ -137,10 +139,11 @@ on_receive(wslay_event_context_ptr ws, uint8_t *bytes, size_t len, int flags, vo
         s->early_at += take;
         return (ssize_t)take;
     }
+    len = len < s->turn_left ? len : s->turn_left;
     do
-        got = recv(s->fd, bytes, len, 0);
-    while (got < 0 && errno == EINTR);
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        got = len == 0 ? -1 : recv(s->fd, bytes, len, 0);
+    while (got < 0 && len > 0 && errno == EINTR);
+    if (got < 0 && (len == 0 || errno == EAGAIN || errno == EWOULDBLOCK)) {
         wslay_event_set_error(ws, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
@@ -149,6 +152,7 @@ on_receive(wslay_event_context_ptr ws, uint8_t *bytes, size_t len, int flags, vo
         wslay_event_set_error(ws, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
+    s->turn_left -= (size_t)got;
     return got;
 }
 
@@ -203,6 +207,8 @@ on_message(wslay_event_context_ptr ws, const struct wslay_event_on_msg_recv_arg 
 
     if (message->opcode == WSLAY_PONG)
         s->pinged = false;
+    else if (message->opcode == WSLAY_PING)
+        s->feed->put_bytes += 2 + message->msg_length; /* its pong, which counts when it is sent */
     else if (!wslay_is_ctrl_frame(message->opcode))
         (void)wslay_event_queue_close(ws, WSLAY_CODE_UNSUPPORTED_DATA, (const uint8_t *)reason,
                                       sizeof(reason) - 1);
@@ -234,18 +240,26 @@ drop(edge_socket *s)
 
 static void on_socket(uv_poll_t *poll, int status, int events);
 
+/* Every ping read is a pong that waits for the client to take it. */
+static bool
+wants_to_read(const edge_socket *s)
+{
+    return wslay_event_want_read(s->ws) && wslay_event_get_queued_msg_count(s->ws) < QUEUED_MAX;
+}
+
 /* Sends what it can, and polls for what is left. The socket may be gone after it. */
 static void
 work(edge_socket *s, bool readable)
 {
     int events;
 
-    if (readable && wslay_event_want_read(s->ws) && wslay_event_recv(s->ws) != 0)
+    s->turn_left = TURN_BYTES;
+    if (readable && wants_to_read(s) && wslay_event_recv(s->ws) != 0)
         s->broken = true;
     if (!s->broken && wslay_event_want_write(s->ws) && wslay_event_send(s->ws) != 0)
         s->broken = true;
     flush(s);
-    events = (wslay_event_want_read(s->ws) ? UV_READABLE : 0) |
+    events = (wants_to_read(s) ? UV_READABLE : 0) |
              (wslay_event_want_write(s->ws) || s->pending_len > 0 ? UV_WRITABLE : 0);
     if (s->broken || events == 0) {
         drop(s);

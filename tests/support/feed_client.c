@@ -403,6 +403,27 @@ next_message(tests_feed *feed, tests_feed_item *out)
     return kind;
 }
 
+size_t
+tests_feed_flood(tests_feed *feed, size_t at_most, int stall_ms)
+{
+    static const char ping[] = {'\x89', '\x80', 0, 0, 0, 0}; /* empty, and its mask */
+    struct pollfd     p = {.fd = feed->fd, .events = POLLOUT};
+    char              many[sizeof(ping) * 1024];
+    size_t            total = 0, at = 0;
+
+    for (size_t i = 0; i < sizeof(many); i += sizeof(ping))
+        memcpy(many + i, ping, sizeof(ping));
+    while (total < at_most && poll(&p, 1, stall_ms) == 1) {
+        ssize_t sent = send(feed->fd, many + at, sizeof(many) - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (sent < 0 && errno != EINTR && errno != EAGAIN)
+            break;
+        total += sent < 0 ? 0 : (size_t)sent;
+        at = sent < 0 ? at : (at + (size_t)sent) % sizeof(many);
+    }
+    return total;
+}
+
 /* --- the whole ----------------------------------------------------------- */
 
 tests_feed *

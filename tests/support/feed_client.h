@@ -44,6 +44,10 @@ typedef struct {
     char    reason[256];                /* LAST: of a close frame; the problem's code */
 } tests_feed_item;
 
+/* A WebSocket's: sends pings and reads nothing, until the server takes no more for stall_ms, or has
+ * taken at_most bytes. How many it took. */
+size_t tests_feed_flood(tests_feed *feed, size_t at_most, int stall_ms);
+
 tests_feed_kind tests_feed_next(tests_feed *feed, int timeout_ms, tests_feed_item *out);
 
 #endif

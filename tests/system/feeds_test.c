@@ -506,6 +506,23 @@ test_stopped_readers(void **state)
     tests_feed_close(good);
 }
 
+/* Each ping wants a pong: who does not take them is not read from any more. */
+static void
+test_flood_of_pings(void **state)
+{
+    enum { AT_MOST = 64 * 1024 * 1024, KERNEL = 16 * 1024 * 1024 };
+    tests_feed *good = open_feed(admin, TESTS_FEED_SSE, "latest", 0);
+    tests_feed *flood = open_feed(admin, TESTS_FEED_SOCKET, "latest", 4096);
+    size_t      taken = tests_feed_flood(flood, AT_MOST, 1500);
+
+    (void)state;
+    (void)printf("of a flood of pings %zu bytes were taken\n", taken);
+    assert_in_range(taken, 1, KERNEL);
+    assert_in_range(latency_ms(good, 300), 0, 2000);
+    tests_feed_close(flood);
+    tests_feed_close(good);
+}
+
 /* --- other ends ---------------------------------------------------------- */
 
 static void
@@ -619,10 +636,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_masked),
-        cmocka_unit_test(test_reconnecting),  cmocka_unit_test(test_stopped_readers),
-        cmocka_unit_test(test_expired_token), cmocka_unit_test(test_too_many),
-        cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_reconnecting),   cmocka_unit_test(test_stopped_readers),
+        cmocka_unit_test(test_flood_of_pings), cmocka_unit_test(test_expired_token),
+        cmocka_unit_test(test_too_many),       cmocka_unit_test(test_stopping),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
