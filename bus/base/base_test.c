@@ -28,6 +28,28 @@ test_v5_is_that_of_the_standard(void **state)
                         "2ed6657d-e927-568b-95e1-2665a8aea6a2");
 }
 
+/* Names come from outside too: whole events are hashed. The ids are those of another program. */
+static void
+test_v5_of_long_names(void **state)
+{
+    static const struct {
+        size_t      bytes;
+        const char *id;
+    } cases[] = {{255, "26a6979f-9d8e-5814-88f4-38f1c11e37fa"},
+                 {256, "7d5e63b8-457c-5dfe-9859-f61fe6f80853"},
+                 {257, "6c7151c9-bbb7-51a4-adb7-9d245987b856"},
+                 {100000, "7907800d-1f92-5a2b-bcb7-8efcd36527bd"}};
+    static char name[100000];
+    bus_id      dns;
+    char        text[BUS_ID_TEXT_BYTES];
+
+    (void)state;
+    memset(name, 'a', sizeof(name));
+    assert_true(bus_id_parse(BUS_STR("6ba7b810-9dad-11d1-80b4-00c04fd430c8"), &dns));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_string_equal(bus_id_format(bus_id_v5(dns, name, cases[i].bytes), text), cases[i].id);
+}
+
 /* RFC 9562, appendix A.6: UUIDv7 of 2022-02-22T19:22:22.000Z. */
 static void
 test_v7_is_that_of_the_standard(void **state)
@@ -210,6 +232,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_v5_is_that_of_the_standard),
+        cmocka_unit_test(test_v5_of_long_names),
         cmocka_unit_test(test_v7_is_that_of_the_standard),
         cmocka_unit_test(test_time_of_a_key_is_kept),
         cmocka_unit_test(test_parse_refuses_what_is_no_uuid),

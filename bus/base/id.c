@@ -3,10 +3,11 @@
 #include "bus/base/id.h"
 #include "bus/base/error.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <string.h>
 
-#define NAME_BYTES_MAX 4096
+#define NAME_BYTES 256 /* longer ones are hashed where they lie */
 
 const bus_id BUS_ID_NIL = {{0}};
 
@@ -91,16 +92,34 @@ stamped(bus_id id, int version)
     return id;
 }
 
+static void
+hash_long(bus_id name_space, const void *name, size_t name_bytes,
+          unsigned char digest[SHA_DIGEST_LENGTH])
+{
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    unsigned    len = 0;
+
+    BUS_INVARIANT(hash != NULL && EVP_DigestInit_ex(hash, EVP_sha1(), NULL) == 1 &&
+                  EVP_DigestUpdate(hash, name_space.bytes, sizeof(name_space.bytes)) == 1 &&
+                  EVP_DigestUpdate(hash, name, name_bytes) == 1 &&
+                  EVP_DigestFinal_ex(hash, digest, &len) == 1 && len == SHA_DIGEST_LENGTH);
+    EVP_MD_CTX_free(hash);
+}
+
 bus_id
 bus_id_v5(bus_id name_space, const void *name, size_t name_bytes)
 {
-    unsigned char digest[SHA_DIGEST_LENGTH], text[sizeof(bus_id) + NAME_BYTES_MAX];
+    unsigned char digest[SHA_DIGEST_LENGTH], text[sizeof(bus_id) + NAME_BYTES];
     bus_id        id;
 
-    BUS_INVARIANT(name_bytes <= NAME_BYTES_MAX);
-    memcpy(text, name_space.bytes, sizeof(name_space.bytes));
-    memcpy(text + sizeof(name_space.bytes), name, name_bytes);
-    (void)SHA1(text, sizeof(name_space.bytes) + name_bytes, digest);
+    if (name_bytes > NAME_BYTES) {
+        hash_long(name_space, name, name_bytes, digest);
+    } else {
+        memcpy(text, name_space.bytes, sizeof(name_space.bytes));
+        if (name_bytes > 0)
+            memcpy(text + sizeof(name_space.bytes), name, name_bytes);
+        (void)SHA1(text, sizeof(name_space.bytes) + name_bytes, digest);
+    }
     memcpy(id.bytes, digest, sizeof(id.bytes));
     return stamped(id, 5);
 }

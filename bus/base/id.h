@@ -25,7 +25,7 @@ bool bus_id_parse(bus_str text, bus_id *out);
 /* Writes lower case text and a NUL; returns text. */
 char *bus_id_format(bus_id id, char text[BUS_ID_TEXT_BYTES]);
 
-/* UUIDv5: SHA-1 of the name within a namespace. Pure. */
+/* UUIDv5: SHA-1 of the name, of any length, within a namespace. Pure. */
 bus_id bus_id_v5(bus_id name_space, const void *name, size_t name_bytes);
 bus_id bus_id_v5_text(bus_id name_space, const char *name);
 /* UUIDv7 from a UTC millisecond and 10 random bytes. */

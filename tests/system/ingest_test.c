@@ -376,6 +376,39 @@ test_once_whoever_pushes(void **state)
     expect(r, 403, "FORBIDDEN");
 }
 
+/* Of any length that is taken, and what is too long is refused: neither may harm the edge. */
+static void
+test_lengths(void **state)
+{
+    enum { LONG = 200000 };
+    source s = register_source("lengths", "CLOUDEVENTS", "STANDARD_WEBHOOKS", NULL);
+    char  *body = malloc(LONG + 200), *fill = malloc(LONG + 1), *log;
+    push   p = {.type = "application/cloudevents+json", .body = body, .id = "lengths"};
+
+    (void)state;
+    assert_non_null(body);
+    assert_non_null(fill);
+    memset(fill, 'x', LONG);
+    fill[LONG] = '\0';
+    for (int bytes = 3000; bytes <= 60000; bytes += 3000) {
+        (void)snprintf(
+            body, LONG + 200,
+            "{\"specversion\":\"1.0\",\"id\":\"len-%d\",\"source\":\"/s\",\"type\":\"t\","
+            "\"data\":{\"x\":\"%.*s\"}}",
+            bytes, bytes, fill);
+        expect(push_signed(&s, s.secret, &p), 202, "");
+    }
+    (void)snprintf(body, LONG + 200,
+                   "{\"specversion\":\"1.0\",\"id\":\"%.5000s\",\"source\":\"/s\",\"type\":\"t\"}",
+                   fill);
+    expect(push_signed(&s, s.secret, &p), 422, "INVALID");
+    log = whole_log();
+    assert_int_equal(count(log, "\"event_id\":\"len-"), 20);
+    free(log);
+    free(fill);
+    free(body);
+}
+
 static void
 test_batches(void **state)
 {
@@ -424,7 +457,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signed_or_refused), cmocka_unit_test(test_secrets_change),
         cmocka_unit_test(test_own_form),          cmocka_unit_test(test_once_whoever_pushes),
-        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_batches),           cmocka_unit_test(test_lengths),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
