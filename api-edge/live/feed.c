@@ -5,6 +5,7 @@
 #include "api-edge/live/feed_internal.h"
 #include "api-edge/live/place.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +17,8 @@
 #define LIMIT_MAX 1000
 #define WAIT_MAX_S 30
 #define PARAMETERS_MAX 8
-#define AHEAD_MAX 128 /* events whose owner is asked for at once */
+#define LEFT_US 1000000 /* so often it is looked whether the client is still there */
+#define AHEAD_MAX 128   /* events whose owner is asked for at once */
 
 /* 1013 (try again later) would fit a slow reader, but some clients take it for a broken frame. */
 const edge_feed_end_text edge_feed_ends[EDGE_FEED_REASONS] = {
@@ -27,6 +29,7 @@ const edge_feed_end_text edge_feed_ends[EDGE_FEED_REASONS] = {
     [EDGE_FEED_STOPPING] = {503, 1001, "STOPPING", "The server stops; connect again."},
     [EDGE_FEED_GONE] = {410, 1008, "CURSOR_GONE",
                         "The log does not go back to this cursor any more."},
+    [EDGE_FEED_LEFT] = {400, 1001, "CLIENT_LEFT", "You have closed your side of the connection."},
 };
 
 struct edge_feeds {
@@ -516,6 +519,24 @@ is_slow(edge_feed *feed, int64_t now)
            now - feed->mark_us >= (int64_t)feed->loop->e->options.slow_ms * 1000;
 }
 
+/* libmicrohttpd does not look at a connection while it sleeps, and a socket of ours is polled: only
+ * the others would be open for a client that is gone, and keep their places from those who come. */
+static bool
+has_left(edge_feed *feed, int64_t now)
+{
+    const union MHD_ConnectionInfo *info;
+    struct pollfd                   p = {.events = POLLRDHUP};
+
+    if (feed->way == &edge_feed_socket || now - feed->looked_us < LEFT_US)
+        return false;
+    feed->looked_us = now;
+    info = MHD_get_connection_info(feed->r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (info == NULL)
+        return false;
+    p.fd = info->connect_fd;
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void
 tick_feed(edge_feed *feed, int64_t now)
 {
@@ -532,6 +553,8 @@ tick_feed(edge_feed *feed, int64_t now)
             edge_feed_end(feed, EDGE_FEED_EXPIRED);
         else if (is_slow(feed, now))
             edge_feed_end(feed, EDGE_FEED_SLOW);
+        else if (has_left(feed, now))
+            edge_feed_end(feed, EDGE_FEED_LEFT);
         else if (now - feed->put_us >= (int64_t)o->heartbeat_ms * 1000) {
             feed->put_us = now;
             feed->way->beat(feed);

@@ -18,6 +18,7 @@ typedef enum {
     EDGE_FEED_EXPIRED, /* the token has */
     EDGE_FEED_STOPPING,
     EDGE_FEED_GONE, /* the log does not go back to the cursor any more */
+    EDGE_FEED_LEFT, /* the client has closed its side */
     EDGE_FEED_REASONS
 } edge_feed_reason;
 
@@ -72,8 +73,8 @@ struct edge_feed {
 
     int64_t  opened_us, put_us, ended_us;
     uint64_t put_bytes, sent_bytes, mark_bytes; /* ever; the mark is to be sent in time */
-    int64_t  mark_us;
-    bool     again;       /* settle() made room */
+    int64_t  mark_us, looked_us;                /* looked: for the client */
+    bool     again;                             /* settle() made room */
     bool     full, moved; /* moved: the place is further than the client was told */
     bus_buf  cursor;
 

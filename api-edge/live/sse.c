@@ -1,6 +1,5 @@
 /* sse.c - a feed as server-sent events (WHATWG HTML, 9.2).
- * libmicrohttpd takes what waits in the buffer; while there is nothing its connection sleeps. A
- * client that goes away then is seen at the next heartbeat.
+ * libmicrohttpd takes what waits in the buffer; while there is nothing its connection sleeps.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/problem.h"
 #include "api-edge/live/feed_internal.h"

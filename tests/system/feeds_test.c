@@ -566,6 +566,34 @@ test_too_many(void **state)
         tests_feed_close(feeds[--count]);
 }
 
+/* Who goes away leaves room at once: all may come again together. */
+static void
+test_gone_readers(void **state)
+{
+    enum { MANY = 300 };
+    tests_feed *feeds[MANY];
+    long        status = 0;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        int count = 0;
+
+        while (count < MANY &&
+               (feeds[count] = tests_feed_open(&(tests_feed_options){.url = tests_shina_url(shina),
+                                                                     .domain = "trips",
+                                                                     .token = admin,
+                                                                     .way = TESTS_FEED_SSE,
+                                                                     .cursor = "latest"},
+                                               &status)) != NULL)
+            count++;
+        assert_int_equal(status, 503);
+        assert_in_range(count, 100, 200);
+        while (count > 0)
+            tests_feed_close(feeds[--count]);
+        pause_ms(2500);
+    }
+}
+
 static void
 refuse(const char *token, const char *path, long status, const char *pointer)
 {
@@ -639,7 +667,8 @@ main(void)
         cmocka_unit_test(test_refused),        cmocka_unit_test(test_masked),
         cmocka_unit_test(test_reconnecting),   cmocka_unit_test(test_stopped_readers),
         cmocka_unit_test(test_flood_of_pings), cmocka_unit_test(test_expired_token),
-        cmocka_unit_test(test_too_many),       cmocka_unit_test(test_stopping),
+        cmocka_unit_test(test_gone_readers),   cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_stopping),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
