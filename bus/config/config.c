@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 extern char **environ;
 
@@ -287,6 +288,26 @@ bus_config_bool(const bus_config *config, const char *name)
     return text != NULL && strcmp(text, "true") == 0;
 }
 
+static bool
+names_one_of(const char *name, const char *const *domains, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcasecmp(name, domains[i]) == 0)
+            return true;
+    return false;
+}
+
+bus_code
+bus_config_check_domains(const bus_config *config, const char *const *domains, int count,
+                         bus_error *err)
+{
+    for (int i = 0; i < config->extra_count; i++)
+        if (!names_one_of(config->extra[i].name + sizeof(OF_DOMAIN) - 1, domains, count))
+            return bus_fail(err, BUS_INVALID, "there is no domain for the key %.100s",
+                            config->extra[i].name);
+    return BUS_OK;
+}
+
 const char *
 bus_config_text_of(const bus_config *config, const char *prefix, const char *domain)
 {
@@ -299,7 +320,7 @@ bus_config_text_of(const bus_config *config, const char *prefix, const char *dom
         *c = (char)toupper((unsigned char)*c);
     for (int i = 0; i < config->extra_count; i++)
         if (strcmp(config->extra[i].name, name) == 0)
-            return config->extra[i].value;
+            return *config->extra[i].value == '\0' ? NULL : config->extra[i].value;
     return NULL;
 }
 

@@ -37,6 +37,10 @@ int64_t     bus_config_int(const bus_config *config, const char *name);
 bool        bus_config_bool(const bus_config *config, const char *name);
 /* SHINA_DATABASE_URL_<DOMAIN> or NULL: keys with a domain in their name. */
 const char *bus_config_text_of(const bus_config *config, const char *prefix, const char *domain);
+/* BUS_INVALID: a key has something in its name that is none of these domains; err names it. For a
+ * program that knows all domains there are. */
+BUS_CHECKED bus_code bus_config_check_domains(const bus_config *config, const char *const *domains,
+                                              int count, bus_error *err);
 
 /* "name=value" lines with secrets as ***; and the README's table in Markdown. */
 void bus_config_print(const bus_config *config, bus_buf *out);

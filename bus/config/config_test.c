@@ -152,6 +152,27 @@ test_a_database_per_domain(void **state)
                         "postgresql://b");
     assert_null(bus_config_text_of(config, "SHINA_DATABASE_URL", "vehicles"));
     bus_config_free(config);
+    assert_int_equal(setenv("SHINA_DATABASE_URL_TRIPS", "", 1), 0); /* as any key: unset */
+    config = load("");
+    assert_null(bus_config_text_of(config, "SHINA_DATABASE_URL", "trips"));
+    bus_config_free(config);
+}
+
+/* A misspelt one would leave the domain in the default database without a word. */
+static void
+test_a_database_of_no_domain(void **state)
+{
+    const char *const domains[] = {"vehicles", "trips"};
+    bus_config       *config = load("SHINA_DATABASE_URL_TRIPS=postgresql://a\n");
+    bus_error         err = {0};
+
+    (void)state;
+    assert_int_equal(bus_config_check_domains(config, domains, 2, &err), BUS_OK);
+    bus_config_free(config);
+    config = load("SHINA_DATABASE_URL_TRIP=postgresql://a\n");
+    assert_int_equal(bus_config_check_domains(config, domains, 2, &err), BUS_INVALID);
+    assert_non_null(strstr(err.text, "SHINA_DATABASE_URL_TRIP"));
+    bus_config_free(config);
 }
 
 static void
@@ -231,6 +252,7 @@ main(void)
         cmocka_unit_test_setup(test_what_stops_the_start, clear_environment),
         cmocka_unit_test_setup(test_bounds_are_inclusive, clear_environment),
         cmocka_unit_test_setup(test_a_database_per_domain, clear_environment),
+        cmocka_unit_test_setup(test_a_database_of_no_domain, clear_environment),
         cmocka_unit_test_setup(test_secrets_never_show, clear_environment),
         cmocka_unit_test_setup(test_the_table_is_sound, clear_environment),
     };

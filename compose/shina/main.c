@@ -1,5 +1,7 @@
 /* main.c - the command line of shina: a table of verbs.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/process/process.h"
+#include "compose/process/registry.h"
 #include "compose/shina/verbs.h"
 
 #include <signal.h>
@@ -129,6 +131,22 @@ print_help(FILE *to, const char *verb)
     return verb == NULL ? 0 : 2;
 }
 
+static bus_code
+load_config(bus_config **out, bus_error *err)
+{
+    const char *domains[SHINA_PARTS_MAX];
+    bus_code    rc = bus_config_load(out, ".env", err);
+
+    if (rc != BUS_OK)
+        return rc;
+    for (int i = 0; i < shina_modules_count && i < SHINA_PARTS_MAX; i++)
+        domains[i] = shina_modules[i]->contract->module;
+    rc = bus_config_check_domains(*out, domains, shina_modules_count, err);
+    if (rc != BUS_OK)
+        bus_config_free(*out);
+    return rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -146,7 +164,7 @@ main(int argc, char **argv)
             continue;
         if (flag_of(argc - 1, argv + 1, "--help"))
             return print_help(stdout, verb);
-        if (bus_config_load(&config, ".env", &err) != BUS_OK)
+        if (load_config(&config, &err) != BUS_OK)
             return failed(&err);
         rc = verbs[i].run(config, argc - 1, argv + 1);
         bus_config_free(config);
