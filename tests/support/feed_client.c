@@ -227,11 +227,13 @@ field_of(char *block, const char *name)
 {
     size_t len = strlen(name);
 
-    for (char *line = block; line != NULL; line = strchr(line, '\n'), line += line != NULL)
+    for (char *line = block, *end; line != NULL; line = end == NULL ? NULL : end + 1) {
         if (strncmp(line, name, len) == 0) {
             line += len;
             return strndup(line, strcspn(line, "\n"));
         }
+        end = strchr(line, '\n');
+    }
     return NULL;
 }
 
