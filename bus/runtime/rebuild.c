@@ -73,6 +73,7 @@ typedef struct {
 
     uint64_t from, to; /* the pass: rows with these hashes */
     bool     again;    /* the pass is spoilt: a stream is left out from now on */
+    bool     afresh;   /* ... and those before it too: rows of theirs have events of it */
     bool     half;     /* a page was not written to all tables: what is built is worth nothing */
     int64_t  read;     /* events of the pass */
     int64_t  reported_us;
@@ -204,6 +205,7 @@ fold_record(void *context, const bus_record *record, bus_error *err)
         decoded = rc == BUS_OK;
         if (rc == BUS_OK && (rc = fold_into(r, t, &event, err)) == BUS_FAULT)
             r->again = true; /* its row is spoilt */
+        r->afresh = r->afresh || (rc == BUS_FAULT && t->view->keys != NULL && r->from > 0);
         if (rc == BUS_FAULT)
             rc = leave_out(r, t, at->log, record->stream, record->partition, record->offset, err);
         if (rc != BUS_OK)
@@ -350,9 +352,23 @@ run_pass(rebuild *r, bus_error *err)
         for (int log = 0; log < r->logs_count; log++)
             for (int p = 0; rc == BUS_OK && !r->again && p < r->partitions; p++)
                 rc = read_partition(r, log, p, err);
-    } while (rc == BUS_OK && r->again);
-    for (int i = 0; rc == BUS_OK && i < r->targets_count; i++)
+    } while (rc == BUS_OK && r->again && !r->afresh);
+    for (int i = 0; rc == BUS_OK && !r->afresh && i < r->targets_count; i++)
         rc = copy_rows(r, &r->targets[i], err);
+    return rc;
+}
+
+/* All rows again, into empty tables, without the streams that are left out by now. */
+static bus_code
+begin_afresh(rebuild *r, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    r->afresh = false;
+    r->progress.rows = 0;
+    for (int i = 0; rc == BUS_OK && i < r->targets_count; i++)
+        rc = r->ops->build_begin(r->home, r->targets[i].view->of, r->targets[i].view->view_version,
+                                 r->what->builder, err);
     return rc;
 }
 
@@ -370,7 +386,9 @@ run_passes(rebuild *r, bus_error *err)
         r->to = HASHES - r->from < size ? HASHES : r->from + size;
         rc = run_pass(r, err);
         size = r->to - r->from;
-        r->from = r->to;
+        r->from = r->afresh ? 0 : r->to;
+        if (rc == BUS_OK && r->afresh)
+            rc = begin_afresh(r, err);
         r->to = HASHES - r->from < size ? HASHES : r->from + size;
     }
     forget_rows(r);
