@@ -520,7 +520,7 @@ pg_view_drop_unused(bus_store *st, const char *domain, int64_t grace_ms, bus_are
     *dropped = BUS_ARENA_ARRAY(arena, bus_str, (size_t)PQntuples(res) + 1);
     for (int i = 0; rc == BUS_OK && i < PQntuples(res); i++) {
         bus_str table = pg_get_str(res, i, 0);
-        bool    gone;
+        bool    gone = false;
 
         rc = drop_one(st, domain, table, grace_ms, &gone, err);
         if (gone)
