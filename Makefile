@@ -46,9 +46,8 @@ check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh
 
 crash: packages-test $(BUILD)/build.ninja
-	$(NINJA) -C $(BUILD) crash_kills crash_fail_points
-	$(BUILD)/tests/crash/crash_fail_points
-	KILLS=$(or $(KILLS),50) $(BUILD)/tests/crash/crash_kills
+	$(NINJA) -C $(BUILD)
+	bash tests/crash/run.sh $(BUILD)
 
 bench: packages-bench build
 	bash tests/bench/run.sh

@@ -55,6 +55,26 @@ scene_keep_running(scene *s)
     }
 }
 
+/* What /readyz says of each part that is not ready. */
+static void
+say_not_ready(const scene *s)
+{
+    tests_response r = tests_shina_get(s->shina, NULL, "/readyz");
+    char          *text = r.json == NULL ? NULL : json_dumps(r.json, JSON_COMPACT);
+
+    crash_say("/readyz: %ld %.900s", r.status, text == NULL ? "" : text);
+    for (size_t i = 0; i < json_array_size(json_object_get(r.json, "parts")); i++) {
+        json_t *part = json_array_get(json_object_get(r.json, "parts"), i);
+        char   *one = json_dumps(part, JSON_COMPACT);
+
+        if (!json_is_true(json_object_get(part, "ready")))
+            crash_say("not ready: %s", one == NULL ? "" : one);
+        free(one);
+    }
+    free(text);
+    json_decref(r.json);
+}
+
 void
 scene_wait_ready(scene *s)
 {
@@ -67,6 +87,7 @@ scene_wait_ready(scene *s)
         scene_keep_running(s);
         if (crash_now_ms() > until || s->starts - before > FAILED_STARTS_MAX) {
             tests_shina_print_logs(s->shina);
+            say_not_ready(s);
             crash_die("shina is not ready after %d s and %d starts", READY_S, s->starts - before);
         }
     }
