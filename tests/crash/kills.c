@@ -3,6 +3,7 @@
  *   KILLS=50 SEED=123 THREADS=8 crash_kills
  *
  * ACKNOWLEDGED=n: so many commands before the first kill. VICTIM=n: only that one of victims.h.
+ * CHASE=n: percent of the kills that come within half a second after a start.
  *
  * What was killed is started again by the harness (shina) or by shina itself (PostgreSQL). At the
  * end the history check: see tests/crash/history.h.
@@ -34,10 +35,32 @@ choose(uint64_t *random)
                     : VICTIM_REDIS;
 }
 
-/* Most kills meet a working system; every fourth one that is just coming up. */
+/* Until the edge serves at all: parts may not be ready yet. */
+static void
+wait_until_up(scene *s)
+{
+    int64_t until = crash_now_ms() + 60000;
+    long    status = 0;
+
+    while (status == 0 && crash_now_ms() < until) {
+        tests_response r = tests_shina_get(s->shina, NULL, "/healthz");
+
+        status = r.status;
+        json_decref(r.json);
+        scene_keep_running(s);
+        crash_pause_ms(10);
+    }
+}
+
+/* Most kills meet a working system; some one that is coming up, some one that is just up. */
 static void
 wait_before_kill(scene *s, uint64_t *random)
 {
+    if (crash_random(random, 100) < crash_number("CHASE", 20)) {
+        wait_until_up(s);
+        crash_pause_ms((long)crash_random(random, 500));
+        return;
+    }
     if (crash_random(random, 4) != 0)
         scene_wait_ready(s);
     crash_pause_ms((long)crash_random(random, 1500));
