@@ -1,10 +1,10 @@
 /* append_bench.c - how fast the log takes events, beside plain COPY into an equal table.
  *
  *   append_bench [seconds per line] [nosync]
- * Both in one run, on one server with fsync on, as machines differ from day to day: only the
- * ratios count. With nosync, fsync is off: what is left is the work of the CPU.
- * SHINA_TEST_DATABASE_URL names another server than a private one. SPDX-License-Identifier:
- * Apache-2.0 */
+ * A line of JSON per size of the batch. Both in one run, on one server with fsync on, as machines
+ * differ from day to day: only the ratios count. With nosync, fsync is off: what is left is the
+ * work of the CPU. SHINA_TEST_DATABASE_URL names another server than a private one.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/store.h"
 #include "tests/support/postgres.h"
 
@@ -192,10 +192,10 @@ measure(PGconn *conn, int rows, int seconds)
     }
     append_rate = (double)appends * rows * 1e6 / (double)append_us;
     copy_rate = (double)copies * rows * 1e6 / (double)copy_us;
-    (void)printf(
-        "%5d rows: append %8.0f/s (%5.0f us a batch)  copy %8.0f/s (%5.0f us)  ratio %.2f\n", rows,
-        append_rate, (double)append_us / (double)appends, copy_rate,
-        (double)copy_us / (double)copies, append_rate / copy_rate);
+    (void)printf("{\"rows\": %d, \"append_per_s\": %.0f, \"append_us\": %.0f, \"copy_per_s\": %.0f,"
+                 " \"copy_us\": %.0f, \"ratio\": %.3f}\n",
+                 rows, append_rate, (double)append_us / (double)appends, copy_rate,
+                 (double)copy_us / (double)copies, append_rate / copy_rate);
     (void)fflush(stdout);
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# `make bench`: some five minutes; BENCH="--seconds 10 --rounds 5" for longer ones.
+# `make bench`: some five minutes. BENCH="--only rebuild,memory" for parts, BENCH=--full for a log of a
+# million events, BENCH="--seconds 10 --rounds 5" for longer measurements.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-ninja -C build transport_bench > /dev/null
+ninja -C build transport_bench append_bench load_events > /dev/null
 # shellcheck disable=SC2086
-exec python3 tests/bench/bench.py ${BENCH:-} "$@"
+exec python3 -B tests/bench/bench.py ${BENCH:-} "$@"
