@@ -148,7 +148,10 @@ copy_batch(PGconn *conn, int rows)
     for (int i = 0; i < rows; i++)
         put_row(i % PARTITIONS);
     bus_buf_add(&rows_buf, "\377\377", 2);
-    res = PQexec(conn, "copy bench_copy.events from stdin (format binary)");
+    res = PQexec(conn,
+                 "copy bench_copy.events (partition, \"offset\", epoch, stream, aggregate, version,"
+                 " tenant, type, command_id, nth, digest, correlation_id, causation_id, actor,"
+                 " at, device_at, sends, data) from stdin (format binary)");
     PQclear(res);
     if (PQputCopyData(conn, rows_buf.at, (int)rows_buf.len) != 1 || PQputCopyEnd(conn, NULL) != 1) {
         (void)fprintf(stderr, "append_bench: copy: %s", PQerrorMessage(conn));
