@@ -40,6 +40,7 @@ REQUESTS = {
     "list": 'return wrk.format("GET", "/api/v1/vehicles?limit=50&status=AVAILABLE", head)',
     "health": 'return wrk.format("GET", "/healthz")',
 }
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOP_S = 60  # a process that was told to end is killed after so long
 
 
@@ -86,6 +87,8 @@ class Scratch:
         self.folders.remove(folder)
 
     def end_all(self):
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)  # whoever is impatient waits until it is clean
         for process in reversed(list(self.processes)):
             self.end(process)
         for folder in list(self.folders):
@@ -94,7 +97,7 @@ class Scratch:
 
 scratch = Scratch()
 atexit.register(scratch.end_all)
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+for number in ENDING:
     signal.signal(number, lambda n, _: sys.exit(128 + n))
 
 
