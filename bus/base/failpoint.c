@@ -42,6 +42,7 @@ const bus_fail_point bus_fail_points[] = {
     { "rebuild.swap", "the new table is whole; the old one is still read" },
     { "rebuild.swapped", "the new table has taken the place of the old one" },
     { "edge.loop_started", "a loop of the edge serves; the others are not there yet" },
+    { "webhook.delivered", "a receiver took an event; the cursor is not saved" },
     { "edge.command_sent", "a command left the edge; there is no answer" },
     { "edge.answer_received", "the answer is at the edge; the client has not got it" },
     { "archive.kept_name", "the database knows that a file is being written; there is none" },

@@ -62,7 +62,7 @@ sign(const bus_webhook_key *key, bus_str id, bus_str timestamp, bus_str body,
     BUS_INVARIANT(EVP_MAC_final(context, hash, &bytes, sizeof(hash)) == 1 && bytes == sizeof(hash));
     EVP_MAC_CTX_free(context);
     EVP_MAC_free(kind);
-    memcpy(out, "v1,", 3);
+    (void)snprintf(out, BUS_WEBHOOK_SIGNATURE_BYTES, "v1,");
     (void)EVP_EncodeBlock((uint8_t *)out + 3, hash, sizeof(hash));
 }
 

@@ -276,6 +276,23 @@ shina_process_join(shina_process *p, bus_error *err)
 
 /* --- services and projections -------------------------------------------------------------- */
 
+static bus_code
+start_worker(shina_process *p, const char *domain, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    for (int i = 0; i < shina_workers_count && rc == BUS_OK; i++) {
+        if (strcmp(shina_workers[i]->domain, domain) != 0)
+            continue;
+        BUS_INVARIANT(p->workers_count < SHINA_PARTS_MAX);
+        p->workers[p->workers_count].of = shina_workers[i];
+        rc = shina_workers[i]->start(&p->workers[p->workers_count].worker, &p->options, p->config,
+                                     err);
+        p->workers_count += rc == BUS_OK;
+    }
+    return rc;
+}
+
 bus_code
 shina_process_start_service(shina_process *p, const bus_module *module, bus_error *err)
 {
@@ -284,7 +301,7 @@ shina_process_start_service(shina_process *p, const bus_module *module, bus_erro
     BUS_INVARIANT(p->services_count < SHINA_PARTS_MAX);
     rc = bus_service_start(&p->services[p->services_count], module, &p->options, err);
     p->services_count += rc == BUS_OK;
-    return rc;
+    return rc == BUS_OK ? start_worker(p, module->contract->module, err) : rc;
 }
 
 bus_code
@@ -322,6 +339,8 @@ shina_process_health(void *process, bus_health *out, int max)
         for (int k = 0; k < n && count < max; k++)
             out[count++] = some[k];
     }
+    for (int i = 0; i < p->workers_count && count < max; i++)
+        p->workers[i].of->health(p->workers[i].worker, &out[count++]);
     return count;
 }
 
@@ -364,6 +383,8 @@ shina_process_close(shina_process *p)
     bus_members_leave(p->members); /* the others take over what is given back next */
     for (int i = p->projectors_count; i > 0; i--)
         bus_projector_stop(p->projectors[i - 1]);
+    for (int i = p->workers_count; i > 0; i--)
+        p->workers[i - 1].of->stop(p->workers[i - 1].worker);
     /* Couriers ask writers of other services, so every service may need the others to finish;
      * what does not arrive any more is carried on after the next start. */
     for (int i = p->services_count; i > 0; i--)

@@ -30,6 +30,11 @@ typedef struct {
     bus_service        *services[SHINA_PARTS_MAX];
     bus_projector      *projectors[SHINA_PARTS_MAX];
     int                 services_count, projectors_count;
+    struct {
+        const bus_worker *of;
+        void             *worker;
+    } workers[SHINA_PARTS_MAX];
+    int workers_count;
 } shina_process;
 
 /* Prints a line about what goes on. */
@@ -57,6 +62,7 @@ BUS_CHECKED bus_code shina_process_open_bus(shina_process *p, bool alone, bus_er
 void                 shina_process_add_part(shina_process *p, const char *kind, const char *name);
 BUS_CHECKED bus_code shina_process_join(shina_process *p, bus_error *err);
 
+/* With the worker of its domain, if it has one. */
 BUS_CHECKED bus_code shina_process_start_service(shina_process *p, const bus_module *module,
                                                  bus_error *err);
 /* All views of the module's contract; nothing if it has none. */

@@ -5,12 +5,16 @@
 #define COMPOSE_PROCESS_REGISTRY_H
 
 #include "bus/module/module.h"
+#include "bus/runtime/worker.h"
 
 extern const bus_module *const shina_modules[];
 extern const int               shina_modules_count;
 
 extern const bus_view *const shina_views[];
 extern const int             shina_views_count;
+
+extern const bus_worker *const shina_workers[];
+extern const int               shina_workers_count;
 
 /* First those of the modules, in their order; then those that they follow or send to. */
 extern const bus_contract *const shina_contracts[];

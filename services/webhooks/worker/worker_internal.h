@@ -1,0 +1,165 @@
+/* worker_internal.h - what the parts of the worker share.
+ *
+ * worker.c is the thread and its lease; logs.c reads the logs of all domains; subscriptions.c knows
+ * who wants what and how far each is; deliver.c sends; ask.c tells the domain what came of it.
+ * All of it runs on the worker's one thread, so nothing here is locked.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVICES_WEBHOOKS_WORKER_WORKER_INTERNAL_H
+#define SERVICES_WEBHOOKS_WORKER_WORKER_INTERNAL_H
+
+#include "bus/runtime/fold.h"
+#include "bus/runtime/owners.h"
+#include "bus/runtime/worker.h"
+#include "contracts/webhooks.h"
+#include "services/webhooks/worker/schedule.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <uthash.h>
+
+#define HOME "webhooks" /* our domain, in whose schema the cursors lie */
+#define PAGE_RECORDS 64
+#define LOGS_MAX 64
+#define FLYING_MAX 256         /* deliveries at once */
+#define FLYING_OF_ONE_MAX 8    /* of one subscription */
+#define SUBSCRIPTIONS_MAX 4096 /* more are not served, and health says so */
+#define BODY_DROPPED_MAX 65536 /* of a receiver's answer; then we hang up */
+#define SECRET_LABEL "webhooks.secret"
+
+typedef struct delivery     delivery;
+typedef struct subscription subscription;
+
+/* --- logs.c ------------------------------------------------------------------------------- */
+
+/* The records that were last read of a partition. */
+typedef struct {
+    int64_t     first; /* offset of records[0] */
+    int         count;
+    bus_record *records;
+    bus_arena   arena;
+} log_page;
+
+typedef struct {
+    const bus_contract *contract;
+    const char         *domain;
+    bus_store          *store; /* NULL: not open */
+    bool                known; /* heads are */
+    int64_t             heads[BUS_PARTITIONS_MAX];
+    log_page            pages[BUS_PARTITIONS_MAX];
+} domain_log;
+
+/* --- subscriptions.c ------------------------------------------------------------------------ */
+
+/* How far a subscription is in one partition of one log. What goes there goes in order, one after
+ * the other. */
+typedef struct {
+    int64_t   offset;       /* all up to here was taken by the receiver, or was not for it */
+    int64_t   epoch;        /* of its checkpoint */
+    bool      moved;        /* offset is not saved */
+    bool      acknowledged; /* ... and what is not saved was taken by the receiver */
+    int       failures;     /* of the event after it */
+    delivery *flying;
+} lane;
+
+struct subscription {
+    bus_id  id, tenant;
+    int32_t version; /* of its stream */
+    enum { SUBSCRIPTION_ACTIVE, SUBSCRIPTION_WAITS, SUBSCRIPTION_PARKED } status;
+    bus_arena                  arena; /* of what was subscribed */
+    struct webhooks_subscribed wants;
+    int64_t                    subscribed_at_ms;
+    bus_str                    secret, previous_secret; /* sealed */
+    int64_t                    previous_until_ms;
+    char                       reader[64];       /* whose checkpoints its cursors are */
+    bool                       wanted[LOGS_MAX]; /* by log: something of it passes the filter */
+    lane                      *lanes[LOGS_MAX];  /* by log; NULL: its cursors were not read yet */
+    int                        flying, next;     /* next: the lane to be looked at first */
+    lane                      *trouble;          /* that whose event failed last, or NULL */
+    int64_t                    not_before_us;
+    /* A word to the domain that is on its way: it is parked, or gone. */
+    bool           asking;
+    bus_envelope  *ask; /* the command; owned */
+    int64_t        ask_at_us;
+    UT_hash_handle hh;
+};
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+typedef struct {
+    const bus_runtime_options *options;
+    bus_store                 *store; /* of our own domain */
+    bus_personal              *personal;
+    bus_owners                *owners;
+    bus_client                *client;
+    bus_subscriber            *subscriber;
+    CURLM                     *multi;
+    webhook_schedule           schedule;
+    int64_t                    timeout_ms;
+    bool                       private_allowed;
+    domain_log                 logs[LOGS_MAX];
+    int                        logs_count, own_log; /* own_log: ours among them */
+    int64_t                    looked_us, renewed_us, saved_us, warned_us;
+
+    bool           held;                        /* the lease: we are the one that sends */
+    bus_checkpoint control[BUS_PARTITIONS_MAX]; /* how far what was asked for has been done */
+    int64_t        control_read[BUS_PARTITIONS_MAX];
+    subscription  *subscriptions; /* uthash */
+    int            count, flying;
+    bool           more; /* there is something to do at once */
+    bus_arena      scratch;
+
+    pthread_t   thread;
+    atomic_bool stopping;
+    /* for health */
+    atomic_int      leads, parked, unserved;
+    _Atomic int64_t behind;
+    atomic_bool     trouble, caught_up; /* with what was asked for */
+} worker;
+
+int64_t worker_now_us(const worker *w);
+/* Says so once in a while, and makes health say so. */
+void worker_trouble(worker *w, const char *what, const bus_error *err);
+
+void logs_init(worker *w);
+void logs_fini(worker *w);
+void logs_take_batches(worker *w); /* of the bus: how far the logs are */
+/* Once a second the logs themselves are asked. */
+BUS_CHECKED bus_code logs_look(worker *w, bus_error *err);
+/* The record at an offset; *out NULL: it is not there (yet). Borrowed until the next call. */
+BUS_CHECKED bus_code logs_record(worker *w, int log, int partition, int64_t offset,
+                                 const bus_record **out, bus_error *err);
+/* The last offset before a time. */
+BUS_CHECKED bus_code logs_before(worker *w, int log, int partition, int64_t at_ms, int64_t *out,
+                                 bus_error *err);
+
+/* Reads what was asked for since, and does it. */
+BUS_CHECKED bus_code subscriptions_follow(worker *w, bus_error *err);
+/* Saves cursors: those that a receiver has moved, or (all) whatever has moved. */
+BUS_CHECKED bus_code subscriptions_save(worker *w, bool all, bus_error *err);
+/* Begins deliveries where it can. */
+BUS_CHECKED bus_code subscriptions_send(worker *w, bus_error *err);
+void                 subscriptions_forget(worker *w); /* all: the lease is lost */
+
+/* Sends a record. BUS_OK: it flies, or will be tried later. */
+BUS_CHECKED bus_code deliver(worker *w, subscription *s, int log, int partition,
+                             const bus_record *record, bus_error *err);
+void                 deliver_take_done(worker *w);
+void                 deliver_cancel(worker *w, delivery *d);
+/* Nothing of a subscription flies any more. */
+void deliver_cancel_all(worker *w, subscription *s);
+
+/* Tells the domain that the subscription is stuck at a place; disable: for good. */
+void ask_to_stop(worker *w, subscription *s, bool disable, const char *reason, int log,
+                 int partition, int64_t offset);
+void ask_take_replies(worker *w);
+void ask_again(worker *w); /* those that have no answer yet */
+void ask_forget(subscription *s);
+
+/* --- metrics.c ---------------------------------------------------------------------------- */
+
+typedef enum { COUNT_DELIVERED, COUNT_FAILED, COUNT_PARKED, COUNT_GONE, COUNTS } worker_count;
+void worker_metrics_start(void); /* once */
+void worker_counted(worker_count which);
+
+#endif
