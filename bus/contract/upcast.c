@@ -71,8 +71,9 @@ bus_code
 bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena, void **data,
                  bus_error *err)
 {
-    bus_problems problems = {.count = 0};
+    bus_problems problems; /* 10 kB: not zeroed for each event */
 
+    problems.count = 0;
     *data = bus_arena_alloc(arena, (*type)->shape->size);
     if (bus_decode_as(BUS_PERSONAL_OPENED, (*type)->shape, json, arena, *data, &problems) != BUS_OK)
         return broken(*type, &problems, err);
@@ -84,9 +85,10 @@ bus_event_decode_json(bus_personal_form form, const bus_message **type, const js
                       bus_event_open open, void *context, bus_arena *arena, void **data,
                       bus_error *err)
 {
-    bus_problems problems = {.count = 0};
+    bus_problems problems; /* 10 kB: not zeroed for each event */
     bus_code     rc;
 
+    problems.count = 0;
     *data = bus_arena_alloc(arena, (*type)->shape->size);
     if (bus_decode_json_as(form, (*type)->shape, value, arena, *data, &problems) != BUS_OK)
         return broken(*type, &problems, err);

@@ -80,10 +80,11 @@ static bool
 decode_data(batch *b, item *it)
 {
     const bus_runtime_options *options = b->w->options;
-    bus_problems               problems = {0};
+    bus_problems               problems; /* 10 kB: not zeroed for each command */
     bus_error                  err;
     bus_code                   rc;
 
+    problems.count = 0;
     if (it->message->by == BUS_BY_ANSWER) {
         it->data = BUS_ARENA_NEW(b->arena, bus_answer);
         rc = bus_answer_decode(it->cmd->data, options->contracts, options->contracts_count,

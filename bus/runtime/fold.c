@@ -243,8 +243,9 @@ without_prefix(bus_str body, bus_arena *arena)
 bus_code
 bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version, bus_error *err)
 {
-    bus_problems problems = {0};
+    bus_problems problems;
 
+    problems.count = 0;
     row->loaded = true;
     if (body.at == NULL)
         return BUS_OK;
@@ -286,29 +287,45 @@ bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
     return rc;
 }
 
+static bus_code
+move_row(bus_fold *to, const bus_row *row, bus_buf *text, bus_error *err)
+{
+    const bus_shape *shape = to->view->of->row;
+    bus_row         *moved = BUS_ARENA_NEW(to->arena, bus_row);
+    bus_problems     problems;
+
+    *moved = (bus_row){.key = row->key,
+                       .row = bus_arena_alloc(to->arena, shape->size),
+                       .version = row->version,
+                       .there = row->there,
+                       .loaded = true,
+                       .changed = row->changed};
+    HASH_ADD(hh, to->rows, key, sizeof(moved->key), moved);
+    if (!row->there)
+        return BUS_OK;
+    bus_buf_reset(text);
+    bus_encode(shape, row->row, text);
+    problems.count = 0;
+    if (bus_decode_as(BUS_PERSONAL_OPENED, shape, (bus_str){text->at, (uint32_t)text->len},
+                      to->arena, moved->row, &problems) != BUS_OK)
+        return bus_fail(err, BUS_INVALID, "a row of %s: %s: %s", to->view->of->name,
+                        problems.items[0].pointer, problems.items[0].message);
+    return BUS_OK;
+}
+
 bus_code
 bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error *err)
 {
     bus_fold now = *fold;
+    bus_buf  text = {0};
     bus_code rc = BUS_OK;
 
     now.arena = into;
     now.rows = NULL;
-    for (const bus_row *row = fold->rows; rc == BUS_OK && row != NULL; row = row->hh.next) {
-        bus_row *moved;
-
-        if (!bus_fold_takes(fold, row->key.id))
-            continue;
-        moved = BUS_ARENA_NEW(into, bus_row);
-        moved->key = row->key;
-        moved->row = bus_arena_alloc(into, fold->view->of->row->size);
-        moved->version = row->version;
-        HASH_ADD(hh, now.rows, key, sizeof(moved->key), moved);
-        rc = bus_fold_load(&now, moved, row->there ? bus_row_body(fold, row) : (bus_str){0},
-                           row->version, err);
-        moved->version = row->version;
-        moved->changed = row->changed;
-    }
+    for (const bus_row *row = fold->rows; rc == BUS_OK && row != NULL; row = row->hh.next)
+        if (bus_fold_takes(fold, row->key.id))
+            rc = move_row(&now, row, &text, err);
+    bus_buf_fini(&text);
     HASH_CLEAR(hh, fold->rows);
     *fold = now;
     return rc;

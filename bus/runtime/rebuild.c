@@ -15,7 +15,7 @@
 #define HASHES (UINT64_C(1) << 32) /* values of bus_row_hash */
 #define LOGS_MAX 16                /* followed by the views of one domain */
 #define PAGE 1000                  /* records of one read */
-#define FILL_ROWS 1000             /* rows of one copy: far less than a second */
+#define FILL_ROWS 4000             /* rows of one copy: far less than a second */
 #define REPORT_US 1000000
 #define SKIPPED_MAX 1000 /* streams that cannot be folded, of one view; beyond: give up */
 #define NEAR 500         /* events behind: near enough to take the projector's place */
@@ -43,8 +43,18 @@ typedef struct {
     bus_fold        fold;
     skipped        *skip;
     int             skip_count;
-    bool            placed; /* it has taken its place */
+    bool            alone;   /* all events of a row are in one partition of one log */
+    bool            in_unit; /* it is folded now */
+    bool            placed;  /* it has taken its place */
 } target;
+
+/* What is folded at a time: one partition, for the views whose rows have all their events there; or
+ * all that the other views follow. The fewer rows come together, the fewer are the passes. */
+typedef struct {
+    int     log, partition; /* -1: all */
+    int64_t events, before; /* of this one, of those before it */
+    int64_t rows_before;
+} unit;
 
 /* An event that was read while catching up. */
 typedef struct {
@@ -71,7 +81,9 @@ typedef struct {
     bus_arena page;    /* of one turn */
     size_t    kept_bytes, budget_bytes;
 
+    unit     unit;
     uint64_t from, to; /* the pass: rows with these hashes */
+    uint64_t size;     /* of a pass, as it turned out to be possible */
     bool     again;    /* the pass is spoilt: a stream is left out from now on */
     bool     afresh;   /* ... and those before it too: rows of theirs have events of it */
     bool     half;     /* a page was not written to all tables: what is built is worth nothing */
@@ -121,7 +133,7 @@ leave_out(rebuild *r, target *t, int log, bus_id stream, uint16_t partition, int
 static bool
 takes(const target *t, int log, const bus_message *type, bus_id stream, int64_t offset)
 {
-    return !t->placed && t->follows[log] && bus_fold_follows(t->view, type) &&
+    return t->in_unit && !t->placed && t->follows[log] && bus_fold_follows(t->view, type) &&
            (t->view->keys != NULL || bus_fold_takes(&t->fold, stream)) &&
            !leaves_out(t, log, stream, offset);
 }
@@ -152,16 +164,15 @@ tell(rebuild *r, bus_error *err)
     return rc;
 }
 
-/* Passes before this one and this one's part, as a share of all events. */
+/* Units and passes before this one and this one's part, as a share of all events. */
 static void
 count_progress(rebuild *r)
 {
-    double total = (double)r->progress.total;
     double before = (double)r->from / (double)HASHES;
     double share = (double)(r->to - r->from) / (double)HASHES;
 
-    if (r->progress.total > 0)
-        r->progress.done = (int64_t)(total * before + (double)r->read * share);
+    r->progress.done =
+        r->unit.before + (int64_t)((double)r->unit.events * before + (double)r->read * share);
 }
 
 /* --- one pass -------------------------------------------------------------------------- */
@@ -312,11 +323,10 @@ compare_rows(const void *a, const void *b)
 static bus_code
 copy_rows(rebuild *r, target *t, bus_error *err)
 {
-    bus_row     **sorted = calloc((size_t)HASH_COUNT(t->fold.rows) + 1, sizeof(bus_row *));
-    bus_row_write writes[FILL_ROWS];
-    bus_fold      writing = t->fold; /* texts go into the arena of the page */
-    int           n = 0;
-    bus_code      rc = BUS_OK;
+    bus_row **sorted = calloc((size_t)HASH_COUNT(t->fold.rows) + 1, sizeof(bus_row *));
+    bus_fold  writing = t->fold; /* texts go into the arena of the page */
+    int       n = 0;
+    bus_code  rc = BUS_OK;
 
     if (sorted == NULL)
         abort();
@@ -327,9 +337,11 @@ copy_rows(rebuild *r, target *t, bus_error *err)
     qsort(sorted, (size_t)n, sizeof(bus_row *), compare_rows);
     writing.arena = &r->page;
     for (int at = 0; rc == BUS_OK && at < n; at += FILL_ROWS) {
-        int count = n - at < FILL_ROWS ? n - at : FILL_ROWS;
+        int            count = n - at < FILL_ROWS ? n - at : FILL_ROWS;
+        bus_row_write *writes;
 
         bus_arena_reset(&r->page);
+        writes = BUS_ARENA_ARRAY(&r->page, bus_row_write, (size_t)count);
         for (int i = 0; i < count; i++)
             writes[i] = bus_row_write_of(&writing, sorted[at + i]);
         rc = r->ops->build_fill(r->home, r->what->builder, writes, count, err);
@@ -342,6 +354,18 @@ copy_rows(rebuild *r, target *t, bus_error *err)
     return rc;
 }
 
+/* Is this partition of the log read for the unit? */
+static bool
+is_of_unit(const rebuild *r, int log, int partition)
+{
+    if (r->unit.log >= 0)
+        return log == r->unit.log && partition == r->unit.partition;
+    for (int i = 0; i < r->targets_count; i++)
+        if (r->targets[i].in_unit && r->targets[i].follows[log])
+            return true;
+    return false;
+}
+
 static bus_code
 run_pass(rebuild *r, bus_error *err)
 {
@@ -351,49 +375,120 @@ run_pass(rebuild *r, bus_error *err)
         begin_pass(r);
         for (int log = 0; log < r->logs_count; log++)
             for (int p = 0; rc == BUS_OK && !r->again && p < r->partitions; p++)
-                rc = read_partition(r, log, p, err);
+                if (is_of_unit(r, log, p))
+                    rc = read_partition(r, log, p, err);
     } while (rc == BUS_OK && r->again && !r->afresh);
     for (int i = 0; rc == BUS_OK && !r->afresh && i < r->targets_count; i++)
-        rc = copy_rows(r, &r->targets[i], err);
+        if (r->targets[i].in_unit)
+            rc = copy_rows(r, &r->targets[i], err);
     return rc;
 }
 
-/* All rows again, into empty tables, without the streams that are left out by now. */
+/* All rows of the unit again, into empty tables, without the streams that are left out by now. Only
+ * views with keys ask for it, and they are built in one unit. */
 static bus_code
 begin_afresh(rebuild *r, bus_error *err)
 {
     bus_code rc = BUS_OK;
 
     r->afresh = false;
-    r->progress.rows = 0;
+    r->progress.rows = r->unit.rows_before;
     for (int i = 0; rc == BUS_OK && i < r->targets_count; i++)
-        rc = r->ops->build_begin(r->home, r->targets[i].view->of, r->targets[i].view->view_version,
-                                 r->what->builder, err);
+        if (r->targets[i].in_unit)
+            rc = r->ops->build_begin(r->home, r->targets[i].view->of,
+                                     r->targets[i].view->view_version, r->what->builder, err);
     return rc;
+}
+
+/* As if all before it were done. */
+static void
+choose_unit(rebuild *r, int log, int partition)
+{
+    r->unit = (unit){.log = log,
+                     .partition = partition,
+                     .before = r->unit.before + r->unit.events,
+                     .rows_before = r->progress.rows};
+    for (int i = 0; i < r->targets_count; i++) {
+        target *t = &r->targets[i];
+
+        t->in_unit = log < 0 ? !t->alone : t->alone && t->follows[log];
+    }
+    for (int l = 0; l < r->logs_count; l++)
+        for (int p = 0; p < r->partitions; p++)
+            if (is_of_unit(r, l, p))
+                r->unit.events += r->logs[l].head[p];
+}
+
+static bus_code
+run_unit(rebuild *r, int log, int partition, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    choose_unit(r, log, partition);
+    if (r->unit.events == 0)
+        return BUS_OK;
+    r->from = 0;
+    while (rc == BUS_OK && r->from < HASHES) {
+        r->progress.pass++;
+        r->to = HASHES - r->from < r->size ? HASHES : r->from + r->size;
+        rc = run_pass(r, err);
+        if (r->to < HASHES)
+            r->size = r->to - r->from;
+        r->from = r->afresh ? 0 : r->to;
+        if (rc == BUS_OK && r->afresh)
+            rc = begin_afresh(r, err);
+    }
+    return rc;
+}
+
+static bool
+has_alone(const rebuild *r, int log)
+{
+    for (int i = 0; i < r->targets_count; i++)
+        if (r->targets[i].alone && r->targets[i].follows[log])
+            return true;
+    return false;
+}
+
+static bus_code
+run_units(rebuild *r, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    r->size = HASHES;
+    for (int log = 0; log < r->logs_count; log++)
+        for (int p = 0; rc == BUS_OK && has_alone(r, log) && p < r->partitions; p++)
+            rc = run_unit(r, log, p, err);
+    r->size = HASHES;
+    return rc == BUS_OK ? run_unit(r, -1, -1, err) : rc;
+}
+
+/* All events that the units will fold. */
+static void
+count_total(rebuild *r)
+{
+    for (int log = 0; log < r->logs_count; log++) {
+        bool others = false;
+
+        for (int i = 0; i < r->targets_count; i++)
+            others = others || (!r->targets[i].alone && r->targets[i].follows[log]);
+        for (int p = 0; p < r->partitions; p++)
+            r->progress.total += r->logs[log].head[p] * ((has_alone(r, log) ? 1 : 0) + others);
+    }
 }
 
 static bus_code
 run_passes(rebuild *r, bus_error *err)
 {
-    bus_code rc = BUS_OK;
+    bus_code rc;
 
-    r->from = 0;
-    while (rc == BUS_OK && r->from < HASHES) {
-        /* As large as the last one turned out to be able to be, or all. */
-        uint64_t size = r->progress.pass == 0 ? HASHES : r->to - r->from;
-
-        r->progress.pass++;
-        r->to = HASHES - r->from < size ? HASHES : r->from + size;
-        rc = run_pass(r, err);
-        size = r->to - r->from;
-        r->from = r->afresh ? 0 : r->to;
-        if (rc == BUS_OK && r->afresh)
-            rc = begin_afresh(r, err);
-        r->to = HASHES - r->from < size ? HASHES : r->from + size;
-    }
+    count_total(r);
+    rc = run_units(r, err);
     forget_rows(r);
-    for (int i = 0; i < r->targets_count; i++)
-        r->targets[i].fold.hash_to = 0; /* from here on all rows */
+    for (int i = 0; i < r->targets_count; i++) {
+        r->targets[i].fold.hash_to = 0; /* from here on all rows of all */
+        r->targets[i].in_unit = true;
+    }
     for (int log = 0; log < r->logs_count; log++)
         memcpy(r->logs[log].at, r->logs[log].head, sizeof(r->logs[log].at));
     for (int i = 0; rc == BUS_OK && i < r->targets_count; i++)
@@ -693,8 +788,6 @@ log_of(rebuild *r, const bus_contract *contract, int *out, bus_error *err)
         (rc = r->ops->create_domain(s->store, domain, r->partitions, err)) != BUS_OK ||
         (rc = r->ops->heads(s->store, domain, s->head, r->partitions, err)) != BUS_OK)
         return rc;
-    for (int p = 0; p < r->partitions; p++)
-        r->progress.total += s->head[p];
     return BUS_OK;
 }
 
@@ -702,6 +795,7 @@ static bus_code
 begin_target(rebuild *r, target *t, const bus_view *view, bus_error *err)
 {
     char     table[BUS_VIEW_TABLE_BYTES];
+    int      logs = 0;
     bus_code rc = BUS_OK;
 
     t->view = view;
@@ -711,9 +805,12 @@ begin_target(rebuild *r, target *t, const bus_view *view, bus_error *err)
         int log;
 
         rc = log_of(r, view->of->follows[i]->aggregate->contract, &log, err);
-        if (rc == BUS_OK)
+        if (rc == BUS_OK && !t->follows[log]) {
             t->follows[log] = true;
+            logs++;
+        }
     }
+    t->alone = view->keys == NULL && logs == 1; /* its rows are streams */
     return rc == BUS_OK
                ? r->ops->build_begin(r->home, view->of, view->view_version, r->what->builder, err)
                : rc;

@@ -1,11 +1,11 @@
 /* rebuild.h - makes the tables of views out of the whole log, beside the tables that are read.
  *
- * In passes over ranges of the rows' hash that fit into a bound of memory: fold the log, copy the
- * finished rows; then indexes; then what was written meanwhile, row by row; at last the new table
- * takes the place of the old one in one short transaction. Until then readers see the old table,
- * and its projector goes on. Only that transaction moves checkpoints, so a build that dies leaves
- * nothing but a table that the next build drops.
- * Threads: any; it opens stores of its own and blocks until it is done.
+ * In passes over ranges of the rows' hash that fit into a bound of memory: fold the log, partition
+ * by partition for views whose rows are streams and at once for the others, copy the finished rows;
+ * then indexes; then what was written meanwhile, row by row; at last the new table takes the place
+ * of the old one in one short transaction. Until then readers see the old table, and its projector
+ * goes on. Only that transaction moves checkpoints, so a build that dies leaves nothing but a table
+ * that the next build drops. Threads: any; it opens stores of its own and blocks until it is done.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_RUNTIME_REBUILD_H
 #define BUS_RUNTIME_REBUILD_H
@@ -16,8 +16,8 @@
 #define BUS_REBUILD_VIEWS_MAX 32      /* built at once, of one domain */
 
 typedef struct {
-    int64_t done, total; /* events of the logs, as if there were one pass */
-    int     pass;        /* 1.. */
+    int64_t done, total; /* events to be folded, as if each were read in one pass */
+    int     pass;        /* 1.., at least one per partition for views whose rows are streams */
     int64_t rows;        /* copied so far */
 } bus_rebuild_progress;
 
