@@ -430,7 +430,8 @@ run_unit(rebuild *r, int log, int partition, bus_error *err)
     r->from = 0;
     while (rc == BUS_OK && r->from < HASHES) {
         r->progress.pass++;
-        r->to = HASHES - r->from < r->size ? HASHES : r->from + r->size;
+        /* Twice what the last one could be: one row alone may have filled it. */
+        r->to = HASHES - r->from < 2 * r->size ? HASHES : r->from + 2 * r->size;
         rc = run_pass(r, err);
         if (r->to < HASHES)
             r->size = r->to - r->from;
