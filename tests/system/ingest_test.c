@@ -185,6 +185,61 @@ count(const char *text, const char *word)
     return n;
 }
 
+/* A repeat of the command is told the same secret; others are told nothing. */
+static void
+test_a_secret_is_told_once(void **state)
+{
+    const char   *headers[] = {"Idempotency-Key: told", NULL};
+    tests_request request = {
+        .method = "POST",
+        .path = "/api/v1/ingest/sources",
+        .token = admin,
+        .headers = headers,
+        .body = "{\"name\":\"told\",\"kind\":\"CLOUDEVENTS\",\"scheme\":\"STANDARD_WEBHOOKS\"}"};
+    tests_response first = tests_shina_ask(shina, &request);
+    tests_response again = tests_shina_ask(shina, &request), list;
+    char          *text;
+
+    (void)state;
+    assert_int_equal(first.status, 201);
+    assert_int_equal(again.status, 201);
+    assert_string_equal(text_of(first.json, "id"), text_of(again.json, "id"));
+    assert_string_equal(text_of(first.json, "secret"), text_of(again.json, "secret"));
+    list = tests_shina_get(shina, admin, "/api/v1/ingest/sources");
+    text = json_dumps(list.json, 0);
+    assert_null(strstr(text, text_of(first.json, "secret")));
+    assert_null(strstr(text, "sec:1:"));
+    free(text);
+    json_decref(first.json);
+    json_decref(again.json);
+    json_decref(list.json);
+}
+
+static void
+test_too_large(void **state)
+{
+    source        s = register_source("large", "WEBHOOK", "BEARER", "sixteen or more.");
+    char         *body = malloc(300 * 1024);
+    const char   *headers[] = {"X-Webhook-Secret: sixteen or more.", "Content-Type: text/plain",
+                               "Expect:", NULL};
+    tests_request request = {.method = "POST",
+                             .path = s.address,
+                             .headers = headers,
+                             .body = body,
+                             .raw_content_type = true};
+
+    (void)state;
+    assert_non_null(body);
+    memset(body, 'x', 300 * 1024);
+    request.body_bytes = 300 * 1024; /* more than a body may have */
+    expect(tests_shina_ask(shina, &request), 413, "BODY_TOO_LARGE");
+    request.body_bytes = 100 * 1024; /* more than an event may have */
+    expect(tests_shina_ask(shina, &request), 422, "INVALID");
+    request.body_bytes = 65536;
+    expect(tests_shina_ask(shina, &request), 202, "");
+    free(body);
+}
+
 /* --- stories --------------------------------------------------------------- */
 
 static void
@@ -455,9 +510,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_signed_or_refused), cmocka_unit_test(test_secrets_change),
-        cmocka_unit_test(test_own_form),          cmocka_unit_test(test_once_whoever_pushes),
-        cmocka_unit_test(test_batches),           cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_a_secret_is_told_once),
+        cmocka_unit_test(test_signed_or_refused),
+        cmocka_unit_test(test_secrets_change),
+        cmocka_unit_test(test_own_form),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_once_whoever_pushes),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_lengths),
     };
 
     return cmocka_run_group_tests(tests, start, stop);

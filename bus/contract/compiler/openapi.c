@@ -645,7 +645,9 @@ add_own_schemas(json_t *schemas)
                "'id':{'type':'string','format':'uuid'},"
                "'version':{'type':'integer','minimum':0},"
                "'position':{'type':'string','description':'Opaque; give it as X-After to read "
-               "what was written.'}}}"));
+               "what was written.'},"
+               "'secret':{'type':'string','description':'One that was made for you: told here and "
+               "in the answer to a repeat, and nowhere else.'}}}"));
     put(schemas, "Problem",
         parsed("{'type':'object','description':'RFC 9457.','required':['type','title','status',"
                "'code','detail','trace_id'],'properties':{'type':{'type':'string'},"

@@ -62,18 +62,23 @@ ask_to_stop(worker *w, subscription *s, bool disable, const char *reason, int lo
                            .origin = BUS_ORIGIN_CLIENT,
                            .actor = {.roles = BUS_ROLE_SERVICE},
                            .expected_version = -1};
-    char        name[64];
+    char        name[64], said[160];
 
+    /* Whatever libcurl or a name server said, as text of a contract. */
+    (void)snprintf(said, sizeof(said), "%s", reason);
+    for (char *c = said; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
     if (s->asking)
         return;
     command.partition = (uint16_t)bus_id_partition(s->id, w->options->partitions);
-    command.data = data_of(w, message, reason, &at);
+    command.data = data_of(w, message, said, &at);
     (void)snprintf(name, sizeof(name), "%s %d", message->name, (int)s->version);
     command.command_id = bus_id_v5_text(s->id, name);
     s->ask = bus_envelope_of_command(&command);
     s->asking = true;
     bus_log_warn(disable ? "webhooks.gone" : "webhooks.parked", BUS_KV_ID("subscription", s->id),
-                 BUS_KV("domain", w->logs[log].domain), BUS_KV("reason", reason));
+                 BUS_KV("domain", w->logs[log].domain), BUS_KV("reason", said));
     send_ask(w, s);
 }
 

@@ -307,6 +307,7 @@ note_failure(worker *w, const delivery *d, lane *l, const char *reason, int64_t 
     uint32_t      random;
     int64_t       after_us;
 
+    s->window = 1; /* who hangs takes up no more than one place */
     if (s->trouble != NULL && s->trouble != l)
         return; /* another one is being tried; this one has its turn then */
     s->trouble = l;
@@ -332,6 +333,8 @@ note_success(const delivery *d, lane *l)
     l->failures = 0;
     if (d->s->trouble == l)
         d->s->trouble = NULL;
+    if (d->s->trouble == NULL && d->s->window < FLYING_OF_ONE_MAX)
+        d->s->window++;
 }
 
 static void

@@ -216,6 +216,7 @@ begin_anew(worker *w, subscription *s)
         for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
             s->lanes[i][p].failures = 0;
     s->trouble = NULL;
+    s->window = 1;
     s->not_before_us = 0;
 }
 
@@ -236,6 +237,7 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     s->id = event->stream;
     s->tenant = event->tenant;
     s->subscribed_at_ms = event->at_ms;
+    s->window = 1;
     bus_copy(webhooks_subscribed_event.shape, e, &s->wants, &s->arena);
     s->secret = s->wants.secret;
     (void)snprintf(s->reader, sizeof(s->reader), "webhook %s", bus_id_format(s->id, text));
@@ -413,7 +415,7 @@ advance(worker *w, subscription *s, int log, int partition, bus_error *err)
 static bool
 may_fly(const worker *w, const subscription *s)
 {
-    return w->flying < FLYING_MAX && s->flying < FLYING_OF_ONE_MAX && !s->asking &&
+    return w->flying < FLYING_MAX && s->flying < s->window && !s->asking &&
            worker_now_us(w) >= s->not_before_us;
 }
 
@@ -452,6 +454,18 @@ send_of(worker *w, subscription *s, bus_error *err)
     return rc;
 }
 
+/* When all that may fly is taken, it is not always the same ones that come too late. */
+static void
+rotate_turns(worker *w)
+{
+    subscription *first = w->subscriptions;
+
+    if (first == NULL || w->flying < FLYING_MAX)
+        return;
+    HASH_DEL(w->subscriptions, first);
+    HASH_ADD(hh, w->subscriptions, id, sizeof(first->id), first);
+}
+
 /* The subscription's own trouble is not the others'. */
 bus_code
 subscriptions_send(worker *w, bus_error *err)
@@ -461,6 +475,7 @@ subscriptions_send(worker *w, bus_error *err)
     int           parked = 0;
     bus_code      first = BUS_OK;
 
+    rotate_turns(w);
     HASH_ITER(hh, w->subscriptions, s, next)
     {
         bus_error why = {0};

@@ -21,7 +21,7 @@
 #define HOME "webhooks" /* our domain, in whose schema the cursors lie */
 #define PAGE_RECORDS 64
 #define LOGS_MAX 64
-#define FLYING_MAX 256         /* deliveries at once */
+#define FLYING_MAX 400         /* deliveries at once */
 #define FLYING_OF_ONE_MAX 8    /* of one subscription */
 #define SUBSCRIPTIONS_MAX 4096 /* more are not served, and health says so */
 #define BODY_DROPPED_MAX 65536 /* of a receiver's answer; then we hang up */
@@ -75,7 +75,8 @@ struct subscription {
     bool                       wanted[LOGS_MAX]; /* by log: something of it passes the filter */
     lane                      *lanes[LOGS_MAX];  /* by log; NULL: its cursors were not read yet */
     int                        flying, next;     /* next: the lane to be looked at first */
-    lane                      *trouble;          /* that whose event failed last, or NULL */
+    int                        window; /* so many may fly: grows with what is taken, falls to one */
+    lane                      *trouble; /* that whose event failed last, or NULL */
     int64_t                    not_before_us;
     /* A word to the domain that is on its way: it is parked, or gone. */
     bool           asking;
