@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#define NAME_RULE "the name of an attribute is lower case letters and digits"
 #define ATTRIBUTE_BYTES 1024 /* a decoded header, with its NUL */
 
 /* Attributes of CloudEvents, and the members of ingest.receive that they are. */
@@ -164,6 +165,15 @@ put_members(json_t *event, const json_t *from, bus_problems *problems)
 
 /* --- attributes ------------------------------------------------------------ */
 
+/* CloudEvents 1.0, naming conventions. */
+static bool
+is_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+    return len > 0 && name[len] == '\0';
+}
+
 /* One attribute by its text; false: problems tells. */
 static bool
 put_attribute(json_t *event, const char *name, const char *value, bus_problems *problems)
@@ -186,6 +196,10 @@ put_attribute(json_t *event, const char *name, const char *value, bus_problems *
         }
         put(event, attributes[i].member, json_integer(at_ms));
         return true;
+    }
+    if (!is_name(name)) {
+        bus_problem_add(problems, "", NAME_RULE);
+        return false;
     }
     extensions = json_object_get(event, "extensions");
     if (extensions == NULL)
@@ -285,8 +299,10 @@ read_binary(const edge_pushed *pushed, bus_problems *problems)
 
         if (strcmp(a->name, "specversion") == 0)
             continue;
-        good = decode_value(a->value, value);
-        if (good) {
+        good = is_name(a->name) && decode_value(a->value, value);
+        if (!is_name(a->name)) {
+            bus_problem_add(problems, "", NAME_RULE);
+        } else if (good) {
             good = put_attribute(event, a->name, value, problems);
         } else {
             (void)snprintf(pointer, sizeof(pointer), "/%.60s", a->name);

@@ -120,6 +120,12 @@ test_binary_refused(void **state)
     p.attributes_count--;
     add(&p, "subject", "a%00b");
     refuses(&p, EDGE_PUSH_INVALID, "/subject");
+    p.attributes_count--;
+    add(&p, "\xff\xfe", "no name");
+    refuses(&p, EDGE_PUSH_INVALID, "");
+    p.attributes_count--;
+    add(&p, "my_name", "none either");
+    refuses(&p, EDGE_PUSH_INVALID, "");
 }
 
 static void
