@@ -75,3 +75,10 @@ bus_pattern_matches(const bus_shape *shape, bus_str s)
     return pcre2_match(compiled(shape), (PCRE2_SPTR)(s.at == NULL ? "" : s.at), s.len, 0,
                        PCRE2_NO_UTF_CHECK, match_data, match_context) >= 0;
 }
+
+void
+bus_pattern_forget(const bus_shape *shape)
+{
+    pcre2_code_free(*shape->pattern_code);
+    *shape->pattern_code = NULL;
+}

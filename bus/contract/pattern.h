@@ -9,4 +9,8 @@
  * are ASCII, $ is the very end)? Threads: any. */
 bool bus_pattern_matches(const bus_shape *shape, bus_str s);
 
+/* Gives the compiled form back: for shapes that do not live as long as the process. Nobody matches
+ * with it meanwhile. */
+void bus_pattern_forget(const bus_shape *shape);
+
 #endif

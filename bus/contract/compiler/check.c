@@ -5,6 +5,7 @@
 #include "bus/base/id.h"
 #include "bus/contract/codec.h"
 #include "bus/contract/compiler/model.h"
+#include "bus/contract/pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,31 @@
 typedef struct {
     const char *key, *file, *pointer;
 } claim;
+
+/* Shapes with a pattern, whose compiled form is not in our memory. */
+typedef struct kept_pattern {
+    bus_shape           *shape;
+    struct kept_pattern *next;
+} kept_pattern;
+
+static kept_pattern *kept_patterns;
+
+static void
+keep_pattern(bus_shape *shape)
+{
+    kept_pattern *kept = BUS_ARENA_NEW(&compiler_memory, kept_pattern);
+
+    shape->pattern_code = BUS_ARENA_NEW(&compiler_memory, void *);
+    *kept = (kept_pattern){.shape = shape, .next = kept_patterns};
+    kept_patterns = kept;
+}
+
+void
+compiler_forget_patterns(void)
+{
+    for (; kept_patterns != NULL; kept_patterns = kept_patterns->next)
+        bus_pattern_forget(kept_patterns->shape);
+}
 
 static claim *claims;
 static int    claims_count;
@@ -457,7 +483,7 @@ runtime_shape(type *t)
     s->number_maximum_exclusive = t->number_maximum_exclusive;
     s->pattern = t->pattern;
     if (t->pattern != NULL)
-        s->pattern_code = BUS_ARENA_NEW(&compiler_memory, void *);
+        keep_pattern(s);
     s->format = t->format;
     s->names = t->names;
     s->names_count = (uint32_t)t->names_count;

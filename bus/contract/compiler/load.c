@@ -769,6 +769,7 @@ unload_all(void)
         json_decref(common->json);
     loaded_count = 0;
     common = NULL;
+    compiler_forget_patterns();
     bus_arena_fini(&compiler_memory);
 }
 

@@ -232,4 +232,7 @@ const char *description_of(const json_t *json); /* in English; NULL: none */
 int compare_contracts(const json_t *old_json, const json_t *old_common, const json_t *new_json,
                       const json_t *new_common, const char *name);
 
+/* check.c: before the memory of all shapes is given back. */
+void compiler_forget_patterns(void);
+
 #endif
