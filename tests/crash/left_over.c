@@ -294,22 +294,49 @@ read_claims(PGconn *conn, holder **all, const char *domain)
     PQclear(res);
 }
 
-int
-left_over_claims(const tests_shina *shina)
+static PGconn *
+connect_to(const tests_shina *shina)
 {
-    static const char *const with_claims[] = {"vehicles", "drivers", "deliveries"};
-    faults                   f = {.aloud = true};
-    holder                  *all = NULL, *h, *next;
-    char                     url[1200];
-    PGconn                  *conn;
-    PGresult                *res;
-    int                      held = 0;
+    char    url[1200];
+    PGconn *conn;
 
     (void)snprintf(url, sizeof(url), "host=%s/run dbname=shina user=shina sslmode=disable",
                    tests_shina_home(shina));
     conn = PQconnectdb(url);
     if (PQstatus(conn) != CONNECTION_OK)
         crash_die("the database: %s", PQerrorMessage(conn));
+    return conn;
+}
+
+void
+left_over_sessions(const tests_shina *shina)
+{
+    PGconn   *conn = connect_to(shina);
+    PGresult *res = ask(
+        conn, "select pid, application_name, state, coalesce(wait_event, '-'), "
+              "pg_blocking_pids(pid), extract(epoch from now() - xact_start)::numeric(9,1), "
+              "left(query, 120) from pg_stat_activity where backend_type = 'client backend' and "
+              "pid <> pg_backend_pid() and state <> 'idle' order by application_name");
+
+    crash_say("%d sessions are not idle", PQntuples(res));
+    for (int i = 0; i < PQntuples(res); i++)
+        crash_say("  %s %s: %s, waits for %s, held up by %s, %s s: %s", PQgetvalue(res, i, 0),
+                  PQgetvalue(res, i, 1), PQgetvalue(res, i, 2), PQgetvalue(res, i, 3),
+                  PQgetvalue(res, i, 4), PQgetvalue(res, i, 5), PQgetvalue(res, i, 6));
+    PQclear(res);
+    PQfinish(conn);
+}
+
+int
+left_over_claims(const tests_shina *shina)
+{
+    static const char *const with_claims[] = {"vehicles", "drivers", "deliveries"};
+    faults                   f = {.aloud = true};
+    holder                  *all = NULL, *h, *next;
+    PGconn                  *conn = connect_to(shina);
+    PGresult                *res;
+    int                      held = 0;
+
     for (int i = 0; i < 3; i++) {
         read_holders(shina, &all, with_claims[i]);
         read_claims(conn, &all, with_claims[i]);

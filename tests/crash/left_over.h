@@ -15,4 +15,7 @@ int left_over_reservations(const tests_shina *shina, const char *token, bool alo
  * have ended. Only when all is quiet. Says each. */
 int left_over_claims(const tests_shina *shina);
 
+/* Says what each session of the database is at, and who holds it up. */
+void left_over_sessions(const tests_shina *shina);
+
 #endif

@@ -26,6 +26,15 @@ typedef struct {
     int             count;
 } pool;
 
+/* The call that a client is at, for load_say_calls. */
+typedef struct {
+    pthread_mutex_t lock;
+    char            path[PATH_BYTES], code[64];
+    int64_t         since_ms;
+    int             sent;
+    long            status; /* of the last answer */
+} progress;
+
 typedef struct {
     load     *of;
     pthread_t thread;
@@ -33,6 +42,7 @@ typedef struct {
     uint64_t  random;
     long      calls;
     char      delivery[40]; /* the last one that it made, or empty */
+    progress  at;
 } worker;
 
 struct load {
@@ -146,6 +156,24 @@ count_outcome(worker *w, const char *path, const char *body, const outcome *o, i
         fault(l, path, body, o, "the load is at fault");
 }
 
+/* Before (o is NULL) and after each time that a call is sent. */
+static void
+note(worker *w, const char *path, int sent, const outcome *o)
+{
+    (void)pthread_mutex_lock(&w->at.lock);
+    if (o == NULL && sent == 0) {
+        (void)snprintf(w->at.path, sizeof(w->at.path), "%s", path);
+        w->at.since_ms = crash_now_ms();
+        w->at.status = 0;
+        w->at.code[0] = '\0';
+    } else if (o != NULL) {
+        w->at.status = o->status;
+        memcpy(w->at.code, o->code, sizeof(w->at.code));
+    }
+    w->at.sent = sent;
+    (void)pthread_mutex_unlock(&w->at.lock);
+}
+
 /* POST of a body in single quotes, until it is answered. */
 __attribute__((format(printf, 3, 4))) static outcome
 call(worker *w, const char *path, const char *fmt, ...)
@@ -169,8 +197,9 @@ call(worker *w, const char *path, const char *fmt, ...)
     atomic_fetch_add(&l->calls, 1);
     number = journal_call(l->j, key, path, body);
     for (;;) {
+        note(w, path, sent, NULL);
         o = ask_once(w, key, path, body);
-        sent++;
+        note(w, path, ++sent, &o);
         if (o.status == 503)
             atomic_fetch_add(&l->unavailable, 1);
         if (!is_open(&o) || gives_up)
@@ -403,6 +432,8 @@ load_start(const tests_shina *shina, journal *j, const char *token, uint64_t see
     atomic_store(&l->running, threads);
     for (int i = 0; i < threads; i++) {
         l->workers[i] = (worker){.of = l, .number = i, .random = seed + (uint64_t)i * 7919 + 1};
+        if (pthread_mutex_init(&l->workers[i].at.lock, NULL) != 0)
+            abort();
         if (pthread_create(&l->workers[i].thread, NULL, work, &l->workers[i]) != 0)
             crash_die("no thread for the load");
     }
@@ -419,6 +450,19 @@ load_so_far(load *l)
                          .retried = atomic_load(&l->retried),
                          .unavailable = atomic_load(&l->unavailable),
                          .repeats = atomic_load(&l->repeats)};
+}
+
+void
+load_say_calls(load *l)
+{
+    for (int i = 0; i < l->threads; i++) {
+        progress *at = &l->workers[i].at;
+
+        (void)pthread_mutex_lock(&at->lock);
+        crash_say("client %d: %s, for %lld ms, sent %d times, last answer %ld %s", i, at->path,
+                  (long long)(crash_now_ms() - at->since_ms), at->sent, at->status, at->code);
+        (void)pthread_mutex_unlock(&at->lock);
+    }
 }
 
 long
@@ -446,6 +490,8 @@ load_stop(load *l, int patience_s)
 void
 load_destroy(load *l)
 {
+    for (int i = 0; i < l->threads; i++)
+        (void)pthread_mutex_destroy(&l->workers[i].at.lock);
     (void)pthread_mutex_destroy(&l->vehicles.lock);
     (void)pthread_mutex_destroy(&l->drivers.lock);
     free(l);

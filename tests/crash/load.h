@@ -29,6 +29,7 @@ load *load_start(const tests_shina *shina, journal *j, const char *token, uint64
  * final. Ends the program when that takes more than patience_s. */
 load_counts load_stop(load *l, int patience_s);
 load_counts load_so_far(load *l);
+void        load_say_calls(load *l); /* the call that each client is at, and its last answer */
 /* Calls that never ended well: answers that no client should ever see (5xx for good, a repeat with
  * another answer). Their texts were said. */
 long load_faults(const load *l);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/crash/scene.h"
 #include "tests/crash/history.h"
+#include "tests/crash/left_over.h"
 #include "tests/crash/say.h"
 #include "tests/crash/victims.h"
 
@@ -75,6 +76,15 @@ say_not_ready(const scene *s)
     json_decref(r.json);
 }
 
+/* What everybody is at when the clients get no answers. */
+static void
+say_stuck(scene *s)
+{
+    load_say_calls(s->clients);
+    left_over_sessions(s->shina);
+    say_not_ready(s);
+}
+
 void
 scene_wait_ready(scene *s)
 {
@@ -105,6 +115,7 @@ scene_wait_acknowledged(scene *s, long more, int patience_s)
     while (load_so_far(s->clients).acknowledged < wanted) {
         if (crash_now_ms() > until) {
             tests_shina_print_logs(s->shina);
+            say_stuck(s);
             crash_die("%ld commands were not acknowledged in %d s", more, patience_s);
         }
         scene_keep_running(s);
