@@ -12,9 +12,12 @@ struct bus_transport {
     peer_self self;
     char      prefix[BUS_URL_BYTES + 1]; /* of our servers' addresses: "<url>#" */
 
-    nng_socket inbox; /* PULL: whoever knows our url sends here */
-    nng_aio   *receiving;
-    int64_t    complained_us; /* when a broken frame was last logged; the receiver's */
+    nng_socket   inbox; /* PULL: whoever knows our url sends here */
+    nng_listener listener;
+    bool         listens;         /* false: starting it again failed */
+    uint64_t     listener_errors; /* that were seen; with the two above the keeper's */
+    nng_aio     *receiving;
+    int64_t      complained_us; /* when a broken frame was last logged; the receiver's */
 
     _Atomic int64_t changed_us; /* when a connection was last dialled, came or went */
 
@@ -34,6 +37,8 @@ struct bus_transport {
 
 /* listen.c: where we are reached. Fills t->self.url with what others can dial. */
 BUS_CHECKED bus_code bus_nng_inbox_open(bus_transport *t, const char *url, bus_error *err);
+/* Listens anew if nng has stopped accepting. The keeper's, now and then. */
+void bus_nng_inbox_look(bus_transport *t);
 
 /* receive.c: takes frames until the inbox is closed. */
 BUS_CHECKED bus_code bus_nng_receiving_start(bus_transport *t, bus_error *err);

@@ -571,6 +571,88 @@ test_noise_on_the_socket_does_no_harm(void **state)
     ops->close(transport);
 }
 
+/* --- connections that end before they have begun -------------------------------- */
+
+/* As a process that is killed while it connects, or a port scan. */
+static void
+connect_and_go(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int                fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+/* Takes one command, from whoever can reach us; asked again each second. */
+static void
+assert_reached(bus_transport *from, bus_server *server)
+{
+    bus_client   *client = connect_to(from);
+    bus_envelope *env = NULL;
+    bus_error     err;
+    uint32_t      taken = 0;
+
+    for (int i = 0; i < 15 && taken == 0; i++) {
+        bus_envelope *asked = command(7);
+
+        if (ops->send(client, ops->address(server), asked, 7, &err) != BUS_OK)
+            bus_envelope_release(asked);
+        taken = ops->take(server, &env, 1, 1000);
+    }
+    assert_int_equal(taken, 1);
+    bus_envelope_release(env);
+    ops->disconnect(client);
+}
+
+static void
+test_callers_who_go_at_once_deafen_nobody(void **state)
+{
+    bus_transport *transport = open_at(near_url), *other;
+    bus_server    *server = NULL;
+    bus_error      err;
+
+    (void)state;
+    assert_int_equal(ops->serve(transport, "inventory", &server, &err), BUS_OK);
+    for (int i = 0; i < 50; i++)
+        connect_and_go(near_url + 6);
+    other = open_at(far_url);
+    assert_reached(other, server);
+    ops->stop(server);
+    ops->close(other);
+    ops->close(transport);
+}
+
+static void
+give_up_dialling(bus_transport *transport, const char *url)
+{
+    peer     *p;
+    bus_error err;
+
+    assert_int_equal(bus_nng_peers_hold(transport, bus_str_of(url), &p, &err), BUS_OK);
+    assert_int_equal(nng_dialer_close(p->dialer), 0); /* what nng makes of EPIPE */
+    bus_nng_peers_release(transport);
+}
+
+static void
+test_a_peer_is_dialled_until_it_is_there(void **state)
+{
+    bus_transport *transport, *other = open_at(far_url);
+    bus_server    *server = NULL;
+    bus_error      err;
+
+    (void)state;
+    give_up_dialling(other, near_url);
+    transport = open_at(near_url);
+    assert_int_equal(ops->serve(transport, "inventory", &server, &err), BUS_OK);
+    assert_reached(other, server);
+    ops->stop(server);
+    ops->close(other);
+    ops->close(transport);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -586,6 +668,8 @@ main(int argc, char **argv)
         cmocka_unit_test(test_strangers_are_not_dialled),
         cmocka_unit_test(test_a_way_back_leads_to_nobody_else),
         cmocka_unit_test(test_noise_on_the_socket_does_no_harm),
+        cmocka_unit_test(test_callers_who_go_at_once_deafen_nobody),
+        cmocka_unit_test(test_a_peer_is_dialled_until_it_is_there),
     };
     int failed = 0;
 

@@ -11,8 +11,9 @@
 
 #define RECONNECT_MIN_MS 50
 #define RECONNECT_MAX_MS 1000
-#define SEND_LOOK_MS 500                     /* how often a frame that does not go is looked at */
-#define WAITING_BYTES_MAX ((size_t)16 << 20) /* one larger envelope still goes alone */
+#define REDIAL_US 3000000 /* without a connection, while nng tries once a second at least */
+#define SEND_LOOK_MS 500  /* how often a frame that does not go is looked at */
+#define WAITING_BYTES_MAX ((size_t)16 << 20)      /* one larger envelope still goes alone */
 #define BATCHES_BYTES_MAX (WAITING_BYTES_MAX / 2) /* batches leave room for answers */
 #define KEEP_BYTES ((size_t)1 << 20)              /* of a buffer that was larger once */
 
@@ -90,7 +91,8 @@ on_sent(void *context)
         pump(p);
 }
 
-/* nng's callback, under locks of its own: only flags. */
+/* nng's callback, under locks of its own: only flags. A connection that ends in its first moment
+ * may go before it comes: hence a count. */
 static void
 on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
@@ -100,9 +102,9 @@ on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
     atomic_store(&p->changed_us, now_us());
     if (event == NNG_PIPE_EV_ADD_POST) {
         atomic_store(&p->told, !atomic_load(&p->wanted));
-        atomic_store(&p->connected, true);
+        atomic_fetch_add(&p->pipes, 1);
     } else {
-        atomic_store(&p->connected, false);
+        atomic_fetch_sub(&p->pipes, 1);
     }
     p->self->poke(p->self->context);
 }
@@ -112,16 +114,42 @@ on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 static int
 dial(peer *p)
 {
-    nng_dialer dialer;
-    int        rv;
+    int rv;
 
-    if ((rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
-        (rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0 ||
-        (rv = nng_dialer_create(&dialer, p->socket, p->url)) != 0 ||
-        (rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
-        (rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0)
+    if ((rv = nng_dialer_create(&p->dialer, p->socket, p->url)) != 0)
         return rv;
-    return nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
+    if ((rv = nng_dialer_set_ms(p->dialer, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS)) != 0 ||
+        (rv = nng_dialer_set_ms(p->dialer, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS)) != 0)
+        return rv;
+    return nng_dialer_start(p->dialer, NNG_FLAG_NONBLOCK);
+}
+
+static int
+open_socket(peer *p)
+{
+    int rv;
+
+    if ((rv = nng_push0_open(&p->socket)) != 0 ||
+        (rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
+        (rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0)
+        return rv;
+    return dial(p);
+}
+
+/* Where a process is killed before it has greeted, nng 1.5 fails to send its own greeting with
+ * EPIPE, which it takes for NNG_ECLOSED: it thinks that the dialer is closed and never dials again
+ * (core/dialer.c, dialer_connect_cb). */
+void
+bus_peer_look(peer *p)
+{
+    int64_t now = now_us();
+
+    if (bus_peer_connected(p) || now - atomic_load(&p->changed_us) < REDIAL_US ||
+        now - p->dialled_us < REDIAL_US)
+        return;
+    p->dialled_us = now;
+    (void)nng_dialer_close(p->dialer);
+    (void)dial(p); /* if it fails: the next time */
 }
 
 bus_code
@@ -138,16 +166,16 @@ bus_peer_create(peer **out, const peer_self *self, const char *url, uint16_t slo
     p->self = self;
     p->slot = slot;
     (void)snprintf(p->url, sizeof(p->url), "%s", url);
-    atomic_init(&p->connected, false);
+    atomic_init(&p->pipes, 0);
     atomic_init(&p->wanted, false);
     atomic_init(&p->told, true);
     atomic_init(&p->changed_us, now_us());
     BUS_INVARIANT(pthread_mutex_init(&p->lock, NULL) == 0);
     if ((rv = nng_aio_alloc(&p->sending, on_sent, p)) == 0) {
         nng_aio_set_timeout(p->sending, SEND_LOOK_MS);
-        rv = nng_push0_open(&p->socket);
+        rv = open_socket(p);
     }
-    if (rv == 0 && (rv = dial(p)) == 0) {
+    if (rv == 0) {
         *out = p;
         return BUS_OK;
     }
@@ -177,9 +205,15 @@ bus_peer_destroy(peer *p)
 }
 
 bool
+bus_peer_connected(const peer *p)
+{
+    return atomic_load(&p->pipes) > 0;
+}
+
+bool
 bus_peer_unreachable(const peer *p)
 {
-    return !atomic_load(&p->connected) && now_us() - atomic_load(&p->changed_us) > PEER_GRACE_US;
+    return !bus_peer_connected(p) && now_us() - atomic_load(&p->changed_us) > PEER_GRACE_US;
 }
 
 void

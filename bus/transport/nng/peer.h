@@ -34,9 +34,11 @@ typedef struct peer {
     char             url[BUS_URL_BYTES];
     uint16_t         slot; /* in the table of peers */
     nng_socket       socket;
+    nng_dialer       dialer;
     nng_aio         *sending;
-    atomic_bool      connected;
-    _Atomic int64_t  changed_us; /* when connected changed, monotonic */
+    atomic_int       pipes;      /* connections that have come, less those that went: 0 or 1 */
+    _Atomic int64_t  changed_us; /* when pipes changed, monotonic */
+    int64_t          dialled_us; /* when it was dialled anew; the keeper's */
     atomic_bool      wanted;     /* we take its batches */
     atomic_bool      told;       /* ... and it knows which, over this connection */
 
@@ -69,7 +71,10 @@ uint16_t bus_peer_generation(peer *p);
 /* Reads a TOPICS body. */
 BUS_CHECKED bus_code bus_peer_set_topics(peer *p, bus_str body, bus_error *err);
 
+bool bus_peer_connected(const peer *p);
 bool bus_peer_unreachable(const peer *p); /* past the grace */
+/* Dials anew if it is high time: nng may have given the dialer up. The keeper's, now and then. */
+void bus_peer_look(peer *p);
 void bus_peer_forget_waiting(peer *p);
 bool bus_peer_idle(peer *p); /* nothing waits, nothing is on its way */
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define KEEPER_MS 200
+#define LOOK_US 1000000       /* for what nng has given up, and for what is gone */
 #define TELL_AGAIN_US 5000000 /* our topics, in case they were lost */
 #define GONE_US 30000000      /* without a connection, and wanted by nobody: forgotten */
 #define LINGER_MS 500
@@ -217,7 +218,7 @@ tell_all(bus_transport *t, bool again)
             continue;
         if (bus_peer_unreachable(p))
             bus_peer_forget_waiting(p);
-        else if (atomic_load(&p->connected) &&
+        else if (bus_peer_connected(p) &&
                  (!atomic_load(&p->told) || (again && atomic_load(&p->wanted))))
             tell_topics(t, p);
     }
@@ -228,7 +229,7 @@ tell_all(bus_transport *t, bool again)
 static bool
 gone(const peer *p)
 {
-    return p != NULL && !atomic_load(&p->wanted) && !atomic_load(&p->connected) &&
+    return p != NULL && !atomic_load(&p->wanted) && !bus_peer_connected(p) &&
            now_us() - atomic_load(&p->changed_us) > GONE_US;
 }
 
@@ -248,6 +249,16 @@ forget_gone(bus_transport *t)
         (void)pthread_rwlock_unlock(&t->peers_lock);
         bus_peer_destroy(left);
     }
+}
+
+static void
+look_after_peers(bus_transport *t)
+{
+    (void)pthread_rwlock_rdlock(&t->peers_lock);
+    for (int i = 0; i < t->peers_end; i++)
+        if (t->peers[i] != NULL)
+            bus_peer_look(t->peers[i]);
+    (void)pthread_rwlock_unlock(&t->peers_lock);
 }
 
 void
@@ -305,9 +316,11 @@ keeper_main(void *context)
         tell_all(t, again);
         if (again)
             told_us = now_us();
-        if (now_us() - looked_us > GONE_US / 6) {
+        if (now_us() - looked_us > LOOK_US) {
             looked_us = now_us();
             forget_gone(t);
+            look_after_peers(t);
+            bus_nng_inbox_look(t);
         }
     }
     return NULL;
@@ -336,8 +349,8 @@ all_idle(bus_transport *t)
 
     (void)pthread_rwlock_rdlock(&t->peers_lock);
     for (int i = 0; i < t->peers_end && idle; i++)
-        idle = t->peers[i] == NULL || !atomic_load(&t->peers[i]->connected) ||
-               bus_peer_idle(t->peers[i]);
+        idle =
+            t->peers[i] == NULL || !bus_peer_connected(t->peers[i]) || bus_peer_idle(t->peers[i]);
     (void)pthread_rwlock_unlock(&t->peers_lock);
     return idle;
 }
