@@ -203,6 +203,10 @@ print_record(void *context, const bus_record *r, bus_error *err)
     bus_buf_printf(&line, ",\"correlation\":\"%s\"", bus_id_format(r->correlation_id, text));
     if (r->causation_id.len > 0)
         add_member(&line, "causation", r->causation_id);
+    if (r->actor.len > 0) {
+        bus_buf_add_text(&line, ",\"actor\":");
+        bus_buf_add_str(&line, r->actor);
+    }
     bus_buf_add_text(&line, ",\"datacontenttype\":\"application/json\",\"data\":");
     bus_buf_add_str(&line, data);
     (void)printf("%s}\n", line.at);

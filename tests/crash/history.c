@@ -21,7 +21,7 @@ typedef struct {
     int            domain, partition, version, events;
     long long      first, last; /* offsets */
     char           stream[40];
-    bool           of_client;
+    bool           of_client, of_timer; /* neither: of an event */
     bool           seen[EVENTS_OF_COMMAND_MAX];
     UT_hash_handle hh;
 } command;
@@ -55,6 +55,15 @@ text_of(const json_t *object, const char *name)
     return text == NULL ? "" : text;
 }
 
+static bool
+by_shina(const json_t *event)
+{
+    const json_t *roles = json_object_get(json_object_get(event, "actor"), "roles");
+
+    return json_array_size(roles) == 1 &&
+           strcmp(json_string_value(json_array_get(roles, 0)), "SERVICE") == 0;
+}
+
 static command *
 new_command(history *h, bus_id id, int domain, const json_t *event)
 {
@@ -66,7 +75,8 @@ new_command(history *h, bus_id id, int domain, const json_t *event)
     c->domain = domain;
     c->partition = (int)json_integer_value(json_object_get(event, "partition"));
     c->first = c->last = json_integer_value(json_object_get(event, "offset"));
-    c->of_client = json_object_get(event, "causation") == NULL;
+    c->of_client = !by_shina(event);
+    c->of_timer = !c->of_client && json_object_get(event, "causation") == NULL;
     (void)snprintf(c->stream, sizeof(c->stream), "%s", text_of(event, "subject"));
     HASH_ADD(hh, h->commands, command_id, sizeof(bus_id), c);
     return c;
@@ -193,8 +203,11 @@ check_log(history *h, journal_entry *calls)
         if (c->of_client && e == NULL)
             fault(h, "%s:%d:%lld: nobody asked for command %s", domains[c->domain], c->partition,
                   c->last, bus_id_format(c->command_id, text));
+        if (c->of_timer && c->version <= c->events)
+            fault(h, "%s:%d:%lld: no event of its stream set the timer of command %s",
+                  domains[c->domain], c->partition, c->last, bus_id_format(c->command_id, text));
         if (!c->of_client && e != NULL)
-            fault(h, "%s:%d:%lld: a client's command has a cause", domains[c->domain], c->partition,
+            fault(h, "%s:%d:%lld: a client's command is by shina", domains[c->domain], c->partition,
                   c->last);
     }
 }
