@@ -1,13 +1,10 @@
 /* event.c - events in memory, and as CloudEvents 1.0.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/live/event.h"
-#include "api-edge/http/header.h"
-#include "bus/contract/format.h"
+#include "bus/envelope/cloudevent.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define TRACE_BYTES 56
 
 /* --- memory -------------------------------------------------------------- */
 
@@ -88,61 +85,19 @@ edge_event_is_owned(const edge_event *event, bus_id driver, int64_t now_ms)
 /* --- the CloudEvent ------------------------------------------------------ */
 
 static void
-add_member(bus_buf *out, const char *name, bus_str text)
-{
-    bus_buf_printf(out, ",\"%s\":", name);
-    bus_buf_add_json(out, text);
-}
-
-/* The trace that the command came with; the span is the command's own. */
-static void
-add_traceparent(const bus_record *record, bus_buf *out)
-{
-    edge_trace trace = {.trace_id = record->correlation_id};
-    char       text[TRACE_BYTES];
-
-    if (bus_id_is_nil(record->correlation_id))
-        return;
-    edge_trace_format(&trace, record->command_id.bytes + 8, text);
-    add_member(out, "traceparent", bus_str_of(text));
-}
-
-/* Who did it, and what it followed from: for ADMIN. */
-static void
-add_origin(const bus_record *record, bus_buf *out)
-{
-    bus_actor actor;
-    bus_error err;
-    char      text[BUS_ID_TEXT_BYTES];
-
-    if (bus_actor_decode(record->actor, &actor, &err) == BUS_OK)
-        add_member(out, "actor", bus_str_of(bus_id_format(actor.id, text)));
-    if (record->causation_id.len > 0)
-        add_member(out, "causation", record->causation_id);
-}
-
-/* Whole numbers of CloudEvents have 32 bits, so the offset is a text. */
-static void
 render(const edge_event *event, const edge_feed_scope *scope, const edge_access *access,
        bus_buf *out)
 {
-    const bus_record *r = &event->record;
-    char              text[BUS_ID_TEXT_BYTES], time[32];
+    bus_cloudevent attributes;
+    bus_error      err;
 
-    bus_buf_printf(out, "{\"specversion\":\"1.0\",\"id\":\"%s:%d\",\"source\":\"/shina/%s\"",
-                   bus_id_format(r->command_id, text), (int)r->nth, scope->contract->module);
-    add_member(out, "type", r->type);
-    bus_buf_printf(out, ",\"subject\":\"%s\"", bus_id_format(r->stream, text));
-    bus_format_time_text(r->at_ms, time);
-    bus_buf_printf(out, ",\"time\":\"%s\",\"datacontenttype\":\"application/json\"", time);
-    bus_buf_printf(out, ",\"partition\":%d,\"offset\":\"%lld\",\"streamversion\":%d", r->partition,
-                   (long long)r->offset, (int)r->version);
-    bus_buf_printf(out, ",\"tenant\":\"%s\"", bus_id_format(r->tenant, text));
-    add_traceparent(r, out);
-    if (scope->all)
-        add_origin(r, out);
+    /* All that is in the log can be written. */
+    BUS_INVARIANT(bus_cloudevent_of(&event->record, scope->contract->module, &attributes, &err) ==
+                  BUS_OK);
+    bus_buf_add_char(out, '{');
+    bus_cloudevent_json(&attributes, scope->all, out);
     bus_buf_add_text(out, ",\"data\":");
-    edge_event_data(scope, event->message, access, r->data, out);
+    edge_event_data(scope, event->message, access, event->record.data, out);
     bus_buf_add_char(out, '}');
 }
 

@@ -2,23 +2,38 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/contract/compiler/model.h"
 
+/* As bus/envelope/cloudevent.h writes them. */
 static json_t *
 headers(void)
 {
     return parsed(
-        "{'type':'object','description':'CloudEvents 1.0, binary mode.','required':"
-        "['ce_specversion','ce_id','ce_source','ce_type','ce_subject','ce_time','ce_partition',"
-        "'ce_offset'],'properties':{"
+        "{'type':'object','description':'CloudEvents 1.0, binary mode. The key is the subject.',"
+        "'required':['ce_specversion','ce_id','ce_source','ce_type','ce_subject','ce_time',"
+        "'content-type','ce_partition','ce_offset','ce_streamversion','ce_tenant','ce_epoch',"
+        "'ce_digest'],'properties':{"
         "'ce_specversion':{'type':'string','const':'1.0'},"
         "'ce_id':{'type':'string','description':'<command id>:<nth event of it>; unique.'},"
-        "'ce_source':{'type':'string'},"
+        "'ce_source':{'type':'string','description':'/shina/<domain>'},"
         "'ce_type':{'type':'string','description':'The full name of the event.'},"
         "'ce_subject':{'type':'string','format':'uuid','description':'The stream.'},"
         "'ce_time':{'type':'string','format':'date-time'},"
-        "'ce_partition':{'type':'string','description':'Partition of the log.'},"
-        "'ce_offset':{'type':'string','description':'Gapless within the partition; drop what you "
-        "have seen.'},"
-        "'traceparent':{'type':'string','description':'W3C Trace Context.'}}}");
+        "'content-type':{'type':'string','const':'application/json'},"
+        "'ce_partition':{'type':'string','description':'Partition of the log; the topic has the "
+        "same.'},"
+        "'ce_offset':{'type':'string','description':'Of the log, not of the topic. Gapless within "
+        "the partition; drop what you have seen.'},"
+        "'ce_streamversion':{'type':'string','description':'Without gaps in the stream.'},"
+        "'ce_tenant':{'type':'string','format':'uuid'},"
+        "'traceparent':{'type':'string','description':'W3C Trace Context of the command.'},"
+        "'ce_actor':{'type':'string','format':'uuid','description':'Who did it.'},"
+        "'ce_causation':{'type':'string','description':'The event that it follows from.'},"
+        "'ce_aggregate':{'type':'string','description':'Which kind of stream.'},"
+        "'ce_epoch':{'type':'string','description':'Of the lease it was written under.'},"
+        "'ce_digest':{'type':'string','description':'Of the command, a signed number.'},"
+        "'ce_devicetime':{'type':'string','format':'date-time','description':'When a device says "
+        "that it was.'},"
+        "'ce_actorjson':{'type':'string','contentMediaType':'application/json','description':'Who "
+        "did it, with roles, grants and driver_id.'}}}");
 }
 
 static json_t *

@@ -5,6 +5,7 @@
  * lead into our own house.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
+#include "bus/envelope/cloudevent.h"
 #include "bus/log/log.h"
 #include "bus/personal/secret.h"
 #include "bus/webhook/webhook.h"
@@ -14,7 +15,6 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define CONNECT_MS 5000L
@@ -39,43 +39,17 @@ struct delivery {
 
 /* --- what is sent ---------------------------------------------------------------------------- */
 
-static void
-add_member(bus_buf *out, const char *name, bus_str text)
-{
-    bus_buf_printf(out, ",\"%s\":", name);
-    bus_buf_add_json(out, text);
-}
-
-static void
-add_time(bus_buf *out, int64_t at_ms)
-{
-    time_t    s = (time_t)(at_ms / 1000);
-    struct tm tm;
-    char      text[40];
-
-    (void)gmtime_r(&s, &tm);
-    (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-    bus_buf_printf(out, ",\"time\":\"%s.%03dZ\"", text, (int)(at_ms % 1000));
-}
-
 /* The CloudEvent, as feeds show it to an ADMIN. */
 static void
-render(const domain_log *log, const bus_record *r, const char *id, bus_str data, bus_buf *out)
+render(const domain_log *log, const bus_record *r, bus_str data, bus_buf *out)
 {
-    char text[BUS_ID_TEXT_BYTES];
+    bus_cloudevent attributes;
+    bus_error      err;
 
-    bus_buf_printf(out, "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/shina/%s\"", id,
-                   log->domain);
-    add_member(out, "type", r->type);
-    bus_buf_printf(out, ",\"subject\":\"%s\"", bus_id_format(r->stream, text));
-    add_time(out, r->at_ms);
-    bus_buf_printf(out,
-                   ",\"datacontenttype\":\"application/json\",\"partition\":%d,"
-                   "\"offset\":\"%lld\",\"streamversion\":%d",
-                   (int)r->partition, (long long)r->offset, (int)r->version);
-    bus_buf_printf(out, ",\"tenant\":\"%s\"", bus_id_format(r->tenant, text));
-    if (r->causation_id.len > 0)
-        add_member(out, "causation", r->causation_id);
+    /* All that is in the log can be written. */
+    BUS_INVARIANT(bus_cloudevent_of(r, log->domain, &attributes, &err) == BUS_OK);
+    bus_buf_add_char(out, '{');
+    bus_cloudevent_json(&attributes, true, out);
     bus_buf_add_text(out, ",\"data\":");
     bus_buf_add_str(out, r->data.len == 0 ? BUS_STR("null") : data);
     bus_buf_add_char(out, '}');
@@ -279,7 +253,7 @@ deliver(worker *w, subscription *s, int log, int partition, const bus_record *re
     d->offset = record->offset;
     (void)snprintf(d->id, sizeof(d->id), "%s:%d", bus_id_format(record->command_id, command),
                    (int)record->nth);
-    render(&w->logs[log], record, d->id, data, &d->body);
+    render(&w->logs[log], record, data, &d->body);
     d->easy = curl_easy_init();
     if (d->easy == NULL)
         abort();
