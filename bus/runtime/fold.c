@@ -1,6 +1,7 @@
 /* fold.c - events into rows.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/fold.h"
+#include "bus/contract/row.h"
 #include "bus/module/decision.h"
 #include "bus/runtime/sends.h"
 
@@ -207,52 +208,20 @@ bus_fold_touch(bus_fold *fold, const bus_event *event, bus_error *err)
 bus_str
 bus_row_body(const bus_fold *fold, const bus_row *row)
 {
-    char    text[BUS_ID_TEXT_BYTES];
-    bus_buf rest = {0};
-    bus_str body;
-
-    bus_encode(fold->view->of->row, row->row, &rest);
-    BUS_INVARIANT(rest.len >= 2);
-    body = bus_arena_printf(fold->arena, "{\"id\":\"%s\",\"version\":%d%s%s",
-                            bus_id_format(row->key.id, text), (int)row->version,
-                            rest.len > 2 ? "," : "", rest.at + 1);
-    bus_buf_fini(&rest);
-    return body;
-}
-
-/* The body without the "id" and "version" that bus_row_body put before the rest. */
-static bus_str
-without_prefix(bus_str body, bus_arena *arena)
-{
-    const uint32_t prefix = sizeof("{\"id\":\"\",\"version\":") - 1 + 36;
-    uint32_t       at = prefix;
-    char          *copy;
-
-    if (body.len <= prefix)
-        return (bus_str){NULL, 0};
-    while (at < body.len && body.at[at] != ',' && body.at[at] != '}')
-        at++;
-    copy = bus_arena_alloc(arena, body.len - at + 2);
-    copy[0] = '{';
-    if (at < body.len && body.at[at] == ',')
-        at++;
-    memcpy(copy + 1, body.at + at, body.len - at);
-    return (bus_str){copy, body.len - at + 1};
+    return bus_row_encode(fold->view->of->row, row->row, row->key.id, row->version, fold->arena);
 }
 
 bus_code
 bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version, bus_error *err)
 {
-    bus_problems problems;
+    bus_code rc;
 
-    problems.count = 0;
     row->loaded = true;
     if (body.at == NULL)
         return BUS_OK;
-    if (bus_decode_as(BUS_PERSONAL_OPENED, fold->view->of->row, without_prefix(body, fold->arena),
-                      fold->arena, row->row, &problems) != BUS_OK)
-        return bus_fail(err, BUS_INVALID, "a row of %s: %s: %s", fold->view->of->name,
-                        problems.items[0].pointer, problems.items[0].message);
+    if ((rc = bus_row_decode(fold->view->of->row, fold->view->of->name, body, fold->arena, row->row,
+                             err)) != BUS_OK)
+        return rc;
     row->there = true;
     row->version = version;
     return BUS_OK;
@@ -331,64 +300,20 @@ bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error *err)
     return rc;
 }
 
-/* --- columns -------------------------------------------------------------------- */
-
-static bus_str
-column_text(const bus_fold *fold, const bus_row *row, const bus_field *field)
-{
-    const char      *at = (const char *)row->row + field->offset;
-    const bus_shape *shape = field->shape;
-    bus_str          none = {NULL, 0};
-    char             text[BUS_ID_TEXT_BYTES];
-    int32_t          year, month, day;
-
-    if (field->has_offset != BUS_NO_OFFSET &&
-        !*(const bool *)((const char *)row->row + field->has_offset))
-        return none;
-    switch (shape->kind) {
-    case BUS_KIND_BOOL: return *(const bool *)at ? BUS_STR("t") : BUS_STR("f");
-    case BUS_KIND_INT:
-    case BUS_KIND_TIME:
-        return bus_arena_printf(fold->arena, "%lld", (long long)*(const int64_t *)(const void *)at);
-    case BUS_KIND_NUMBER:
-        return bus_arena_printf(fold->arena, "%.17g", *(const double *)(const void *)at);
-    case BUS_KIND_STRING: {
-        bus_str s = *(const bus_str *)(const void *)at;
-
-        return s.at == NULL ? BUS_STR("") : s;
-    }
-    case BUS_KIND_ENUM: return bus_str_of(shape->names[*(const int32_t *)(const void *)at]);
-    case BUS_KIND_UUID:
-        return bus_arena_printf(fold->arena, "%s",
-                                bus_id_format(*(const bus_id *)(const void *)at, text));
-    case BUS_KIND_DATE:
-        bus_civil_from_days(*(const int32_t *)(const void *)at, &year, &month, &day);
-        return bus_arena_printf(fold->arena, "%04d-%02d-%02d", (int)year, (int)month, (int)day);
-    case BUS_KIND_OBJECT:
-    case BUS_KIND_ARRAY:
-    case BUS_KIND_UNION:
-    case BUS_KIND_JSON: BUS_UNREACHABLE(); /* the schema compiler lets only scalars be columns */
-    }
-    BUS_UNREACHABLE();
-}
-
 bus_row_write
 bus_row_write_of(const bus_fold *fold, const bus_row *row)
 {
     const bus_view_contract *view = fold->view->of;
-    bus_str      *columns = BUS_ARENA_ARRAY(fold->arena, bus_str, (size_t)view->columns_count + 1);
-    bus_row_write write = {.view = view,
-                           .view_version = fold->view->view_version,
-                           .tenant = row->key.tenant,
-                           .id = row->key.id,
-                           .remove = !row->there,
-                           .version = row->version};
+    bus_row_write            write = {.view = view,
+                                      .view_version = fold->view->view_version,
+                                      .tenant = row->key.tenant,
+                                      .id = row->key.id,
+                                      .remove = !row->there,
+                                      .version = row->version};
 
     if (!row->there)
         return write;
-    for (int c = 0; c < view->columns_count; c++)
-        columns[c] = column_text(fold, row, view->columns[c].field);
-    write.columns = columns;
+    write.columns = bus_row_columns(view, row->row, fold->arena);
     write.body = bus_row_body(fold, row);
     return write;
 }
