@@ -13,6 +13,7 @@ typedef struct bus_refusal            bus_refusal;
 typedef struct bus_view_contract      bus_view_contract;
 typedef struct bus_column             bus_column;
 typedef struct bus_join               bus_join;
+typedef struct bus_windows            bus_windows;
 
 /* Roles of domain/model section 5, as bits. SERVICE is shina itself: sent commands,
  * reactions and wakes; a contract never names it, it may do everything. */
@@ -99,6 +100,23 @@ struct bus_join {
     const char *as;   /* member here */
 };
 
+/* An analytic ("analytics" in the contract): a view whose rows are windows of event time over keys,
+ * filled by projections/stream/. Durations are milliseconds. */
+struct bus_windows {
+    int64_t size_ms, every_ms;   /* hopping by every_ms, which divides size_ms; equal: tumbling */
+    int64_t bound_ms;            /* events come at most so much after younger ones of a partition */
+    int64_t grace_ms;            /* a window takes late ones for so long after its end */
+    int64_t idle_ms;             /* a partition without events for so long holds nothing back */
+    bool    on_close;            /* a window is shown when it is closed, not before */
+    const bus_field *const *key; /* members of the row that a window is of, besides its time */
+    int                     key_count;
+    /* Members that the compiler adds to the row: BUS_KIND_INT but for closed, a BOOL. */
+    const bus_field *from_at, *to_at, *closed, *change;
+    /* Its other tables: the late events, how far each partition is, what map() remembers (NULL:
+     * nothing). */
+    const bus_view_contract *late, *clocks, *memory;
+};
+
 struct bus_view_contract {
     const char                   *name; /* unique over all domains, as C and SQL identifier */
     const bus_contract           *contract;
@@ -117,7 +135,9 @@ struct bus_view_contract {
     const char               *default_sort; /* "-registered_at" */
     const bus_message *const *follows;      /* events that it projects */
     int                       follows_count;
-    uint64_t hash; /* of its part of the contract; with view_version it names the table */
+    uint64_t           hash; /* of its part of the contract; with view_version it names the table */
+    const bus_windows *windows;       /* an analytic; NULL: a view like others */
+    const bus_view_contract *part_of; /* a table of that analytic, which it fills; else NULL */
 };
 
 struct bus_contract {

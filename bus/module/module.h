@@ -160,6 +160,8 @@ typedef struct bus_view {
     int                      view_version; /* raise when project() changes */
     void (*project)(void *row, const bus_event *event, bus_projection *out);
     void (*keys)(const bus_event *event, bus_projection *out);
+    /* Of an analytic, in place of both (projections/stream/analytic.h); else NULL. */
+    const struct bus_analytic *analytic;
 } bus_view;
 
 /* Within keys(): the row's id, at most BUS_ROW_KEYS_MAX per event. Within project() of a
