@@ -14,8 +14,11 @@ struct bus_transport {
 
     nng_socket   inbox; /* PULL: whoever knows our url sends here */
     nng_listener listener;
-    bool         listens;         /* false: starting it again failed */
-    uint64_t     listener_errors; /* that were seen; with the two above the keeper's */
+    bool         listens;     /* false: starting it again failed; the keeper's, as what follows */
+    int          probe;       /* a connection to ourselves, or -1 */
+    int          probes_lost; /* one after another */
+    unsigned     probed_at;   /* arrivals before the probe */
+    atomic_uint  arrivals;    /* connections that came, counted */
     nng_aio     *receiving;
     int64_t      complained_us; /* when a broken frame was last logged; the receiver's */
 
@@ -37,8 +40,9 @@ struct bus_transport {
 
 /* listen.c: where we are reached. Fills t->self.url with what others can dial. */
 BUS_CHECKED bus_code bus_nng_inbox_open(bus_transport *t, const char *url, bus_error *err);
-/* Listens anew if nng has stopped accepting. The keeper's, now and then. */
+/* Listens anew if nng has stopped accepting. The keeper's, once a second. */
 void bus_nng_inbox_look(bus_transport *t);
+void bus_nng_inbox_forget_probe(bus_transport *t);
 
 /* receive.c: takes frames until the inbox is closed. */
 BUS_CHECKED bus_code bus_nng_receiving_start(bus_transport *t, bus_error *err);

@@ -4,15 +4,19 @@
 #include "bus/transport/nng/internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <nng/protocol/pipeline0/pull.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #define IPC "ipc://"
 #define TCP "tcp://"
+#define PROBES_LOST_MAX 2
 
 static bool
 begins(const char *text, const char *prefix)
@@ -89,8 +93,12 @@ publish_url(bus_transport *t, nng_listener listener, const char *url, bus_error 
 static void
 on_pipe(nng_pipe pipe, nng_pipe_ev event, void *transport)
 {
-    (void)pipe, (void)event;
-    bus_nng_changed(transport);
+    bus_transport *t = transport;
+
+    (void)pipe;
+    if (event == NNG_PIPE_EV_ADD_POST)
+        atomic_fetch_add(&t->arrivals, 1);
+    bus_nng_changed(t);
 }
 
 /* A listener on the inbox, at t->self.url or, the first time, at url. */
@@ -109,7 +117,6 @@ listen_at(bus_transport *t, const char *url)
         return rv;
     }
     t->listens = true;
-    t->listener_errors = 0;
     return 0;
 }
 
@@ -118,6 +125,8 @@ open_at(bus_transport *t, const char *url)
 {
     int rv;
 
+    atomic_init(&t->arrivals, 0);
+    t->probe = -1;
     if ((rv = nng_pull0_open(&t->inbox)) != 0 ||
         (rv = nng_pipe_notify(t->inbox, NNG_PIPE_EV_ADD_POST, on_pipe, t)) != 0 ||
         (rv = nng_pipe_notify(t->inbox, NNG_PIPE_EV_REM_POST, on_pipe, t)) != 0)
@@ -149,41 +158,99 @@ bus_nng_inbox_open(bus_transport *t, const char *url, bus_error *err)
 
 /* --- a listener that nng has given up ------------------------------------ */
 
-/* Errors of the listener, but those that nng counts by kind. */
-static uint64_t
-errors_of(nng_listener listener)
+/* Where the listener is, as the kernel knows it. 0: unknown. */
+static socklen_t
+own_address(const bus_transport *t, struct sockaddr_storage *out)
 {
-    nng_stat *all, *of_it, *other;
-    uint64_t  count = 0;
+    struct sockaddr_un  *un = (struct sockaddr_un *)out;
+    struct sockaddr_in  *in = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+    nng_sockaddr         at;
 
-    if (nng_stats_get(&all) != 0)
+    memset(out, 0, sizeof(*out));
+    if (nng_listener_get_addr(t->listener, NNG_OPT_LOCADDR, &at) != 0)
         return 0;
-    of_it = nng_stat_find_listener(all, listener);
-    other = of_it == NULL ? NULL : nng_stat_find(of_it, "other");
-    if (other != NULL)
-        count = nng_stat_value(other);
-    nng_stats_free(all);
-    return count;
+    switch (at.s_family) {
+    case NNG_AF_IPC:
+        un->sun_family = AF_UNIX;
+        (void)snprintf(un->sun_path, sizeof(un->sun_path), "%s", at.s_ipc.sa_path);
+        return sizeof(*un);
+    case NNG_AF_INET:
+        in->sin_family = AF_INET;
+        in->sin_port = at.s_in.sa_port;
+        in->sin_addr.s_addr = at.s_in.sa_addr;
+        return sizeof(*in);
+    case NNG_AF_INET6:
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = at.s_in6.sa_port;
+        memcpy(&in6->sin6_addr, at.s_in6.sa_addr, sizeof(in6->sin6_addr));
+        return sizeof(*in6);
+    default: return 0;
+    }
+}
+
+/* A connection as a PUSH socket begins one (SP over TCP, RFC of nanomsg: 0, "SP", 0, the protocol,
+ * 0, 0), which never says more. -1: it cannot be made. */
+static int
+connect_to_ourselves(const bus_transport *t)
+{
+    static const unsigned char greeting[8] = {0, 'S', 'P', 0, 0, 0x50, 0, 0};
+    struct sockaddr_storage    address;
+    socklen_t                  length = own_address(t, &address);
+    int                        fd;
+
+    if (length == 0)
+        return -1;
+    fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&address, length) != 0 ||
+        send(fd, greeting, sizeof(greeting), MSG_NOSIGNAL) != (ssize_t)sizeof(greeting)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+void
+bus_nng_inbox_forget_probe(bus_transport *t)
+{
+    if (t->probe >= 0)
+        (void)close(t->probe);
+    t->probe = -1;
+}
+
+static void
+listen_again(bus_transport *t)
+{
+    int rv;
+
+    bus_log_warn("nng.listens_again", BUS_KV("url", t->self.url));
+    if (t->listens)
+        (void)nng_listener_close(t->listener);
+    t->listens = false;
+    if ((rv = listen_at(t, t->self.url)) != 0)
+        bus_log_error("nng.cannot_listen", BUS_KV("url", t->self.url),
+                      BUS_KV("detail", nng_strerror(rv)));
 }
 
 /* Who connects and goes away at once, killed or a port scan, makes nng 1.5 fail to send its
  * greeting with EPIPE, which it takes for NNG_ECLOSED: it thinks that the listener is closed and
- * accepts nobody any more (core/listener.c, listener_accept_cb). All that shows is a count. Its
- * connections end with a listener; the others dial again. */
+ * hands on nobody any more (core/listener.c, listener_accept_cb). The kernel still accepts, so all
+ * that can be seen is that nobody arrives; therefore we call ourselves. */
 void
 bus_nng_inbox_look(bus_transport *t)
 {
-    uint64_t errors = t->listens ? errors_of(t->listener) : 0;
-    int      rv;
+    unsigned arrivals = atomic_load(&t->arrivals);
 
-    if (t->listens && errors == t->listener_errors)
-        return;
-    bus_log_info("nng.listens_again", BUS_KV("url", t->self.url), BUS_KV_INT("errors", errors));
+    if (t->probe >= 0)
+        t->probes_lost = arrivals == t->probed_at ? t->probes_lost + 1 : 0;
+    bus_nng_inbox_forget_probe(t);
+    if (!t->listens || t->probes_lost >= PROBES_LOST_MAX) {
+        t->probes_lost = 0;
+        listen_again(t);
+    }
     if (t->listens)
-        (void)nng_listener_close(t->listener);
-    t->listens = false;
-    rv = listen_at(t, t->self.url);
-    if (rv != 0)
-        bus_log_error("nng.cannot_listen", BUS_KV("url", t->self.url),
-                      BUS_KV("detail", nng_strerror(rv)));
+        t->probe = connect_to_ourselves(t);
+    t->probed_at = arrivals;
 }

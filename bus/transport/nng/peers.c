@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #define KEEPER_MS 200
-#define LOOK_US 1000000       /* for what nng has given up, and for what is gone */
+#define LOOK_US 1000000       /* for what nng has given up, and for what is gone for good */
 #define TELL_AGAIN_US 5000000 /* our topics, in case they were lost */
 #define GONE_US 30000000      /* without a connection, and wanted by nobody: forgotten */
 #define LINGER_MS 500
@@ -340,6 +340,7 @@ bus_nng_keeper_stop(bus_transport *t)
     (void)pthread_cond_signal(&t->keeper_called);
     (void)pthread_mutex_unlock(&t->keeper_lock);
     (void)pthread_join(t->keeper, NULL);
+    bus_nng_inbox_forget_probe(t);
 }
 
 static bool
