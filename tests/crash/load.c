@@ -41,6 +41,7 @@ typedef struct {
     int       number;
     uint64_t  random;
     long      calls;
+    int       edge;         /* asked last */
     char      delivery[40]; /* the last one that it made, or empty */
     progress  at;
 } worker;
@@ -75,7 +76,7 @@ chance(worker *w, uint64_t n)
 /* --- calls -------------------------------------------------------------------------------- */
 
 static outcome
-ask_once(const worker *w, const char *key, const char *path, const char *body)
+ask_once(worker *w, const char *key, const char *path, const char *body)
 {
     char           header[96];
     const char    *headers[] = {header, NULL};
@@ -84,11 +85,13 @@ ask_once(const worker *w, const char *key, const char *path, const char *body)
     const char    *text;
 
     (void)snprintf(header, sizeof(header), "Idempotency-Key: %s", key);
-    r = tests_shina_ask(w->of->shina, &(tests_request){.method = "POST",
-                                                       .path = path,
-                                                       .token = w->of->token,
-                                                       .body = body,
-                                                       .headers = headers});
+    w->edge = (w->edge + 1) % tests_shina_edges(w->of->shina);
+    r = tests_shina_ask_edge(w->of->shina, w->edge,
+                             &(tests_request){.method = "POST",
+                                              .path = path,
+                                              .token = w->of->token,
+                                              .body = body,
+                                              .headers = headers});
     o.status = r.status;
     o.version = (int)json_integer_value(json_object_get(r.json, "version"));
     text = json_string_value(json_object_get(r.json, "id"));

@@ -94,7 +94,8 @@ typedef struct {
 
 /* status 0: no answer. The caller decrefs json. */
 tests_response tests_shina_ask(const tests_shina *shina, const tests_request *request);
-/* The same at one edge, 0 or 1, and once only. */
+int            tests_shina_edges(const tests_shina *shina);
+/* The same at one edge, from 0 on, and once only. */
 tests_response tests_shina_ask_edge(const tests_shina *shina, int edge,
                                     const tests_request *request);
 /* POST of a JSON text (single quotes stand for double ones). */

@@ -139,6 +139,12 @@ tests_shina_ask_edge(const tests_shina *shina, int edge, const tests_request *re
     return r;
 }
 
+int
+tests_shina_edges(const tests_shina *shina)
+{
+    return shina->edges;
+}
+
 /* The request under a key of ours, if it needs one to be repeated and has none. */
 static tests_request
 repeatable(const tests_request *request, const char *headers[HEADERS_MAX], char key[96])

@@ -1,6 +1,6 @@
 /* personal_test.c - personal data from the first event to a deleted key: nothing of it stands in
  * the log in clear; who deletes a key leaves tombstones and nothing broken; master keys are proven.
- * In one process, which is killed and started again with other master keys.
+ * All processes are killed and started again with other master keys.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/leaks.h"
 #include "tests/support/shina.h"
@@ -154,14 +154,47 @@ sql(const char *text)
     return cell;
 }
 
+/* All but the servers, which have no need of keys. */
+static bool
+has_keys(int process)
+{
+    return strcmp(tests_shina_process_name(shina, process), "servers") != 0;
+}
+
+static void
+kill_all(void)
+{
+    for (int i = 0; i < tests_shina_processes(shina); i++)
+        if (has_keys(i))
+            tests_shina_kill(shina, i);
+}
+
+static void
+start_all_with(const char *keys)
+{
+    assert_int_equal(setenv("SHINA_MASTER_KEYS", keys, 1), 0);
+    for (int i = 0; i < tests_shina_processes(shina); i++)
+        if (has_keys(i))
+            tests_shina_restart(shina, i);
+}
+
+static void
+assert_all_end(void)
+{
+    for (int i = 0; i < tests_shina_processes(shina); i++) {
+        if (!has_keys(i))
+            continue;
+        for (int k = 0; k < 600 && !tests_shina_has_ended(shina, i); k++)
+            (void)usleep(50000);
+        assert_true(tests_shina_has_ended(shina, i));
+    }
+}
+
 static void
 restart_with(const char *keys)
 {
-    int run = tests_shina_process_named(shina, "run");
-
-    tests_shina_kill(shina, run);
-    assert_int_equal(setenv("SHINA_MASTER_KEYS", keys, 1), 0);
-    tests_shina_restart(shina, run);
+    kill_all();
+    start_all_with(keys);
     assert_true(tests_shina_wait_ready(shina, 60));
 }
 
@@ -293,7 +326,6 @@ test_a_wrong_master_key_stops_the_start(void **state)
         {KEY_NEW, "lacks old"},
         {"old:short", "key 1 must be 32 bytes"},
     };
-    int         run = tests_shina_process_named(shina, "run");
     const char *args[] = {"verify", NULL};
 
     (void)state;
@@ -301,18 +333,14 @@ test_a_wrong_master_key_stops_the_start(void **state)
         int   code = 0;
         char *out;
 
-        tests_shina_kill(shina, run);
-        assert_int_equal(setenv("SHINA_MASTER_KEYS", wrong[i][0], 1), 0);
-        tests_shina_restart(shina, run);
-        for (int k = 0; k < 600 && !tests_shina_has_ended(shina, run); k++)
-            (void)usleep(50000);
-        assert_true(tests_shina_has_ended(shina, run));
+        kill_all();
+        start_all_with(wrong[i][0]);
+        assert_all_end();
         out = tests_shina_verb(shina, args, &code); /* verify neither says that all is broken */
         assert_int_equal(code, 1);
         assert_null(strstr(out, "FAULT"));
         free(out);
-        assert_int_equal(setenv("SHINA_MASTER_KEYS", KEY_NEW "," KEY_OLD, 1), 0);
-        tests_shina_restart(shina, run);
+        start_all_with(KEY_NEW "," KEY_OLD);
         assert_true(tests_shina_wait_ready(shina, 60));
     }
 }
@@ -321,14 +349,13 @@ static void
 test_who_deletes_a_key_leaves_tombstones(void **state)
 {
     char text[512];
-    int  run = tests_shina_process_named(shina, "run");
 
     (void)state;
     (void)snprintf(text, sizeof(text), "delete from keys.subjects where subject in ('%s','%s')",
                    driver, delivery);
     (void)sql(text);
     /* as if the views were built anew: their tables and checkpoints go */
-    tests_shina_kill(shina, run);
+    kill_all();
     (void)sql(
         "do $$ declare t record; begin"
         " for t in select tablename from pg_tables"
@@ -338,7 +365,7 @@ test_who_deletes_a_key_leaves_tombstones(void **state)
         " for t in select name from shina.domains loop"
         "   execute format('delete from %I.checkpoints where reader like ''view.%%''', t.name);"
         " end loop; end $$");
-    tests_shina_restart(shina, run);
+    start_all_with(KEY_NEW "," KEY_OLD);
     assert_true(tests_shina_wait_ready(shina, 60));
     wait_for("drivers", driver, "full_name", "");
     wait_for("drivers", driver, "phone_e164", "");
