@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing of the named sets of cmake/packages.txt, and nothing else:
 #   sh cmake/install-packages.sh run test
-# Debian's packages need root or sudo; npm's go to .tools/node, Python's to .tools/venv.
+# Debian's packages need root or sudo; npm's go to .tools/node, Python's to .tools/venv, Maven's to
+# .tools/kafka.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -52,6 +53,9 @@ quietly_install() {
 
 missing=
 for name in $(wanted apt); do
+    case "$name" in
+        maven) command -v mvn > /dev/null && command -v java > /dev/null && continue ;;
+    esac
     is_installed "$name" || missing="$missing $name"
 done
 if [ -n "$(wanted npm)" ] && ! command -v npm > /dev/null; then
@@ -85,5 +89,18 @@ for name in $(wanted pip); do
         # shellcheck disable=SC2046
         "$venv/bin/pip" install --quiet --disable-pip-version-check $(wanted pip)
         break
+    fi
+done
+
+# Not to be had: the tests say so, and run on librdkafka's mock cluster.
+for pom in $(wanted maven); do
+    lib="$root/.tools/kafka/lib"
+    cmp -s "$root/$pom" "$lib/pom.xml" && continue
+    rm -rf "$lib"
+    if mvn -q -B -f "$root/$pom" dependency:copy-dependencies -DoutputDirectory="$lib" < /dev/null; then
+        cp "$root/$pom" "$lib/pom.xml"
+    else
+        rm -rf "$lib"
+        echo 'Apache Kafka could not be fetched from Maven Central: its tests will run on a mock'
     fi
 done
