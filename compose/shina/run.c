@@ -11,7 +11,8 @@ start_all(shina_process *p, shina_http *h, bus_error *err)
 {
     bus_code rc;
 
-    if ((rc = shina_process_start_servers(p, err)) != BUS_OK)
+    if ((rc = shina_process_start_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_find_servers(p, err)) != BUS_OK)
         return rc;
     shina_say("applying the migrations");
     if ((rc = shina_process_migrate(p, err)) != BUS_OK)
@@ -66,12 +67,12 @@ verb_run(const bus_config *config, int argc, char **argv)
         print_welcome(&h);
         shina_process_wait(p);
         shina_say("stopping");
-    } else {
+    } else if (rc != BUS_CLOSED) {
         (void)failed(&err);
     }
     shina_http_stop(&h);
     shina_process_close(p);
     if (rc == BUS_OK)
         shina_say("stopped");
-    return rc == BUS_OK ? 0 : 1;
+    return rc == BUS_OK || rc == BUS_CLOSED ? 0 : 1;
 }

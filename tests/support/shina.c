@@ -65,16 +65,23 @@ free_port(void)
 
 /* --- one process ---------------------------------------------------------------------- */
 
-/* In the child. */
-static void
-set_environment(const tests_shina *shina, const char *http)
+/* value: empty for none. */
+static bool
+set_or_unset(const char *name, const char *value)
 {
-    if (setenv("SHINA_HOME", shina->home, 1) != 0 ||
+    return (*value == '\0' ? unsetenv(name) : setenv(name, value, 1)) == 0;
+}
+
+/* In the child. home: of a host of its own, which looks for its servers elsewhere; or empty. */
+static void
+set_environment(const tests_shina *shina, const char *http, const char *home)
+{
+    bool own_host = *home != '\0', elsewhere = own_host || shina->kafka == NULL;
+
+    if (setenv("SHINA_HOME", own_host ? home : shina->home, 1) != 0 ||
         (*http != '\0' && setenv("SHINA_HTTP", http, 1) != 0) ||
-        unsetenv("SHINA_DATABASE_URL") != 0 || unsetenv("SHINA_REDIS_URL") != 0 ||
-        (shina->database_url[0] != '\0' &&
-         setenv("SHINA_DATABASE_URL", shina->database_url, 1) != 0) ||
-        chdir("/") != 0)
+        !set_or_unset("SHINA_DATABASE_URL", elsewhere ? shina->database_url : "") ||
+        !set_or_unset("SHINA_REDIS_URL", own_host ? shina->redis_url : "") || chdir("/") != 0)
         _exit(125);
 }
 
@@ -122,7 +129,7 @@ spawn(const tests_shina *shina, tests_child *child, const char *variable)
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
-    set_environment(shina, child->http);
+    set_environment(shina, child->http, child->home);
     if (variable != NULL && putenv((char *)(uintptr_t)variable) != 0)
         _exit(125);
     (void)execv(child->program, (char *const *)(uintptr_t)argv);
@@ -142,16 +149,15 @@ add_child(tests_shina *shina, const char *program, const char *name)
 }
 
 static tests_child *
-add_edge(tests_shina *shina, const char *verb, const char *name)
+add_edge(tests_shina *shina, const char *verb, const char *name, const char *host)
 {
     tests_child *child = add_child(shina, SHINA_PROGRAM, name);
     int          port = free_port();
 
     child->args[0] = verb;
 
-    (void)snprintf(child->http, sizeof(child->http), "127.0.0.1:%d", port);
-    (void)snprintf(shina->urls[shina->edges++], sizeof(shina->urls[0]), "http://127.0.0.1:%d",
-                   port);
+    (void)snprintf(child->http, sizeof(child->http), "%s:%d", host, port);
+    (void)snprintf(shina->urls[shina->edges++], sizeof(shina->urls[0]), "http://%s:%d", host, port);
     return child;
 }
 
@@ -193,7 +199,53 @@ add_processes(tests_shina *shina)
         add_domain(shina, domains[i]);
     for (int i = 1; i <= 2; i++) {
         (void)snprintf(name, sizeof(name), "edge %d", i);
-        (void)add_edge(shina, "edge", name);
+        (void)add_edge(shina, "edge", name, "127.0.0.1");
+    }
+}
+
+/* --- hosts ------------------------------------------------------------------------------ */
+
+#define HOSTS 3
+#define JWT_KEYS "test:c2hpbmEtdGVzdHMtc2hpbmEtdGVzdHMtc2hpbmEtdGVzdHM="
+#define MASTER_KEYS "test:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+
+/* What hosts must have in common, and our own verbs with them. */
+static void
+set_common(const tests_shina *shina)
+{
+    char archive[1100];
+
+    (void)snprintf(archive, sizeof(archive), "%s/archive", shina->home);
+    if (setenv("SHINA_BUS", "kafka", 1) != 0 ||
+        setenv("SHINA_KAFKA", tests_kafka_servers(shina->kafka), 1) != 0 ||
+        setenv("SHINA_JWT_KEYS", JWT_KEYS, 1) != 0 ||
+        setenv("SHINA_MASTER_KEYS", MASTER_KEYS, 0) != 0 ||
+        setenv("SHINA_ARCHIVE", archive, 1) != 0)
+        abort();
+}
+
+static void
+add_hosts(tests_shina *shina)
+{
+    const char *nodes = getenv("SHINA_TEST_KAFKA_NODES");
+
+    shina->kafka = tests_kafka_start(nodes == NULL ? 1 : (int)strtol(nodes, NULL, 10));
+    set_common(shina);
+    (void)snprintf(shina->database_url, sizeof(shina->database_url),
+                   "host=%s/run dbname=shina user=shina sslmode=disable", shina->home);
+    (void)snprintf(shina->redis_url, sizeof(shina->redis_url), "unix:%s/run/redis.sock",
+                   shina->home);
+    add_child(shina, SHINA_PROGRAM, "servers")->args[0] = "servers";
+    for (int i = 1; i <= HOSTS; i++) {
+        char         name[64], host[32];
+        tests_child *child;
+
+        (void)snprintf(name, sizeof(name), "host %d", i);
+        (void)snprintf(host, sizeof(host), "127.0.0.%d", i);
+        child = add_edge(shina, "run", name, host);
+        (void)snprintf(child->home, sizeof(child->home), "%s/host%d", shina->home, i);
+        if (mkdir(child->home, 0755) != 0)
+            tests_shina_die("cannot make %s: %s", child->home, strerror(errno));
     }
 }
 
@@ -259,8 +311,10 @@ await_start(tests_shina *shina)
     tests_shina_die("it does not start");
 }
 
+typedef enum { ONE, PROCESSES, HOSTS_OVER_KAFKA } layout;
+
 static tests_shina *
-start(bool processes, const char *database_url)
+start(layout as, const char *database_url)
 {
     tests_shina *shina = calloc(1, sizeof(*shina));
     const char  *tmp = getenv("TMPDIR");
@@ -274,10 +328,11 @@ start(bool processes, const char *database_url)
         tests_shina_die("cannot make %s: %s", shina->home, strerror(errno));
     if (database_url != NULL)
         (void)snprintf(shina->database_url, sizeof(shina->database_url), "%s", database_url);
-    if (processes)
-        add_processes(shina);
-    else
-        (void)add_edge(shina, "run", "run");
+    switch (as) {
+    case ONE: (void)add_edge(shina, "run", "run", "127.0.0.1"); break;
+    case PROCESSES: add_processes(shina); break;
+    case HOSTS_OVER_KAFKA: add_hosts(shina); break;
+    }
     running = shina;
     (void)atexit(end_running);
     for (int i = 0; i < shina->children_count; i++)
@@ -294,13 +349,15 @@ start(bool processes, const char *database_url)
 tests_shina *
 tests_shina_start(void)
 {
-    return start(is_set("SHINA_TEST_LAYOUT", "processes"), NULL);
+    if (is_set("SHINA_TEST_LAYOUT", "kafka"))
+        return start(HOSTS_OVER_KAFKA, NULL);
+    return start(is_set("SHINA_TEST_LAYOUT", "processes") ? PROCESSES : ONE, NULL);
 }
 
 tests_shina *
 tests_shina_start_processes(const char *database_url)
 {
-    return start(true, database_url);
+    return start(PROCESSES, database_url);
 }
 
 int
@@ -427,6 +484,7 @@ tests_shina_stop(tests_shina *shina)
         (void)unlink(log);
     }
     running = NULL;
+    tests_kafka_stop(shina->kafka);
     (void)pthread_mutex_destroy(&shina->lock);
     free(shina);
 }
@@ -443,6 +501,12 @@ const char *
 tests_shina_url(const tests_shina *shina)
 {
     return shina->urls[0];
+}
+
+tests_kafka *
+tests_shina_kafka(const tests_shina *shina)
+{
+    return shina->kafka;
 }
 
 const char *
@@ -571,7 +635,7 @@ tests_shina_verb(const tests_shina *shina, const char *const *args, int *exit_co
         const char *http = shina->urls[0];
 
         (void)dup2(pipes[1], 1);
-        set_environment(shina, strncmp(http, "http://", 7) == 0 ? http + 7 : http);
+        set_environment(shina, strncmp(http, "http://", 7) == 0 ? http + 7 : http, "");
         (void)execv(SHINA_PROGRAM, (char *const *)(uintptr_t)argv);
         _exit(127);
     }

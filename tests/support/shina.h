@@ -5,19 +5,24 @@
  * environment it is many, over nng: `shina servers`, each service (`shina service X`), each
  * projection (`shina-X --projection`), and two edges. Tests are the same for both: requests go to
  * the edges in turn, and one whose edge does not answer or cannot now (503, 504) is repeated at the
- * other, under the same Idempotency-Key. With SHINA_TEST_KILLS=each as well, every process is
- * killed (SIGKILL) once and started again while the test runs; a test that ends before that fails.
+ * other, under the same Idempotency-Key. With SHINA_TEST_LAYOUT=kafka it is three hosts over Kafka:
+ * each a `shina run` with a home and an address of its own (127.0.0.1 to 127.0.0.3), and one
+ * `shina servers`; SHINA_TEST_KAFKA_NODES says how many brokers there are, by default one.
+ * With SHINA_TEST_KILLS=each as well, every process is killed (SIGKILL) once and started again
+ * while the test runs; a test that ends before that fails.
  *
  * Crash tests kill, stop and start processes themselves: by number, 0 to tests_shina_processes - 1,
  * in the order in which they were started; tests_shina_process_name tells which is which ("run";
- * "servers", "service trips", "projection trips", "edge 1"). Each writes its log to
- * <home>.<name>.log.
+ * "servers", "service trips", "projection trips", "edge 1"; "servers", "host 1"). Each writes its
+ * log to <home>.<name>.log.
  *
  * Whatever fails here prints why and ends the program: a test cannot go on without.
  * Threads: start and stop from one; the rest from any (each thread its own connections).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SUPPORT_SHINA_H
 #define TESTS_SUPPORT_SHINA_H
+
+#include "tests/kafka/broker.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -35,6 +40,9 @@ tests_shina *tests_shina_start_processes(const char *database_url);
 tests_shina *tests_shina_attach(const char *url, const char *home);
 /* Stops it cleanly (the exit codes must be 0) and removes the home. */
 void tests_shina_stop(tests_shina *shina);
+
+/* Of the layout kafka: the brokers, to kill some; else NULL. */
+tests_kafka *tests_shina_kafka(const tests_shina *shina);
 
 const char *tests_shina_url(const tests_shina *shina); /* "http://127.0.0.1:40123", of edge 1 */
 const char *tests_shina_home(const tests_shina *shina);

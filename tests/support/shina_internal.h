@@ -18,12 +18,14 @@ typedef struct {
     const char *args[4]; /* behind the program's name; ends with NULL */
     char        arg[64]; /* room for one of them */
     char        http[128];
-    pid_t       pid; /* 0: not running */
+    char        home[1100]; /* its own SHINA_HOME, a host's; empty: the common one, with servers */
+    pid_t       pid;        /* 0: not running */
     int         kills;
 } tests_child;
 
 struct tests_shina {
-    char            home[1024], database_url[2048];
+    char            home[1024], database_url[2048], redis_url[1100];
+    tests_kafka    *kafka; /* NULL: another bus */
     char            urls[TESTS_EDGES_MAX][160];
     int             edges;
     tests_child     children[TESTS_CHILDREN_MAX];
