@@ -51,8 +51,10 @@ out_of_reach(bus_watch *watch, bus_health *of, const bus_error *err)
 {
     bus_health now = *of;
 
+    /* Why is for those who read the log: /readyz is public, and the store's words are not. */
+    bus_log_warn("watch.out_of_reach", BUS_KV("part", now.part), BUS_KV_ERR(err));
     now.ready = false;
-    (void)snprintf(now.detail, sizeof(now.detail), "the store: %.100s", err->text);
+    (void)snprintf(now.detail, sizeof(now.detail), "the store is out of reach");
     set(watch, of, now);
 }
 

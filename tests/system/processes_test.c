@@ -281,6 +281,22 @@ test_a_role_of_its_own_is_enough(const char *url)
     free(sql(url, "alter role shina_vehicles nologin"));
 }
 
+/* A log is not left behind by a change of configuration: the service says so and ends. */
+static void
+expect_no_empty_log(tests_postgres *pg)
+{
+    char       *empty = tests_postgres_database(pg, "vehicles_nowhere");
+    const char *service[] = {"service", "vehicles", NULL};
+    int         code = 0;
+
+    assert_int_equal(setenv("SHINA_DATABASE_URL_VEHICLES", empty, 1), 0);
+    free(tests_shina_verb(shina, service, &code));
+    assert_int_equal(code, 1);
+    expect_sql(empty, "select count(*) from shina.domains", "0", 0);
+    assert_int_equal(unsetenv("SHINA_DATABASE_URL_VEHICLES"), 0);
+    free(empty);
+}
+
 static void
 test_a_domain_in_a_database_of_its_own(void **state)
 {
@@ -301,6 +317,7 @@ test_a_domain_in_a_database_of_its_own(void **state)
     expect_sql(own, "select count(*) > 0 from drivers.events", "t", 0);
     expect_sql(tests_postgres_url(pg), "select count(*) from drivers.events", "0", 0);
     expect_sql(own, "select count(*) from pg_namespace where nspname = 'vehicles'", "0", 0);
+    expect_no_empty_log(pg);
     test_a_role_of_its_own_is_enough(tests_postgres_url(pg));
     expect_verified();
     tests_shina_stop(shina);
