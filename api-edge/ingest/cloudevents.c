@@ -130,6 +130,17 @@ put_body(json_t *event, bus_str body, const char *content_type, bus_problems *pr
     return true;
 }
 
+/* RFC 4648, section 4: whole groups of four, padded. */
+static bool
+is_base64(const char *text, size_t len)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t coded = strspn(text, alphabet);
+
+    return len % 4 == 0 && len - coded <= 2 && strspn(text + coded, "=") == len - coded;
+}
+
 /* The members data and data_base64 of a structured event. False: problems tells. */
 static bool
 put_members(json_t *event, const json_t *from, bus_problems *problems)
@@ -141,6 +152,11 @@ put_members(json_t *event, const json_t *from, bus_problems *problems)
 
     if (data != NULL && base64 != NULL) {
         bus_problem_add(problems, "/data_base64", "stands beside data");
+        return false;
+    }
+    if (base64 != NULL && !(json_is_string(base64) &&
+                            is_base64(json_string_value(base64), json_string_length(base64)))) {
+        bus_problem_add(problems, "/data_base64", "must be base64");
         return false;
     }
     if (base64 != NULL) {

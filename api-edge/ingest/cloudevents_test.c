@@ -159,6 +159,14 @@ test_structured(void **state)
     refuses(&p, EDGE_PUSH_INVALID, "/specversion");
     p = pushed(STRUCTURED, "{" HEAD ",\"data\":1,\"data_base64\":\"AAEC\"}");
     refuses(&p, EDGE_PUSH_INVALID, "/data_base64");
+    p = pushed(STRUCTURED, "{" HEAD ",\"data_base64\":\"AAE\"}");
+    refuses(&p, EDGE_PUSH_INVALID, "/data_base64");
+    p = pushed(STRUCTURED, "{" HEAD ",\"data_base64\":\"A=E=\"}");
+    refuses(&p, EDGE_PUSH_INVALID, "/data_base64");
+    p = pushed(STRUCTURED, "{" HEAD ",\"data_base64\":\"AA E\"}");
+    refuses(&p, EDGE_PUSH_INVALID, "/data_base64");
+    p = pushed(STRUCTURED, "{" HEAD ",\"data_base64\":7}");
+    refuses(&p, EDGE_PUSH_INVALID, "/data_base64");
     p = pushed(STRUCTURED, "{" HEAD ",\"subject\":7}");
     refuses(&p, EDGE_PUSH_INVALID, "/subject");
     p = pushed(STRUCTURED, "{" HEAD ",\"ext\":{}}");
