@@ -52,7 +52,7 @@ static const struct {
     const char *rule;  /* for people */
 } worded[] = {
     {"SHINA_LOG", {"debug", "info", "warn", "error"}, true, "debug, info, warn or error"},
-    {"SHINA_BUS", {"inproc", "nng", ""}, true, "inproc or nng"},
+    {"SHINA_BUS", {"inproc", "nng", "kafka", ""}, true, "inproc, nng or kafka"},
     {"SHINA_BUS_URL", {"ipc://", "tcp://", ""}, false, "ipc:///path or tcp://host:port"},
 };
 

@@ -119,7 +119,7 @@ test_what_stops_the_start(void **state)
     refused("SHINA_BATCH=99999999999999999999\n", "SHINA_BATCH", NULL);
     refused("SHINA_LOG=loud!\n", "SHINA_LOG", NULL);
     refused("SHINA_LOG=fatal\n", "SHINA_LOG must be debug", NULL);
-    refused("SHINA_BUS=kafka\n", "SHINA_BUS must be inproc or nng", NULL);
+    refused("SHINA_BUS=pigeon\n", "SHINA_BUS must be inproc, nng or kafka", NULL);
     refused("SHINA_BUS_URL=http://x\n", ":1: SHINA_BUS_URL must be ipc:///path or tcp://", NULL);
     refused("SHINA_HOME\n", "not NAME=value", NULL);
     memset(long_line, 'x', sizeof(long_line) - 1);

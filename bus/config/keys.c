@@ -14,10 +14,25 @@ const bus_config_key bus_config_keys[] = {
       "Address and port of the HTTP edge; port 0 takes a free one." },
     { "SHINA_BUS", BUS_CONFIG_TEXT, NULL, 0, 6, false,
       "How services, projections and edges reach each other: inproc within one process, nng also "
-      "between processes; unset: inproc for `shina run`, nng for the others." },
+      "between processes, kafka also between hosts; unset: inproc for `shina run`, nng for the "
+      "others." },
     { "SHINA_BUS_URL", BUS_CONFIG_TEXT, NULL, 0, 120, false,
       "Where this process listens over nng, as others reach it: ipc:///path or tcp://host:port; "
       "unset: a socket in SHINA_HOME." },
+    { "SHINA_KAFKA", BUS_CONFIG_TEXT, NULL, 0, 4000, false,
+      "Kafka's brokers to begin with, as host:port,host:port." },
+    { "SHINA_KAFKA_PROPERTIES", BUS_CONFIG_TEXT, NULL, 0, 4000, false,
+      "File of `key=value` lines, properties of librdkafka: TLS, SASL, compression and the like." },
+    { "SHINA_KAFKA_PREFIX", BUS_CONFIG_TEXT, "shina", 1, 100, false,
+      "What the names of all topics begin with, the same for all processes." },
+    { "SHINA_KAFKA_REPLICATION", BUS_CONFIG_INT, "0", 0, 100, false,
+      "Copies of each partition of topics that shina makes, at least so many of those there are; "
+      "0: as the brokers do." },
+    { "SHINA_KAFKA_ANSWERS", BUS_CONFIG_INT, "16", 1, 4094, false,
+      "Partitions of the topic of answers, the same for all processes." },
+    { "SHINA_EDGE_ID", BUS_CONFIG_INT, "-1", -1, 4093, false,
+      "Partition in which this process gets answers over Kafka, best of its own; -1: one that "
+      "follows from its name." },
     { "SHINA_DATABASE_URL", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "PostgreSQL 15 or later as a libpq URL; unset: the embedded one. "
       "`SHINA_DATABASE_URL_<DOMAIN>` gives a domain a database of its own." },

@@ -29,6 +29,7 @@ new_block(size_t text_bytes)
         abort();
     atomic_init(&b->references, 1);
     b->env.ticket = b->env.route = 0;
+    b->env.place = 0;
     return b;
 }
 

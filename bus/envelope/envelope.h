@@ -78,6 +78,7 @@ typedef struct bus_envelope {
     };
     uint64_t ticket; /* the asker's; a transport carries it there and back */
     uint64_t route;  /* set by a transport on a request: the way back */
+    int64_t  place;  /* set by a transport on a request: where it lay; never leaves the process */
 } bus_envelope;
 
 /* Deep copies into one owned block with one reference. */

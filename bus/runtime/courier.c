@@ -1155,8 +1155,8 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
             BUS_OK ||
         (rc = options->transport_ops->connect(options->transport, bus_bell_ring, &c->bell,
                                               &c->client, err)) != BUS_OK ||
-        (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain, &c->bell, err)) !=
-            BUS_OK)
+        (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain, !c->reactions, &c->bell,
+                              err)) != BUS_OK)
         goto failed;
     if (pthread_create(&c->thread, NULL, courier_main, c) != 0) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for %s of %s", c->reader, c->home);

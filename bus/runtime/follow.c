@@ -12,6 +12,7 @@ struct bus_follow {
     const bus_runtime_options *options;
     bus_store                 *store;
     const char                *domain;
+    bool                       sends; /* are wanted as well */
     bus_subscriber            *subscriber;
     int                        partitions;
     struct {
@@ -26,11 +27,11 @@ struct bus_follow {
 
 bus_code
 bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store *st,
-                const char *domain, bus_bell *bell, bus_error *err)
+                const char *domain, bool sends, bus_bell *bell, bus_error *err)
 {
     bus_follow *f = calloc(1, sizeof(*f));
-    char        topic[96];
-    const char *topics[] = {topic};
+    char        events[96], heads[96];
+    const char *topics[] = {events, heads};
     bus_code    rc;
 
     if (f == NULL)
@@ -38,10 +39,12 @@ bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store 
     f->options = options;
     f->store = st;
     f->domain = domain;
+    f->sends = sends;
     f->partitions = options->partitions;
-    (void)snprintf(topic, sizeof(topic), "events.%s", domain);
-    rc = options->transport_ops->subscribe(options->transport, topics, 1, bus_bell_ring, bell,
-                                           &f->subscriber, err);
+    (void)snprintf(events, sizeof(events), "events.%s", domain);
+    (void)snprintf(heads, sizeof(heads), "heads.%s", domain); /* sooner than records over Kafka */
+    rc = options->transport_ops->subscribe(options->transport, topics, sends ? 2 : 1, bus_bell_ring,
+                                           bell, &f->subscriber, err);
     if (rc != BUS_OK) {
         free(f);
         return rc;
@@ -109,7 +112,14 @@ take_record(void *context, const bus_record *record, bus_error *err)
     return BUS_OK;
 }
 
-/* What the batch has beyond our place; a gap only raises the head, so the log is read. */
+static bool
+usable(const bus_follow *f, const bus_batch *batch)
+{
+    return batch->records != NULL && !(batch->lean && f->sends);
+}
+
+/* What the batch has beyond our place. A gap, or records without what we want of them, only raises
+ * the head, so the log is read. */
 static void
 take_batch(taking *t)
 {
@@ -122,7 +132,7 @@ take_batch(taking *t)
 
         if (last > t->f->place[batch->partition].head)
             t->f->place[batch->partition].head = last;
-        while (*at + 1 >= batch->first_offset && *at < last) {
+        while (usable(t->f, batch) && *at + 1 >= batch->first_offset && *at < last) {
             if (t->count == t->max)
                 return; /* the rest at the next call */
             if (take_record(t, &batch->records[*at + 1 - batch->first_offset], &err) != BUS_OK) {

@@ -13,9 +13,10 @@
 typedef struct bus_follow bus_follow;
 
 /* st is borrowed: the connection of the calling thread to the domain's database. The bell is
- * rung when there may be something to read. */
+ * rung when there may be something to read. sends: what events ask to be sent is wanted as well,
+ * which batches over Kafka do not bring: their records are read from the log. */
 BUS_CHECKED bus_code bus_follow_open(bus_follow **out, const bus_runtime_options *options,
-                                     bus_store *st, const char *domain, bus_bell *bell,
+                                     bus_store *st, const char *domain, bool sends, bus_bell *bell,
                                      bus_error *err);
 void                 bus_follow_close(bus_follow *follow); /* accepts NULL */
 

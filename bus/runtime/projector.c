@@ -457,8 +457,8 @@ open_sources(bus_projector *p, bus_error *err)
         if ((rc = bus_runtime_store(p->options, domain, p->part, &src->store, err)) != BUS_OK ||
             (rc = p->options->store->create_domain(src->store, domain, p->partitions, err)) !=
                 BUS_OK ||
-            (rc = bus_follow_open(&src->follow, p->options, src->store, domain, &p->bell, err)) !=
-                BUS_OK)
+            (rc = bus_follow_open(&src->follow, p->options, src->store, domain, false, &p->bell,
+                                  err)) != BUS_OK)
             return rc;
     }
     return BUS_OK;

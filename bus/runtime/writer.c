@@ -222,6 +222,24 @@ renew(bus_writer *w)
     note_held(w);
 }
 
+/* Tells the transport which partitions are ours, when that has changed. */
+static void
+tell_transport(bus_writer *w)
+{
+    uint16_t mine[BUS_PARTITIONS_MAX];
+    int      count = 0;
+    bool     changed = false;
+
+    for (int p = 0; p < w->partitions; p++) {
+        changed = changed || w->told[p] != w->leases[p].held;
+        w->told[p] = w->leases[p].held;
+        if (w->told[p])
+            mine[count++] = (uint16_t)p;
+    }
+    if (changed)
+        w->options->transport_ops->own(w->server, mine, count);
+}
+
 /* --- timers -------------------------------------------------------------------- */
 
 /* The wakes that are due, in arena memory; how many. */
@@ -290,6 +308,7 @@ writer_main(void *context)
         }
         if (bus_mono_us(w->options->clock) - w->shared_us >= SHARE_US)
             share_partitions(w);
+        tell_transport(w);
         bus_arena_reset(&arena);
         timers_count = due_timers(w, &arena, &timers);
         count = w->options->transport_ops->take(w->server, envs, (uint32_t)w->options->batch_max,

@@ -62,6 +62,7 @@ typedef struct bus_writer {
 
     int       partitions;
     bus_lease leases[BUS_PARTITIONS_MAX];   /* by partition; .held: ours */
+    bool      told[BUS_PARTITIONS_MAX];     /* the transport that they are ours */
     int64_t   renewed_us, shared_us;        /* monotonic */
     char      part[BUS_MEMBERS_PART_BYTES]; /* what is shared: "service vehicles" */
     int64_t   next_timer_ms;                /* when to look for due timers again, UTC */

@@ -1,12 +1,13 @@
 /* transport.h - how commands, replies and committed batches travel.
  *
- * One ops struct, several implementations (inproc, nng), one conformance test.
+ * One ops struct, several implementations (inproc, nng, kafka), one conformance test.
  * Everything is pull: who waits for messages takes them from its own bounded queue, and
  * may ask to be told (on_ready) when the queue stops being empty, so that it fits a thread
  * that sleeps on it as well as an event loop.
- * Delivery: at most once, no order promised between senders; per sender and receiver in
- * order. Commands are repeated by whoever asked, and deduplicated by id in the log.
- * Published batches may be dropped; offsets show the gap and the reader reads the log.
+ * Delivery: at most once, no order promised between senders; in order per sender and receiver,
+ * over kafka per sender and partition. Commands are repeated by whoever asked, and deduplicated by
+ * id in the log. Published batches may be dropped, and over kafka come again; offsets show the gap,
+ * for which the reader reads the log, and the repeat, which it passes over.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_TRANSPORT_TRANSPORT_H
 #define BUS_TRANSPORT_TRANSPORT_H
@@ -24,11 +25,14 @@ typedef struct bus_subscriber bus_subscriber; /* takes published batches; one th
 
 /* A committed batch of one partition, or the progress of a view: counted, immutable. */
 typedef struct bus_batch {
-    bus_str     topic; /* "events.vehicles", "views.vehicles.1a2b3c4d" */
+    /* "events.vehicles", "views.vehicles.1a2b3c4d"; over kafka also "heads.vehicles", as events but
+     * without records: a bell for who reads them from the log. */
+    bus_str     topic;
     uint16_t    partition;
     int64_t     first_offset; /* of records[0]; for views: the position reached */
     uint32_t    count;
-    bus_record *records; /* count of them; NULL for views */
+    bool        lean;    /* sends are left out of the records: who needs them reads the log */
+    bus_record *records; /* count of them; NULL for views and heads */
 } bus_batch;
 
 bus_batch *bus_batch_of(const bus_batch *from); /* deep copy, one reference */
@@ -45,6 +49,8 @@ typedef struct {
                            * a free one; inproc ignores it */
     uint32_t queue_max;   /* envelopes waiting in a server or client; beyond: BUS_FULL */
     uint32_t batches_max; /* batches waiting in a subscriber; beyond: dropped */
+    /* Of kafka (bus/transport/kafka/client.h), borrowed until close; the others ignore it. */
+    const struct bus_kafka_settings *kafka;
 } bus_transport_options;
 
 /* Called from any thread when a queue stops being empty; must not block. */
@@ -73,6 +79,11 @@ typedef struct bus_transport_ops {
     BUS_CHECKED bus_code (*serve)(bus_transport *transport, const char *domain, bus_server **out,
                                   bus_error *err);
     const char *(*address)(const bus_server *server);
+    /* The partitions whose leases this server holds: the whole list, each time that it changes. It
+     * gets commands of these only. Never blocks. For kafka, where a command lies in its partition
+     * for whoever owns it; inproc and nng deliver to the address, whatever it owns, and ignore it.
+     */
+    void (*own)(bus_server *server, const uint16_t *partitions, int count);
     /* Takes up to max waiting commands, sleeping at most timeout_ms for the first one.
      * Returns how many; the caller owns them. wake() ends the sleep early. */
     uint32_t (*take)(bus_server *server, bus_envelope **out, uint32_t max, int timeout_ms);
@@ -109,5 +120,6 @@ typedef struct bus_transport_ops {
 
 extern const bus_transport_ops bus_transport_inproc;
 extern const bus_transport_ops bus_transport_nng;
+extern const bus_transport_ops bus_transport_kafka;
 
 #endif

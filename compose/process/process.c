@@ -188,21 +188,53 @@ shina_process_url_of(void *process, const char *domain)
     return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
 }
 
-static bus_code
-choose_transport(shina_process *p, bool alone, bus_error *err)
+/* What the configuration says of Kafka; the relay goes by it as well as the transport. */
+static void
+read_kafka_settings(shina_process *p)
 {
-    const char *bus = bus_config_text(p->config, "SHINA_BUS");
-    const char *url = bus_config_text(p->config, "SHINA_BUS_URL");
+    const bus_config *config = p->config;
+    int               count = 0;
 
-    if (!alone && bus != NULL && strcmp(bus, "inproc") == 0)
-        return bus_fail(err, BUS_INVALID,
-                        "SHINA_BUS=inproc reaches nobody outside of this process; unset it or set "
-                        "SHINA_BUS=nng");
-    p->options.transport_ops = alone && (bus == NULL || strcmp(bus, "inproc") == 0)
-                                   ? &bus_transport_inproc
-                                   : &bus_transport_nng;
-    if (p->options.transport_ops == &bus_transport_inproc)
+    for (; count < shina_contracts_count; count++) {
+        BUS_INVARIANT(count < SHINA_PARTS_MAX);
+        p->kafka_domains[count] = shina_contracts[count]->module;
+    }
+    p->kafka = (bus_kafka_settings){
+        .servers = bus_config_text(config, "SHINA_KAFKA"),
+        .properties = bus_config_text(config, "SHINA_KAFKA_PROPERTIES"),
+        .prefix = bus_config_text(config, "SHINA_KAFKA_PREFIX"),
+        .process = p->name,
+        .partitions = (int)bus_config_int(config, "SHINA_PARTITIONS"),
+        .answers = (int)bus_config_int(config, "SHINA_KAFKA_ANSWERS"),
+        .edge = (int)bus_config_int(config, "SHINA_EDGE_ID"),
+        .replication = (int)bus_config_int(config, "SHINA_KAFKA_REPLICATION"),
+        .domains = p->kafka_domains,
+        .domains_count = count,
+    };
+}
+
+static const bus_transport_ops *
+transport_named(const char *name)
+{
+    static const bus_transport_ops *const all[] = {&bus_transport_inproc, &bus_transport_nng,
+                                                   &bus_transport_kafka};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    BUS_UNREACHABLE(); /* the configuration was checked */
+}
+
+static bus_code
+choose_url(shina_process *p, bus_error *err)
+{
+    const bus_transport_ops *ops = p->options.transport_ops;
+    const char              *url = bus_config_text(p->config, "SHINA_BUS_URL");
+
+    if (ops == &bus_transport_inproc)
         (void)snprintf(p->bus_url, sizeof(p->bus_url), "%s", p->name);
+    else if (ops == &bus_transport_kafka)
+        (void)snprintf(p->bus_url, sizeof(p->bus_url), "kafka://%s", p->name);
     else if (url != NULL)
         (void)snprintf(p->bus_url, sizeof(p->bus_url), "%s", url);
     else if (snprintf(p->bus_url, sizeof(p->bus_url), "ipc://%.150s/%.*s.ipc", p->home.run,
@@ -210,6 +242,24 @@ choose_transport(shina_process *p, bool alone, bus_error *err)
         return bus_fail(err, BUS_INVALID, "the path %s is too long for a socket: set SHINA_BUS_URL",
                         p->bus_url);
     return BUS_OK;
+}
+
+static bus_code
+choose_transport(shina_process *p, bool alone, bus_error *err)
+{
+    const char *bus = bus_config_text(p->config, "SHINA_BUS");
+
+    if (bus == NULL || *bus == '\0')
+        bus = alone ? "inproc" : "nng";
+    p->options.transport_ops = transport_named(bus);
+    if (!alone && p->options.transport_ops == &bus_transport_inproc)
+        return bus_fail(err, BUS_INVALID,
+                        "SHINA_BUS=inproc reaches nobody outside of this process; unset it or set "
+                        "SHINA_BUS=nng or SHINA_BUS=kafka");
+    read_kafka_settings(p);
+    if (p->options.transport_ops == &bus_transport_kafka && p->kafka.servers == NULL)
+        return bus_fail(err, BUS_INVALID, "SHINA_BUS=kafka: SHINA_KAFKA must name the brokers");
+    return choose_url(p, err);
 }
 
 bus_code
@@ -250,6 +300,7 @@ shina_process_open_bus(shina_process *p, bool alone, bus_error *err)
             return rc;
     }
     transport.url = p->bus_url;
+    transport.kafka = &p->kafka;
     return p->options.transport_ops->open(&p->options.transport, &transport, err);
 }
 
@@ -356,7 +407,8 @@ close_transport(void *process)
 }
 
 /* nng 1.5.2 may not return from closing a socket whose peer goes at the same moment (its issue
- * 1813). All that mattered is done by now: the process does not wait for it. */
+ * 1813), and librdkafka may wait for brokers that are away. All that mattered is done by now: the
+ * process does not wait for it. */
 static bool
 close_bus(shina_process *p)
 {

@@ -10,6 +10,7 @@
 
 #include "bus/runtime/members.h"
 #include "bus/runtime/runtime.h"
+#include "bus/transport/kafka/client.h"
 #include "compose/process/registry.h"
 #include "compose/process/servers.h"
 
@@ -22,6 +23,8 @@ typedef struct {
     bool                runs_servers;
     char                name[SHINA_NAME_BYTES]; /* of this process: unique, also in its leases */
     char                bus_url[BUS_URL_BYTES];
+    bus_kafka_settings  kafka; /* from open_bus on, if SHINA_KAFKA is set */
+    const char         *kafka_domains[SHINA_PARTS_MAX];
     bus_master_keys    *master_keys; /* from migrate on */
     bus_runtime_options options;
     const char         *parts[SHINA_PARTS_MAX]; /* names, for the members; owned */
@@ -55,7 +58,7 @@ BUS_CHECKED bus_code shina_process_find_servers(shina_process *p, bus_error *err
 BUS_CHECKED bus_code shina_process_migrate(shina_process *p, bus_error *err);
 
 /* Opens the bus; `alone`: all is in this process unless SHINA_BUS says otherwise. BUS_INVALID: it
- * says inproc to one that is not alone. */
+ * says inproc to one that is not alone, or what is said of Kafka is wrong, or a topic is. */
 BUS_CHECKED bus_code shina_process_open_bus(shina_process *p, bool alone, bus_error *err);
 
 /* Names a part that will be started; then join tells the others of all that were named. */

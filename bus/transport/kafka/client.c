@@ -168,7 +168,7 @@ bus_kafka_client_destroy(bus_kafka_client *client)
 {
     if (client == NULL)
         return;
-    rd_kafka_destroy(client->handle);
+    rd_kafka_destroy_flags(client->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     bus_kafka_figures_fini(&client->figures);
     free(client);
 }

@@ -18,14 +18,16 @@
 /* How the brokers are reached and what our topics look like. Strings are borrowed and must outlive
  * all clients. */
 typedef struct bus_kafka_settings {
-    const char *servers;     /* "host:port,host:port": bootstrap.servers */
-    const char *properties;  /* path of a file of properties of librdkafka; NULL: none */
-    const char *prefix;      /* of all topics: "shina" */
-    const char *process;     /* unique name of this process: client.id, its address */
-    int         partitions;  /* of a domain's topics, as of its log */
-    int         answers;     /* partitions of the topic of answers */
-    int         edge;        /* ours among them; -1: by a hash of process */
-    int         replication; /* copies of each partition; 0: what the brokers do by default */
+    const char *servers;        /* "host:port,host:port": bootstrap.servers */
+    const char *properties;     /* path of a file of properties of librdkafka; NULL: none */
+    const char *prefix;         /* of all topics: "shina" */
+    const char *process;        /* unique name of this process: client.id, its address */
+    int         partitions;     /* of a domain's topics, as of its log */
+    int         answers;        /* partitions of the topic of answers */
+    int         edge;           /* ours among them; -1: by a hash of process */
+    int         replication;    /* copies of each partition; 0: what the brokers do by default */
+    const char *const *domains; /* all that may be asked or followed: their topics are checked */
+    int                domains_count;
 } bus_kafka_settings;
 
 /* One handle. Threads: any, as librdkafka's own functions. */
@@ -51,7 +53,7 @@ BUS_CHECKED bus_code bus_kafka_client_create(bus_kafka_client              **out
                                              const bus_kafka_settings       *settings,
                                              const bus_kafka_client_options *options,
                                              bus_error                      *err);
-/* Gives up what has not been sent; a consumer has been closed before. Waits for librdkafka's
+/* Gives up what has not been sent, and what was read but not committed. Waits for librdkafka's
  * threads, which takes milliseconds. Accepts NULL. */
 void bus_kafka_client_destroy(bus_kafka_client *client);
 

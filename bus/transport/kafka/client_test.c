@@ -204,6 +204,8 @@ test_statistics_become_metrics(void **state)
         "{\"msg_cnt\":3,\"msg_size\":17,\"txmsgs\":5,\"tx_bytes\":600,\"rx_bytes\":70,"
         "\"brokers\":{\"a:1/1\":{\"state\":\"UP\",\"txerrs\":1,\"rxerrs\":2,\"req_timeouts\":4,"
         "\"txretries\":9,\"rtt\":{\"p99\":800}},"
+        "\"c:1/bootstrap\":{\"state\":\"UP\",\"nodeid\":-1},"
+        "\"GroupCoordinator\":{\"state\":\"UP\",\"nodeid\":1,\"source\":\"logical\"},"
         "\"b:1/2\":{\"state\":\"DOWN\",\"rtt\":{\"p99\":1200}}}}";
     bus_kafka_figures *f = calloc(1, sizeof(*f));
 

@@ -71,19 +71,29 @@ number_of(const json_t *object, const char *member)
     return json_integer_value(json_object_get(object, member)); /* 0: it is none */
 }
 
+/* Those of the list that the user gave, and coordinators, stand among them a second time. */
+static bool
+is_up(const json_t *broker)
+{
+    const char *state = json_string_value(json_object_get(broker, "state"));
+    const char *source = json_string_value(json_object_get(broker, "source"));
+
+    return state != NULL && strcmp(state, "UP") == 0 && number_of(broker, "nodeid") >= 0 &&
+           (source == NULL || strcmp(source, "logical") != 0);
+}
+
 static brokers_sum
 sum_up(json_t *brokers)
 {
     brokers_sum sum = {0};
-    const char *name, *state;
+    const char *name;
     json_t     *broker;
 
     json_object_foreach(brokers, name, broker)
     {
         int64_t slow_us = number_of(json_object_get(broker, "rtt"), "p99");
 
-        state = json_string_value(json_object_get(broker, "state"));
-        sum.up += state != NULL && strcmp(state, "UP") == 0;
+        sum.up += is_up(broker);
         sum.errors += number_of(broker, "txerrs") + number_of(broker, "rxerrs") +
                       number_of(broker, "req_timeouts");
         sum.retries += number_of(broker, "txretries");

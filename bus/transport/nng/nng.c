@@ -169,6 +169,12 @@ transport_serve(bus_transport *t, const char *domain, bus_server **out, bus_erro
 }
 
 static void
+transport_own(bus_server *server, const uint16_t *partitions, int count)
+{
+    (void)server, (void)partitions, (void)count; /* commands come by address */
+}
+
+static void
 transport_reply(bus_server *server, const bus_envelope *request, bus_envelope *reply)
 {
     reply->ticket = request->ticket;
@@ -281,6 +287,7 @@ const bus_transport_ops bus_transport_nng = {
     .peers = bus_nng_peers_want,
     .serve = transport_serve,
     .address = bus_local_address,
+    .own = transport_own,
     .take = bus_local_take,
     .wake = bus_local_wake,
     .reply = transport_reply,
