@@ -147,6 +147,16 @@ function(bus_projection name)
   endforeach()
 endfunction()
 
+# bus_analytic(delivery_on_time_hours OF deliveries [USES trips]): the same for windows of event time
+# (projections/stream/analytic.h), with the table of late events beside them. Its stories link tests_analytic.
+function(bus_analytic name)
+  bus_projection(${name} ${ARGN})
+  set_property(GLOBAL APPEND PROPERTY SHINA_ANALYTICS ${name})
+  if(TARGET projection_${name}_test)
+    target_link_libraries(projection_${name}_test PRIVATE tests_analytic)
+  endif()
+endfunction()
+
 # bus_registry(MODULES module_a PROJECTIONS projection_b CONTRACTS a c WORKERS worker_a): registry.c in the current
 # build folder, the lists of compose/process/registry.h for one program.
 function(bus_registry)
@@ -161,8 +171,13 @@ function(bus_registry)
     string(APPEND SHINA_MODULE_DECLARATIONS "extern const bus_module ${name}_module;\n")
     string(APPEND SHINA_MODULE_ENTRIES "    &${name}_module,\n")
   endforeach()
+  get_property(analytics GLOBAL PROPERTY SHINA_ANALYTICS)
   foreach(projection ${R_PROJECTIONS})
     string(REGEX REPLACE "^projection_" "" name ${projection})
+    if(name IN_LIST analytics)
+      string(APPEND SHINA_VIEW_DECLARATIONS "extern const bus_view ${name}_late_projection;\n")
+      string(APPEND SHINA_VIEW_ENTRIES "    &${name}_late_projection,\n")
+    endif()
     string(APPEND SHINA_VIEW_DECLARATIONS "extern const bus_view ${name}_projection;\n")
     string(APPEND SHINA_VIEW_ENTRIES "    &${name}_projection,\n")
   endforeach()

@@ -73,14 +73,11 @@ typedef struct {
 } bus_stream_place;
 bus_stream_place bus_stream_place_of(const bus_stream_out *out);
 
-/* An analytic's tables, for the registry of the build. version: raise it when map, step, finish or
+/* An analytic's views, for the registry of the build. version: raise it when map, step, finish or
  * remember change: new tables are filled from the beginning of the logs. */
-#define BUS_ANALYTIC(name, raised, how)                                                          \
-    const bus_view name##_projection = {                                                         \
-        .of = &name##_view, .view_version = (raised), .analytic = &(how)};                       \
-    const bus_view name##_late_projection = {.of = &name##_late_view, .view_version = (raised)}; \
-    const bus_view name##_clocks_projection = {.of = &name##_clocks_view,                        \
-                                               .view_version = (raised)};                        \
-    const bus_view name##_memory_projection = {.of = &name##_memory_view, .view_version = (raised)}
+#define BUS_ANALYTIC(name, raised, how)                                    \
+    const bus_view name##_projection = {                                   \
+        .of = &name##_view, .view_version = (raised), .analytic = &(how)}; \
+    const bus_view name##_late_projection = {.of = &name##_late_view, .view_version = (raised)}
 
 #endif

@@ -509,6 +509,140 @@ test_the_base_is_right(void **state)
     assert_string_equal(said, "");
 }
 
+/* --- analytics --------------------------------------------------------------------------- */
+
+#define HOURS "/analytics/hours"
+static const char hours_text[] =
+    "{'hours':{'http':'GET /hours','roles':['ADMIN'],'key':['owner'],'window':{'size_s':3600,"
+    "'every_s':600},'out_of_order_s':60,'grace_s':120,'idle_s':300,'filters':['owner'],"
+    "'sorts':['count'],'follows':['stock.received.v1'],"
+    "'memory':{'type':'object','properties':{'last':{'type':'integer'}}},"
+    "'schema':{'type':'object','required':['count'],'properties':{'count':{'type':'integer'},"
+    "'owner':{'type':'string','format':'uuid'},"
+    "'list':{'type':'array','maxItems':3,'items':{'type':'integer'}}}}}}";
+
+static const wrong wrong_analytics[] = {
+    {"/analytics", "7", "/analytics: must be an object, by name"},
+    {"/analytics/Hours", "{}", "/analytics/Hours: a name is lower case"},
+    {"/analytics/a2345678901234567890123456789012345", "{}", "at most 33"},
+    {HOURS "/colour", "1", HOURS "/colour: keyword not supported"},
+    {HOURS "/window", NULL, HOURS ": needs a window"},
+    {HOURS "/window/size_s", "'1h'", HOURS "/window/size_s: must be whole seconds, 60 to"},
+    {HOURS "/window/size_s", "30", HOURS "/window/size_s: must be whole seconds, 60 to"},
+    {HOURS "/window/every_s", "7200", HOURS "/window/every_s: must be whole seconds, 60 to 3600"},
+    {HOURS "/window/every_s", "700", HOURS "/window/every_s: must go into size_s"},
+    {HOURS "/window/hop_s", "60", HOURS "/window/hop_s: keyword not supported"},
+    {HOURS "/out_of_order_s", NULL, HOURS "/out_of_order_s: must be whole seconds"},
+    {HOURS "/grace_s", "-1", HOURS "/grace_s: must be whole seconds"},
+    {HOURS "/idle_s", "0", HOURS "/idle_s: must be whole seconds, 1 to"},
+    {HOURS "/emit", "'never'", HOURS "/emit: must be update or close"},
+    {HOURS "/emit", "'close'", NULL},
+    {HOURS "/window/every_s", NULL, NULL}, /* tumbling */
+    {HOURS "/memory", NULL, NULL},
+    {HOURS "/http", NULL, NULL},
+    {HOURS "/key", "[]", NULL}, /* one window for all */
+    {HOURS "/key", "['colour']", HOURS "/key/0: colour is no member of the row"},
+    {HOURS "/key", "['owner','list']", HOURS "/key/1: list is no scalar"},
+    {HOURS "/key", "['owner','owner']", HOURS "/key/1: is there twice"},
+    {HOURS "/schema/properties/closed", "{'type':'boolean'}",
+     HOURS "/schema/properties/closed: every window has such a member"},
+    {HOURS "/schema/properties/name", "{'type':'string','maxLength':9,'x-personal':true}",
+     HOURS ": an analytic holds no personal members"},
+    {HOURS "/memory/properties/name", "{'type':'string','maxLength':9,'x-personal':true}",
+     HOURS "/memory: an analytic holds no personal members"},
+    {HOURS "/follows", NULL, HOURS ": needs follows"},
+    {HOURS "/follows", "['stock.sold.v1']", HOURS "/follows/0: there is no event stock.sold.v1"},
+    {HOURS "/filters", "['colour']", HOURS "/filters/0: colour is no member of the row"},
+    {HOURS "/roles", NULL, HOURS ": a route needs roles"},
+    {HOURS "/http", "'POST /hours'", HOURS "/http: must be GET /path"},
+    {"/views/hours_late",
+     "{'key':true,'follows':['stock.received.v1'],'schema':{'type':'object',"
+     "'properties':{'n':{'type':'integer'}}}}",
+     "is taken by"},
+};
+
+static void
+test_each_error_of_an_analytic_names_its_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong_analytics) / sizeof(wrong_analytics[0]); i++) {
+        const wrong *w = &wrong_analytics[i];
+        json_t      *json = base_with("/analytics", hours_text);
+        int          status;
+
+        change(json, w->pointer, w->value == NULL ? NULL : parse(w->value));
+        write_contract("stock.json", json);
+        json_decref(json);
+        status = generate();
+        if (w->expected == NULL && status != 0)
+            fail_msg("%s = %s: %s", w->pointer, w->value, said);
+        if (w->expected != NULL && status == 0)
+            fail_msg("%s = %s was taken", w->pointer, w->value);
+        if (w->expected != NULL)
+            must_say(w->expected);
+    }
+}
+
+/* The hash that names the table of a view in the contract that was generated last. */
+static void
+hash_of_view(const char *name, char out[40])
+{
+    FILE *f = fopen(in_folder("out/stock.c"), "r");
+    char  line[4096], mark[96];
+    bool  found = false;
+
+    assert_non_null(f);
+    (void)snprintf(mark, sizeof(mark), "const bus_view_contract %s_view", name);
+    out[0] = '\0';
+    while (out[0] == '\0' && fgets(line, sizeof(line), f) != NULL) {
+        const char *at = strstr(line, ".hash = ");
+
+        found = found || strncmp(line, mark, strlen(mark)) == 0;
+        if (found && at != NULL)
+            (void)snprintf(out, 40, "%.38s", at);
+    }
+    assert_int_equal(fclose(f), 0);
+    assert_string_not_equal(out, "");
+}
+
+/* All tables of an analytic are made anew when any of what fills them changes, and only then. */
+static void
+test_tables_of_an_analytic_are_named_together(void **state)
+{
+    static const struct {
+        const char *pointer, *value;
+        bool        anew;
+    } changes[] = {
+        {HOURS "/grace_s", "121", true},
+        {HOURS "/window/every_s", "1200", true},
+        {HOURS "/key", "[]", true},
+        {HOURS "/memory/properties/more", "{'type':'integer'}", true},
+        {HOURS "/schema/properties/more", "{'type':'integer'}", true},
+        {HOURS "/roles", "['VIEWER']", false},
+        {HOURS "/description", "'Hours.'", false},
+        {HOURS "/emit", "'close'", false},
+    };
+    static const char *const tables[] = {"hours", "hours_late", "hours_clocks", "hours_memory"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+        for (size_t t = 0; t < 4; t++) {
+            json_t *json = base_with("/analytics", hours_text);
+            char    before[40], after[40];
+
+            write_contract("stock.json", json);
+            assert_int_equal(generate(), 0);
+            hash_of_view(tables[t], before);
+            change(json, changes[i].pointer, parse(changes[i].value));
+            write_contract("stock.json", json);
+            assert_int_equal(generate(), 0);
+            hash_of_view(tables[t], after);
+            json_decref(json);
+            if ((strcmp(before, after) != 0) != changes[i].anew)
+                fail_msg("%s, %s: %s then %s", changes[i].pointer, tables[t], before, after);
+        }
+}
+
 /* --- keywords: what each lets through and what not
  * ---------------------------------------------------- */
 
@@ -1085,6 +1219,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_base_is_right),
         cmocka_unit_test(test_each_error_names_its_place),
+        cmocka_unit_test(test_each_error_of_an_analytic_names_its_place),
+        cmocka_unit_test(test_tables_of_an_analytic_are_named_together),
         cmocka_unit_test(test_each_keyword),
         cmocka_unit_test(test_between_contracts),
         cmocka_unit_test(test_superseded_events),

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VIEWS_OF_AN_ANALYTIC 4
+
 static contract *loaded[CONTRACTS_MAX];
 static int       loaded_count;
 static contract *common;
 
-static int
+int
 load_list(const contract *c, const char *pointer, const json_t *list, const char **out)
 {
     const json_t *item;
@@ -595,6 +597,23 @@ drop_words(json_t *json)
         json_object_foreach(json, name, value) drop_words(value);
 }
 
+/* All tables of an analytic are filled together, so each has the hash of all. */
+static json_t *
+hashed_analytic(const contract *c, const json_t *json)
+{
+    static const char *const words[] = {"http",  "roles", "filters",      "emit",
+                                        "sorts", "joins", "default_sort", "memory"};
+    json_t                  *all = json_deep_copy(json), *memory = json_object_get(json, "memory");
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        (void)json_object_del(all, words[i]);
+    (void)json_object_set_new(all, "schema", resolved(c, json_object_get(json, "schema")));
+    if (memory != NULL)
+        (void)json_object_set_new(all, "memory", resolved(c, memory));
+    drop_words(all);
+    return all;
+}
+
 /* Of all that decides what the table holds and which columns it has. */
 static uint64_t
 hash_of(const contract *c, const view *v)
@@ -614,6 +633,8 @@ hash_of(const contract *c, const view *v)
     for (int i = 0; i < v->follows_count; i++)
         (void)json_array_append_new(columns, json_string(v->follows[i]));
     (void)json_object_set_new(rows, "follows", columns);
+    if (v->analytic != NULL)
+        (void)json_object_set_new(rows, "analytic", hashed_analytic(c, v->analytic->json));
     whole = canonical(rows);
     json_decref(rows);
     return bus_fnv1a64(whole, strlen(whole));
@@ -637,17 +658,17 @@ load_view_routes(contract *c, view *v)
         die(c->file, v->pointer, "a route needs roles");
 }
 
-static void
-load_view(contract *c, const char *name, const json_t *json, view *v)
+void
+load_view(contract *c, const char *name, const char *pointer, const json_t *json, view *v)
 {
     static const char *const known[] = {"description", "of",      "key",   "http",         "roles",
                                         "own",         "filters", "sorts", "default_sort", "joins",
                                         "follows",     "schema",  NULL};
     const json_t            *key = json_object_get(json, "key");
-    where                    at = {c, text("/views/%s/schema", name), text("%s_row", name)};
+    where                    at = {c, text("%s/schema", pointer), text("%s_row", name)};
 
     v->name = name;
-    v->pointer = text("/views/%s", name);
+    v->pointer = pointer;
     v->json = json;
     check_keywords(c->file, v->pointer, json, known);
     check_description(c, v->pointer, json);
@@ -676,12 +697,15 @@ load_views(contract *c)
     const json_t *all = json_object_get(c->json, "views");
     const char   *name;
     json_t       *value;
+    size_t        room = json_object_size(all) +
+                  VIEWS_OF_AN_ANALYTIC * json_object_size(json_object_get(c->json, "analytics"));
 
     if (all != NULL && !json_is_object(all))
         die(c->file, "/views", "must be an object, by name");
-    c->views = BUS_ARENA_ARRAY(&compiler_memory, view, json_object_size(all) + 1);
+    c->views = BUS_ARENA_ARRAY(&compiler_memory, view, room + 1);
     json_object_foreach((json_t *)(uintptr_t)all, name, value)
-        load_view(c, name, value, &c->views[c->views_count++]);
+        load_view(c, name, text("/views/%s", name), value, &c->views[c->views_count++]);
+    load_analytics(c);
 }
 
 /* --- files
@@ -729,8 +753,9 @@ load_common(const char *folder)
 contract *
 load_contract(const char *folder, const char *domain)
 {
-    static const char *const known[] = {"module", "description", "settings", "$defs", "aggregates",
-                                        "views",  "refusals",    "follows",  "sends", NULL};
+    static const char *const known[] = {"module",     "description", "settings",  "$defs",
+                                        "aggregates", "views",       "analytics", "refusals",
+                                        "follows",    "sends",       NULL};
     contract                *c;
 
     for (int i = 0; i < loaded_count; i++)
@@ -763,8 +788,10 @@ load_contract(const char *folder, const char *domain)
 void
 unload_all(void)
 {
-    for (int i = 0; i < loaded_count; i++)
+    for (int i = 0; i < loaded_count; i++) {
         json_decref(loaded[i]->json);
+        json_decref(loaded[i]->expanded);
+    }
     if (common != NULL)
         json_decref(common->json);
     loaded_count = 0;

@@ -1,6 +1,6 @@
 /* model.h - a contract as the schema compiler holds it in memory.
  *
- * types.c, load.c and check.c read and check the JSON, header.c and tables.c write C,
+ * types.c, load.c, analytics.c and check.c read and check the JSON, header.c and tables.c write C,
  * documents.c, openapi.c and asyncapi.c write what is published, compatible.c compares versions.
  * Whatever is wrong ends the program with "file: pointer: what".
  * Everything lives in compiler_memory until the program ends. One thread.
@@ -95,6 +95,16 @@ typedef struct {
     type       *params; /* NULL: none */
 } refusal;
 
+/* An entry of "analytics", from which views are made. */
+typedef struct {
+    const char   *name;
+    const json_t *json;
+    int64_t       size_s, every_s, out_of_order_s, grace_s, idle_s;
+    bool          on_close, has_memory;
+    const char   *key[LIST_MAX];
+    int           key_count;
+} analytic;
+
 typedef struct {
     const char   *name;
     const char   *pointer;
@@ -107,6 +117,7 @@ typedef struct {
     int           follows_count;
     const json_t *json;
     uint64_t      hash;
+    analytic     *analytic; /* of which it is a table; NULL: a view of its own */
     struct {
         const char *name;
         bool        filter, sort;
@@ -126,7 +137,9 @@ typedef struct {
     refusal    *refusals;
     int         refusals_count;
     view       *views;
-    int         views_count;
+    int         views_count; /* those of analytics too, behind the others */
+    analytic   *analytics;
+    json_t     *expanded; /* the views of analytics, by name; NULL: none */
     const char *follows[LIST_MAX], *sends[LIST_MAX];
     int         follows_count, sends_count;
 } contract;
@@ -189,11 +202,24 @@ contract *load_contract(const char *folder, const char *domain);
 contract *load_common(const char *folder);
 /* Gives back all contracts and compiler_memory. */
 void unload_all(void);
+/* A list of strings, none twice, at most LIST_MAX; list NULL: none. Returns how many. */
+int load_list(const contract *c, const char *pointer, const json_t *list, const char **out);
+/* A view into *v, whose analytic is set if it is a table of one. */
+void load_view(contract *c, const char *name, const char *pointer, const json_t *json, view *v);
 /* Every domain of the folder, sorted; returns how many. */
 int list_domains(const char *folder, const char **out, int max);
 /* Checks what crosses contracts (names that must be unique, references, joins), defaults and
  * examples. */
 void check_all(contract *const *contracts, int count);
+
+/* --- analytics.c: windows of event time ------------------------------------------------------- */
+
+/* "analytics" into views, for which c has room. */
+void load_analytics(contract *c);
+/* Is it the windows of an analytic, and not another table of it? */
+bool is_analytic(const view *v);
+/* Its bus_windows, behind the shape of its row. */
+void write_windows(const view *v, bus_buf *out);
 
 /* --- output
  * ------------------------------------------------------------------------------------------ */

@@ -412,6 +412,8 @@ write_view(const contract *c, const view *v, bus_buf *out)
                 json_string_value(json_object_get(join, "as")));
         ADD("};\n");
     }
+    if (is_analytic(v))
+        write_windows(v, out);
     ADD("static const bus_message *const %s_follows[] = {\n", v->name);
     for (int n = 0; n < v->follows_count; n++)
         ADD("    &%s,\n", event_symbol(v->follows[n]));
@@ -433,6 +435,10 @@ write_view(const contract *c, const view *v, bus_buf *out)
     if (json_array_size(joins) > 0)
         ADD("    .joins = %s_joins, .joins_count = %zu,\n", v->name, json_array_size(joins));
     field("default_sort", v->default_sort, out);
+    if (is_analytic(v))
+        ADD("    .windows = &%s_windows,\n", v->name);
+    else if (v->analytic != NULL)
+        ADD("    .part_of = &%s_view,\n", v->analytic->name);
     ADD("    .follows = %s_follows, .follows_count = %d,\n    .hash = UINT64_C(0x%016" PRIx64
         "),\n};\n\n",
         v->name, v->follows_count, v->hash);
