@@ -30,16 +30,8 @@ projector_store_trouble(bus_projector *p, const char *doing, const bus_error *er
 
 /* --- one turn ------------------------------------------------------------------------ */
 
-/* What was taken from the logs in this turn. */
-typedef struct {
-    bus_record *records;
-    bus_event  *events; /* .type == NULL: of no interest here */
-    int        *source; /* of each */
-    int         count;
-} harvest;
-
 static bus_code
-take_records(bus_projector *p, harvest *h, bus_error *err)
+take_records(bus_projector *p, projector_harvest *h, bus_error *err)
 {
     h->records = BUS_ARENA_ARRAY(&p->arena, bus_record, RECORDS_MAX);
     h->events = BUS_ARENA_ARRAY(&p->arena, bus_event, RECORDS_MAX);
@@ -76,7 +68,7 @@ followed(const bus_projector *p, const bus_message *type)
 /* Reads the events that some view follows; one that cannot be read is parked by each of them. Not
  * BUS_OK: the keys of personal data are out of reach. */
 static bus_code
-decode(bus_projector *p, harvest *h, bus_error *out)
+decode(bus_projector *p, projector_harvest *h, bus_error *out)
 {
     const bus_message **types =
         BUS_ARENA_ARRAY(&p->arena, const bus_message *, (size_t)h->count + 1);
@@ -110,9 +102,8 @@ decode(bus_projector *p, harvest *h, bus_error *out)
     return rc;
 }
 
-/* Does the table take this event now? Not if it has it already, or leaves its stream out. */
-static bool
-takes(const bus_projector *p, int t, const harvest *h, int i)
+bool
+projector_takes(const bus_projector *p, int t, const projector_harvest *h, int i)
 {
     const bus_record     *record = &h->records[i];
     const projector_skip *skip = projector_skip_of(p, t, record->stream);
@@ -148,17 +139,9 @@ projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err)
     return rc;
 }
 
-/* What one table parks in a turn, and in which log. */
-typedef struct {
-    bus_park_write *writes;
-    int            *sources;
-    int             count;
-} parkings;
-
-/* A view cannot handle an event: its stream waits from there on. */
-static void
-park(bus_projector *p, int t, const bus_record *record, int of_source, const bus_error *why,
-     parkings *parks)
+void
+projector_park(bus_projector *p, int t, const bus_record *record, int of_source,
+               const bus_error *why, projector_parkings *parks)
 {
     bus_log_error("projector.parked", BUS_KV("view", p->tables[t].view->of->name),
                   BUS_KV_ID("stream", record->stream), BUS_KV_STR("type", record->type),
@@ -176,15 +159,15 @@ park(bus_projector *p, int t, const bus_record *record, int of_source, const bus
 
 /* Folds the harvest for one table. BUS_FAULT: one more stream is parked; fold anew. */
 static bus_code
-fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, parkings *parks,
-          bus_error *err)
+fold_once(bus_projector *p, int t, const projector_harvest *h, bus_fold *fold,
+          projector_parkings *parks, bus_error *err)
 {
     bus_code rc = BUS_OK;
     int      i;
 
     *fold = (bus_fold){.view = p->tables[t].view, .arena = &p->arena};
     for (i = 0; i < h->count; i++) {
-        if (!takes(p, t, h, i))
+        if (!projector_takes(p, t, h, i))
             continue;
         rc = h->events[i].data == NULL ? bus_fail(err, BUS_FAULT, "the event breaks its contract")
                                        : bus_fold_touch(fold, &h->events[i], err);
@@ -194,14 +177,14 @@ fold_once(bus_projector *p, int t, const harvest *h, bus_fold *fold, parkings *p
     if (rc == BUS_OK && (rc = projector_load_rows(p, fold, err)) != BUS_OK)
         return rc;
     for (i = rc == BUS_OK ? 0 : i; rc == BUS_OK && i < h->count; i++) {
-        if (!takes(p, t, h, i))
+        if (!projector_takes(p, t, h, i))
             continue;
         rc = bus_fold_event(fold, &h->events[i], err);
         if (rc != BUS_OK)
             break;
     }
     if (rc == BUS_FAULT)
-        park(p, t, &h->records[i], h->source[i], err, parks);
+        projector_park(p, t, &h->records[i], h->source[i], err, parks);
     return rc;
 }
 
@@ -226,7 +209,7 @@ projector_gather_rows(const bus_fold *fold, bus_effect *effect)
 
 /* The table's effects: one per log it follows, the rows with the first. Prepends to *chain. */
 static void
-add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *parks,
+add_effects(bus_projector *p, int t, const bus_effect *rows, const projector_parkings *parks,
             const bus_effect **chain)
 {
     bool first = true;
@@ -264,23 +247,25 @@ add_effects(bus_projector *p, int t, const bus_effect *rows, const parkings *par
 }
 
 static bus_code
-fold_table(bus_projector *p, int t, const harvest *h, const bus_effect **chain, bus_error *err)
+fold_table(bus_projector *p, int t, const projector_harvest *h, const bus_effect **chain,
+           bus_error *err)
 {
-    bus_effect rows = {0};
-    parkings   parks = {
-          .writes = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1),
-          .sources = BUS_ARENA_ARRAY(&p->arena, int, (size_t)h->count + 1),
+    bus_effect         rows = {0};
+    projector_parkings parks = {
+        .writes = BUS_ARENA_ARRAY(&p->arena, bus_park_write, (size_t)h->count + 1),
+        .sources = BUS_ARENA_ARRAY(&p->arena, int, (size_t)h->count + 1),
     };
-    bus_fold fold;
+    bus_fold fold = {0};
     bus_code rc;
 
     for (;;) { /* each time one stream less: it ends */
-        rc = fold_once(p, t, h, &fold, &parks, err);
+        rc = p->tables[t].stream != NULL ? projector_fold_stream(p, t, h, &rows, &parks, err)
+                                         : fold_once(p, t, h, &fold, &parks, err);
         if (rc != BUS_FAULT)
             break;
         bus_fold_fini(&fold);
     }
-    if (rc == BUS_OK)
+    if (rc == BUS_OK && p->tables[t].stream == NULL)
         projector_gather_rows(&fold, &rows);
     bus_fold_fini(&fold);
     if (rc != BUS_OK)
@@ -332,7 +317,7 @@ advance(bus_projector *p)
 static bus_code
 turn(bus_projector *p, bool *idle, bus_error *err)
 {
-    harvest           h;
+    projector_harvest h;
     const bus_effect *chain = NULL;
     int64_t           began = bus_mono_us(p->options->clock);
     bus_code          rc = take_records(p, &h, err);
@@ -347,6 +332,8 @@ turn(bus_projector *p, bool *idle, bus_error *err)
     BUS_FAIL_POINT("projector.effect");
     if (rc == BUS_OK && chain != NULL)
         rc = p->options->store->effect(p->store, chain, err);
+    for (int t = 0; t < p->tables_count; t++)
+        projector_end_stream(&p->tables[t], rc == BUS_OK);
     if (rc != BUS_OK)
         return rc;
     BUS_FAIL_POINT("projector.effected");
@@ -419,6 +406,8 @@ projector_main(void *context)
         }
         if (p->held_count > 0) {
             rc = turn(p, &idle, &err);
+            if (rc == BUS_OK && idle)
+                rc = projector_settle_streams(p, &idle, &err);
             if (rc != BUS_OK) {
                 step_back(p, rc, &err);
                 continue;
@@ -471,6 +460,7 @@ open_table(bus_projector *p, int t, const bus_view *view)
     projector_table *tb = &p->tables[t];
 
     tb->view = view;
+    projector_open_stream(p, tb);
     bus_view_table_name(view->of, view->view_version, tb->name);
     (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", tb->name);
     for (int i = 0; i < view->of->follows_count; i++)
@@ -516,21 +506,24 @@ free_projector(bus_projector *p)
     bus_personal_destroy(p->personal);
     bus_bell_fini(&p->bell);
     bus_arena_fini(&p->arena);
+    for (int t = 0; t < p->tables_count; t++)
+        projector_close_stream(&p->tables[t]);
     free(p->tables);
     free(p);
 }
 
+/* Of all views that the edge reads, also those that are filled with others. */
 static void
-name_topic(bus_projector *p)
+name_topic(bus_projector *p, const bus_view *const *views, int count)
 {
-    const bus_view_contract *views[VIEWS_MAX];
+    const bus_view_contract *contracts[VIEWS_MAX];
     int                      versions[VIEWS_MAX];
 
-    for (int t = 0; t < p->tables_count; t++) {
-        views[t] = p->tables[t].view->of;
-        versions[t] = p->tables[t].view->view_version;
+    for (int i = 0; i < count; i++) {
+        contracts[i] = views[i]->of;
+        versions[i] = views[i]->view_version;
     }
-    bus_views_topic(p->home, views, versions, p->tables_count, p->topic);
+    bus_views_topic(p->home, contracts, versions, count, p->topic);
 }
 
 bus_code
@@ -549,7 +542,6 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     p->tables = calloc((size_t)views_count + 1, sizeof(*p->tables));
     if (p->tables == NULL)
         abort();
-    p->tables_count = views_count;
     (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
     init_metrics(p);
     p->personal = bus_runtime_personal(options, p->part);
@@ -561,9 +553,10 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
         (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
         goto failed;
     bus_runtime_grant(options, contract);
-    for (int t = 0; t < views_count; t++)
-        open_table(p, t, views[t]);
-    name_topic(p);
+    for (int i = 0; i < views_count; i++)
+        if (views[i]->of->part_of == NULL)
+            open_table(p, p->tables_count++, views[i]);
+    name_topic(p, views, views_count);
     if ((rc = open_sources(p, err)) != BUS_OK || (rc = projector_find_tables(p, err)) != BUS_OK)
         goto failed;
     if ((rc = projector_start_builder(p, err)) != BUS_OK)

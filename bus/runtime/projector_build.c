@@ -45,7 +45,10 @@ projector_find_tables(bus_projector *p, bus_error *err)
 
         for (int i = 0; i < count; i++)
             tb->live = tb->live || (infos[i].live && bus_str_is(infos[i].table, tb->name));
-        if (!tb->live && empty) {
+        if (tb->stream != NULL) {
+            rc = projector_create_stream(p, tb, err);
+            tb->live = rc == BUS_OK;
+        } else if (!tb->live && empty) {
             rc =
                 p->options->store->view_create(p->store, tb->view->of, tb->view->view_version, err);
             tb->live = rc == BUS_OK;
@@ -160,19 +163,28 @@ projector_take_built(bus_projector *p)
 void
 projector_tidy(bus_projector *p)
 {
-    const bus_view_contract *used[VIEWS_MAX];
+    const bus_view_contract *used[BUS_STREAM_TABLES * VIEWS_MAX];
     int64_t   grace_ms = p->options->view_grace_ms > 0 ? p->options->view_grace_ms : VIEW_GRACE_MS;
-    int       versions[VIEWS_MAX], count = 0;
+    int       versions[BUS_STREAM_TABLES * VIEWS_MAX], count = 0;
     bus_str  *dropped;
     bus_error err = {0};
 
     if (p->tidied_us != 0 && bus_mono_us(p->options->clock) - p->tidied_us < TIDY_US)
         return;
     p->tidied_us = bus_mono_us(p->options->clock);
-    for (int t = 0; t < p->tables_count; t++) {
-        used[count] = p->tables[t].view->of;
-        versions[count++] = p->tables[t].view->view_version;
-    }
+    for (int t = 0; t < p->tables_count; t++)
+        for (int part = 0; part < BUS_STREAM_TABLES; part++) {
+            const bus_view_contract *of =
+                part == 0 ? p->tables[t].view->of
+                : p->tables[t].stream == NULL
+                    ? NULL
+                    : bus_stream_table_of(p->tables[t].stream, (bus_stream_table)part);
+
+            if (of == NULL)
+                continue;
+            used[count] = of;
+            versions[count++] = p->tables[t].view->view_version;
+        }
     if (p->options->store->view_use(p->store, used, versions, count, &err) != BUS_OK ||
         (p->held_count > 0 &&
          p->options->store->view_drop_unused(p->store, p->home, grace_ms, &p->arena, &dropped,

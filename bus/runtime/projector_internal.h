@@ -1,6 +1,6 @@
 /* projector_internal.h - what the parts of a projector share: projector.c holds the leases and
  * folds, projector_parked.c knows which streams are left out, projector_build.c sees to it that
- * there are tables.
+ * there are tables, projector_stream.c fills the tables of analytics.
  * Threads: the projector's, but for what is atomic.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_RUNTIME_PROJECTOR_INTERNAL_H
@@ -12,6 +12,7 @@
 #include "bus/runtime/follow.h"
 #include "bus/runtime/owners.h"
 #include "bus/store/view_table.h"
+#include "projections/stream/stream.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,7 +37,26 @@ typedef struct {
     bool            was_held; /* once: from then on nobody's checkpoints are ours to steal */
     bool            follows[SOURCES_MAX];
     bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
+    /* An analytic: */
+    bus_stream      *stream;  /* NULL: a view like others */
+    bus_stream_batch batch;   /* of this turn */
+    bool             pending; /* batch is one whose outcome is not known yet */
 } projector_table;
+
+/* What was taken from the logs in a turn. */
+typedef struct {
+    bus_record *records;
+    bus_event  *events; /* .type == NULL: of no interest here; .data == NULL: it cannot be read */
+    int        *source; /* of each */
+    int         count;
+} projector_harvest;
+
+/* What one table parks in a turn, and in which log. */
+typedef struct {
+    bus_park_write *writes;
+    int            *sources;
+    int             count;
+} projector_parkings;
 
 /* A stream that one view leaves out from an event on. */
 typedef struct projector_skip {
@@ -84,6 +104,30 @@ void projector_store_trouble(bus_projector *p, const char *doing, const bus_erro
 bus_code projector_load_rows(bus_projector *p, bus_fold *fold, bus_error *err);
 /* The fold's changed rows, sorted, into the effect. */
 void projector_gather_rows(const bus_fold *fold, bus_effect *effect);
+
+/* Does the table take this event of the harvest now? Not if it has it already, or leaves its stream
+ * out. */
+bool projector_takes(const bus_projector *p, int t, const projector_harvest *h, int i);
+/* A view cannot handle an event: its stream waits from there on. */
+void projector_park(bus_projector *p, int t, const bus_record *record, int of_source,
+                    const bus_error *why, projector_parkings *parks);
+
+/* --- projector_stream.c: analytics ------------------------------------------- */
+
+/* Makes what the table of an analytic needs in memory; nothing for other views. */
+void projector_open_stream(bus_projector *p, projector_table *tb);
+void projector_close_stream(projector_table *tb);
+/* Its tables, if they are not there. They are filled from the beginning of the logs. */
+bus_code projector_create_stream(bus_projector *p, projector_table *tb, bus_error *err);
+/* The table is held now: reads how far it is. */
+bus_code projector_restore_stream(bus_projector *p, projector_table *tb, bus_error *err);
+/* Folds the harvest for one analytic; the rows of all its tables into *rows. */
+bus_code projector_fold_stream(bus_projector *p, int t, const projector_harvest *h,
+                               bus_effect *rows, projector_parkings *parks, bus_error *err);
+/* The turn is over. */
+void projector_end_stream(projector_table *tb, bool committed);
+/* Everything was read: closes windows, some in each call. *idle: there is nothing more to close. */
+bus_code projector_settle_streams(bus_projector *p, bool *idle, bus_error *err);
 
 /* --- projector_leases.c ---------------------------------------------------- */
 

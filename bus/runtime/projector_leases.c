@@ -108,10 +108,15 @@ take_source(bus_projector *p, projector_table *tb, int s)
 static bool
 take_table(bus_projector *p, projector_table *tb)
 {
-    bool all = true;
+    bus_error err = {0};
+    bool      all = true;
 
     for (int s = 0; s < p->sources_count && all; s++)
         all = !tb->follows[s] || take_source(p, tb, s);
+    if (all && projector_restore_stream(p, tb, &err) != BUS_OK) {
+        projector_store_trouble(p, "reading how far an analytic is", &err);
+        all = false;
+    }
     if (!all) {
         release_table(p, tb);
         return false;

@@ -206,6 +206,34 @@ try_stream(bus_projector *p, int table, const bus_parked *row, bus_error *err)
     return rc;
 }
 
+/* An analytic takes no event out of its order: what is in its windows would depend on when. The
+ * stream stays parked, and the request is answered in its reason. */
+static bus_code
+refuse_trial(bus_projector *p, int table, const bus_parked *row, bus_error *err)
+{
+    bus_park_write park = {.stream = row->stream,
+                           .partition = row->partition,
+                           .from_offset = row->from_offset,
+                           .reason =
+                               "an analytic takes no event out of its order: raise its version"};
+    int            s = 0;
+
+    while (s < p->sources_count && !bus_str_is(row->domain, p->sources[s].contract->module))
+        s++;
+    if (s == p->sources_count || row->partition >= p->partitions)
+        return BUS_OK; /* of a log that it does not follow any more */
+    return p->options->store->effect(
+        p->store,
+        &(bus_effect){.home = p->home,
+                      .reader = p->tables[table].reader,
+                      .domain = p->sources[s].contract->module,
+                      .checkpoints = &p->tables[table].at[s][row->partition],
+                      .checkpoints_count = 1,
+                      .parks = &park,
+                      .parks_count = 1},
+        err);
+}
+
 static bus_code
 try_table(bus_projector *p, int table, bool *changed, bus_error *err)
 {
@@ -216,7 +244,8 @@ try_table(bus_projector *p, int table, bool *changed, bus_error *err)
 
     for (int i = 0; rc == BUS_OK && i < count; i++)
         if (rows[i].asked != BUS_ASK_NONE) {
-            rc = try_stream(p, table, &rows[i], err);
+            rc = p->tables[table].stream != NULL ? refuse_trial(p, table, &rows[i], err)
+                                                 : try_stream(p, table, &rows[i], err);
             *changed = true;
         }
     return rc;

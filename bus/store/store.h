@@ -379,6 +379,15 @@ typedef struct bus_store_ops {
                                             int32_t version, bus_str body, bus_error *err),
                           void *context, bus_error *err);
 
+    /* Visits windows of an analytic, at most limit: those that are open with to_at <= at_ms, or
+     * (closed) those that are closed with to_at > at_ms, by to_at. As view_scan. */
+    BUS_CHECKED
+    bus_code (*windows_due)(bus_store *st, const bus_view_contract *view, int view_version,
+                            bool closed, int64_t at_ms, int limit,
+                            bus_code (*visit)(void *context, bus_id tenant, bus_id id,
+                                              int32_t version, bus_str body, bus_error *err),
+                            void *context, bus_error *err);
+
     /* --- a table built beside the one that is read (bus/runtime/rebuild.h) ---
      * A builder is a name; it keeps others away for BUS_LEASE_MS after each build_report. */
 

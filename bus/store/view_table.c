@@ -100,6 +100,8 @@ write_indexes(const bus_view_contract *view, const char *table, bus_buf *out)
             bus_buf_printf(out, "create index on views.\"%s\" (tenant, \"%s\", id);\n", table,
                            view->columns[i].name);
     }
+    if (view->windows != NULL) /* those that wait to be closed */
+        bus_buf_printf(out, "create index on views.\"%s\" (to_at) where not closed;\n", table);
 }
 
 /* Row level security by the setting shina.tenant; the owner, a projector, passes it by. */

@@ -292,6 +292,7 @@ const bus_store_ops bus_store_memory = {
     .view_create = mem_view_create,
     .view_rows = mem_view_rows,
     .view_scan = mem_view_scan,
+    .windows_due = mem_windows_due,
     .checkpoints = mem_checkpoints,
     .park_ask = mem_park_ask,
     .skipped = mem_skipped,

@@ -320,6 +320,7 @@ typedef struct {
     bus_id  tenant, id;
     int32_t version;
     bus_str body;
+    int64_t to_at_ms; /* of windows */
 } scanned_row;
 
 static int
@@ -351,12 +352,66 @@ mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
         rows = BUS_ARENA_ARRAY(&arena, scanned_row, (size_t)HASH_COUNT(v->rows) + 1);
         for (const mem_row *row = v->rows; row != NULL; row = row->hh.next)
             rows[n++] = (scanned_row){row->tenant, row->id, row->version,
-                                      bus_arena_copy(&arena, row->text, row->text_bytes)};
+                                      bus_arena_copy(&arena, row->text, row->text_bytes), 0};
     }
     (void)pthread_mutex_unlock(&st->shared->lock);
     if (n > 0)
         qsort(rows, n, sizeof(*rows), compare_rows);
     for (size_t i = 0; rc == BUS_OK && i < n; i++)
+        rc = visit(context, rows[i].tenant, rows[i].id, rows[i].version, rows[i].body, err);
+    bus_arena_fini(&arena);
+    return rc;
+}
+
+static int
+compare_ends(const void *a, const void *b)
+{
+    const scanned_row *x = a, *y = b;
+
+    return x->to_at_ms < y->to_at_ms ? -1 : x->to_at_ms > y->to_at_ms;
+}
+
+static const char *
+column_of(const bus_view_contract *view, const mem_row *row, const bus_field *field)
+{
+    int i = 0;
+
+    while (view->columns[i].field != field)
+        i++;
+    return row->columns[i];
+}
+
+bus_code
+mem_windows_due(bus_store *st, const bus_view_contract *view, int view_version, bool closed,
+                int64_t at_ms, int limit,
+                bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                  bus_str body, bus_error *err),
+                void *context, bus_error *err)
+{
+    bus_arena    arena = {0};
+    scanned_row *rows = NULL;
+    size_t       n = 0;
+    mem_view    *v;
+    bus_code     rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    v = mem_view_live(st->shared, view, view_version);
+    if (v == NULL)
+        rc = no_view(view, err);
+    else
+        rows = BUS_ARENA_ARRAY(&arena, scanned_row, (size_t)HASH_COUNT(v->rows) + 1);
+    for (const mem_row *row = v == NULL ? NULL : v->rows; row != NULL; row = row->hh.next) {
+        int64_t to_at_ms = strtoll(column_of(view, row, view->windows->to_at), NULL, 10);
+
+        if ((*column_of(view, row, view->windows->closed) == 't') == closed &&
+            (to_at_ms > at_ms) == closed)
+            rows[n++] = (scanned_row){row->tenant, row->id, row->version,
+                                      bus_arena_copy(&arena, row->text, row->text_bytes), to_at_ms};
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    if (n > 0)
+        qsort(rows, n, sizeof(*rows), compare_ends);
+    for (size_t i = 0; rc == BUS_OK && i < n && i < (size_t)limit; i++)
         rc = visit(context, rows[i].tenant, rows[i].id, rows[i].version, rows[i].body, err);
     bus_arena_fini(&arena);
     return rc;

@@ -78,6 +78,11 @@ bus_code pg_view_scan(bus_store *st, const bus_view_contract *view, int view_ver
                       bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
                                         bus_str body, bus_error *err),
                       void *context, bus_error *err);
+bus_code pg_windows_due(bus_store *st, const bus_view_contract *view, int view_version, bool closed,
+                        int64_t at_ms, int limit,
+                        bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                          bus_str body, bus_error *err),
+                        void *context, bus_error *err);
 
 bus_code pg_park_ask(bus_store *st, const char *home, const char *reader, const char *domain,
                      bus_id stream, bus_ask ask, bus_error *err);

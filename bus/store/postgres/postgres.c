@@ -80,6 +80,7 @@ const bus_store_ops bus_store_postgres = {
     .view_create = pg_view_create,
     .view_rows = pg_view_rows,
     .view_scan = pg_view_scan,
+    .windows_due = pg_windows_due,
     .checkpoints = pg_checkpoints,
     .park_ask = pg_park_ask,
     .skipped = pg_skipped,

@@ -167,3 +167,34 @@ pg_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
     }
     return rc;
 }
+
+bus_code
+pg_windows_due(bus_store *st, const bus_view_contract *view, int view_version, bool closed,
+               int64_t at_ms, int limit,
+               bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                 bus_str body, bus_error *err),
+               void *context, bus_error *err)
+{
+    static const char to_close[] = "select tenant, id, version, body from views.{d}"
+                                   " where not closed and to_at <= $1::int8"
+                                   " order by to_at limit $2::int4";
+    static const char to_open[] = "select tenant, id, version, body from views.{d}"
+                                  " where closed and to_at > $1::int8"
+                                  " order by to_at limit $2::int4";
+    char              table[BUS_VIEW_TABLE_BYTES];
+    PGresult         *res = NULL;
+    bus_code          rc;
+
+    bus_view_table_name(view, view_version, table);
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    pg_add_int8(&st->params, at_ms);
+    pg_add_int4(&st->params, limit);
+    rc = pg_run(st, closed ? to_open : to_close, table, PG_HARMLESS, &res, err);
+    for (int row = 0; rc == BUS_OK && row < PQntuples(res); row++)
+        rc = visit(context, pg_get_id(res, row, 0), pg_get_id(res, row, 1),
+                   pg_get_int4(res, row, 2), pg_get_str(res, row, 3), err);
+    PQclear(res);
+    return rc;
+}
