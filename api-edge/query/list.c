@@ -224,6 +224,8 @@ write_sql(list *l)
         bus_buf_printf(&sql, "select v.body, v.\"%s\"::text, v.id", l->sort->name);
     bus_buf_add_text(&sql, l->view->select_sql);
     bus_buf_add_text(&sql, " where v.tenant = $1::uuid");
+    if (l->view->of->windows != NULL && l->view->of->windows->on_close)
+        bus_buf_add_text(&sql, " and v.closed");
     bus_buf_add_str(&sql, bus_buf_str(&l->where));
     if (l->sort == NULL)
         bus_buf_printf(&sql, " order by v.id %s", direction);

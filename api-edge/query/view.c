@@ -185,6 +185,17 @@ write_sql(edge_view *view)
     view->select_sql = list.at;
 }
 
+/* Who fills it: of an analytic's other tables, the reader of its windows. */
+static void
+name_reader(edge_view *view)
+{
+    const bus_view_contract *of = view->of->part_of != NULL ? view->of->part_of : view->of;
+    char                     table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_table_name(of, view->view->view_version, table);
+    (void)snprintf(view->reader, sizeof(view->reader), "view.%s", table);
+}
+
 bus_code
 edge_views_open(edge *e, bus_error *err)
 {
@@ -201,7 +212,7 @@ edge_views_open(edge *e, bus_error *err)
         view->of = view->view->of;
         view->masked_for = masks_within(view->of->row);
         bus_view_table_name(view->of, view->view->view_version, view->table);
-        (void)snprintf(view->reader, sizeof(view->reader), "view.%s", view->table);
+        name_reader(view);
     }
     for (int i = 0; i < e->views_count; i++) {
         if ((rc = resolve_joins(e, &e->views[i], err)) != BUS_OK ||

@@ -214,6 +214,8 @@ static bus_verdict
 decide_arrival(const struct delivery *s, const struct deliveries_record_arrival *cmd,
                const bus_meta *meta, bus_decision *out)
 {
+    const struct deliveries_settings *rules = meta->settings;
+
     if (cmd->has_trip_id && !bus_id_equal(cmd->trip_id, s->trip_id))
         return bus_refuse(out, DELIVERY_OTHER_TRIP);
     if (s->status != DELIVERIES_STATUS_OUT)
@@ -228,7 +230,9 @@ decide_arrival(const struct delivery *s, const struct deliveries_record_arrival 
                                           .late_s = late_s(s, cmd->arrived_at),
                                           .customer_id = s->customer_id,
                                           .kind = s->kind,
-                                          .day = day_of(cmd->arrived_at, meta)});
+                                          .day = day_of(cmd->arrived_at, meta),
+                                          .has_utc_offset_min = true,
+                                          .utc_offset_min = rules->utc_offset_min});
 }
 
 /* How far the proof is from the place; false: nobody knows. */

@@ -7,7 +7,7 @@ set -euo pipefail
 nm=${NM:-nm}
 objdump=${OBJDUMP:-objdump}
 
-# What bus/module/module.h offers, the calendar, ids, strings. No clock, no memory, no log.
+# What bus/module/module.h and projections/stream/analytic.h offer, the calendar, ids, strings. No clock, no memory, no log.
 allowed='
 BUS_ID_NIL bus_accept bus_claim bus_claim_personal bus_civil_from_days bus_day_of bus_day_text bus_days_from_civil
 bus_emit bus_fnv1a64 bus_id_compare bus_id_equal bus_id_format bus_id_is_nil bus_id_is_v7
@@ -15,6 +15,8 @@ bus_id_parse bus_id_v5 bus_id_v5_text bus_id_with_time_of bus_invariant_failed
 bus_meta_business_ms bus_meta_new_id bus_minute_text bus_react bus_refuse bus_refuse_with
 bus_release bus_release_personal bus_row_delete bus_row_id bus_row_key bus_row_printf
 bus_row_push bus_send
+bus_stream_correct bus_stream_forget bus_stream_is_late bus_stream_place_of bus_stream_push bus_stream_put
+bus_stream_take_back bus_stream_tick
 bus_str_equal bus_str_is bus_str_load bus_str_of bus_str_store bus_upcast_printf
 bus_upcast_room bus_wake_at bus_wake_cancel
 memchr memcmp memcpy memmove memset strchr strcmp strlen strncmp strrchr
