@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define HEADS_POLL_US 1000000
 
@@ -25,13 +26,11 @@ struct bus_follow {
     bus_batch *batch;     /* taken from the bus, not yet used up */
 };
 
-bus_code
-bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store *st,
-                const char *domain, bool sends, bus_bell *bell, bus_error *err)
+static bus_code
+open_topics(bus_follow **out, const bus_runtime_options *options, bus_store *st, const char *domain,
+            bool sends, const char *const *topics, int topics_count, bus_bell *bell, bus_error *err)
 {
     bus_follow *f = calloc(1, sizeof(*f));
-    char        events[96], heads[96];
-    const char *topics[] = {events, heads};
     bus_code    rc;
 
     if (f == NULL)
@@ -41,9 +40,7 @@ bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store 
     f->domain = domain;
     f->sends = sends;
     f->partitions = options->partitions;
-    (void)snprintf(events, sizeof(events), "events.%s", domain);
-    (void)snprintf(heads, sizeof(heads), "heads.%s", domain); /* sooner than records over Kafka */
-    rc = options->transport_ops->subscribe(options->transport, topics, sends ? 2 : 1, bus_bell_ring,
+    rc = options->transport_ops->subscribe(options->transport, topics, topics_count, bus_bell_ring,
                                            bell, &f->subscriber, err);
     if (rc != BUS_OK) {
         free(f);
@@ -51,6 +48,30 @@ bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store 
     }
     *out = f;
     return BUS_OK;
+}
+
+bus_code
+bus_follow_open(bus_follow **out, const bus_runtime_options *options, bus_store *st,
+                const char *domain, bool sends, bus_bell *bell, bus_error *err)
+{
+    char        events[96], heads[96];
+    const char *topics[] = {events, heads};
+
+    (void)snprintf(events, sizeof(events), "events.%s", domain);
+    (void)snprintf(heads, sizeof(heads), "heads.%s", domain); /* sooner than records over Kafka */
+    return open_topics(out, options, st, domain, sends, topics, sends ? 2 : 1, bell, err);
+}
+
+bus_code
+bus_follow_open_log(bus_follow **out, const bus_runtime_options *options, bus_store *st,
+                    const char *domain, bus_bell *bell, bus_error *err)
+{
+    const bool  doorbell = strcmp(options->transport_ops->name, "kafka") == 0;
+    char        topic[96];
+    const char *topics[] = {topic};
+
+    (void)snprintf(topic, sizeof(topic), "%s.%s", doorbell ? "heads" : "events", domain);
+    return open_topics(out, options, st, domain, false, topics, 1, bell, err);
 }
 
 void
@@ -118,8 +139,8 @@ usable(const bus_follow *f, const bus_batch *batch)
     return batch->records != NULL && !(batch->lean && f->sends);
 }
 
-/* What the batch has beyond our place. A gap, or records without what we want of them, only raises
- * the head, so the log is read. */
+/* What the batch has beyond our place, which may begin before it: repeats are passed over. A gap,
+ * or records without what we want of them, only raises the head, so the log is read. */
 static void
 take_batch(taking *t)
 {
@@ -193,6 +214,12 @@ bus_follow_next(bus_follow *f, bus_arena *arena, int max, bus_record **out, int 
     }
     *count = t.count;
     return rc;
+}
+
+int64_t
+bus_follow_head(const bus_follow *f, int partition)
+{
+    return f->place[partition].head;
 }
 
 int64_t

@@ -18,6 +18,11 @@ typedef struct bus_follow bus_follow;
 BUS_CHECKED bus_code bus_follow_open(bus_follow **out, const bus_runtime_options *options,
                                      bus_store *st, const char *domain, bool sends, bus_bell *bell,
                                      bus_error *err);
+/* The same from the log alone, for who writes what others then get from the bus (the relay): over a
+ * transport that tells of a commit with a doorbell, "heads.<domain>", only that is taken. */
+BUS_CHECKED bus_code bus_follow_open_log(bus_follow **out, const bus_runtime_options *options,
+                                         bus_store *st, const char *domain, bus_bell *bell,
+                                         bus_error *err);
 void                 bus_follow_close(bus_follow *follow); /* accepts NULL */
 
 /* Reads a partition after `offset` from now on; again: from there anew. */
@@ -29,6 +34,8 @@ void bus_follow_drop(bus_follow *follow, int partition); /* not read any more */
 BUS_CHECKED bus_code bus_follow_next(bus_follow *follow, bus_arena *arena, int max,
                                      bus_record **out, int *count, bus_error *err);
 
+/* The last offset known to be written. */
+int64_t bus_follow_head(const bus_follow *follow, int partition);
 /* Events known to be written and not yet returned. */
 int64_t bus_follow_behind(const bus_follow *follow);
 /* Has everything that was written when it was last looked been returned? */

@@ -18,9 +18,10 @@
 #define PASSED_S 40 /* a place must be passed within */
 
 /* Names, or what they begin with. In tests/crash/places_test.c; archives in
- * tests/system/archive_test.c, webhooks in tests/system/webhooks_test.c. */
-static const char *const elsewhere[] = {"append.before_commit", "timer.fire", "rebuild.",
-                                        "archive.", "webhook."};
+ * tests/system/archive_test.c, webhooks in tests/system/webhooks_test.c, the relay in
+ * bus/runtime/relay_test.c. */
+static const char *const elsewhere[] = {
+    "append.before_commit", "timer.fire", "rebuild.", "archive.", "webhook.", "relay."};
 
 static bool
 starts_with(const char *text, const char *prefix)
