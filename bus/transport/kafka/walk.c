@@ -1,0 +1,111 @@
+/* walk.c - partition by partition from the first message to what was the last when it began.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/transport/kafka/walk.h"
+#include "bus/transport/kafka/event.h"
+#include "bus/transport/kafka/topics.h"
+
+#include <stddef.h>
+
+#define ASK_MS 10000
+#define MESSAGE_MS 20000 /* the next message must come within */
+
+typedef struct {
+    const bus_kafka_walk *walk;
+    bus_kafka_client     *client;
+    rd_kafka_topic_t     *topic;
+    char                  name[BUS_KAFKA_TOPIC_BYTES];
+} walker;
+
+static bus_code
+take(const walker *w, const rd_kafka_message_t *message, bus_error *err)
+{
+    bus_record record;
+    bus_error  why = {0};
+    bus_code   rc;
+
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return bus_kafka_fail(err, message->err, "kafka: topic %s, partition %d", w->name,
+                              (int)message->partition);
+    rc = bus_kafka_event_read(message, w->walk->domain, &record, &why);
+    if (rc == BUS_OK)
+        return w->walk->event(w->walk->context, &record, message->offset, err);
+    if (w->walk->foreign == NULL) {
+        *err = why;
+        return rc;
+    }
+    w->walk->foreign(w->walk->context, message->partition, message->offset, why.text);
+    return BUS_OK;
+}
+
+static bus_code
+read_up_to(const walker *w, int32_t partition, int64_t end, bus_error *err)
+{
+    int64_t  at = -1; /* last offset taken */
+    bus_code rc = BUS_OK;
+
+    while (rc == BUS_OK && at < end - 1) {
+        rd_kafka_message_t *message = rd_kafka_consume(w->topic, partition, MESSAGE_MS);
+
+        (void)rd_kafka_poll(bus_kafka_client_handle(w->client), 0);
+        if (message == NULL)
+            return bus_fail(err, BUS_TIMEOUT,
+                            "kafka: topic %s, partition %d: nothing came after "
+                            "offset %lld",
+                            w->name, (int)partition, (long long)at);
+        if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            rc = take(w, message, err);
+            at = message->offset;
+        } else { /* what is behind the last message is none: a marker of a transaction */
+            at = end;
+        }
+        rd_kafka_message_destroy(message);
+    }
+    return rc;
+}
+
+static bus_code
+walk_partition(const walker *w, int32_t partition, bus_error *err)
+{
+    int64_t             low, high;
+    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+        bus_kafka_client_handle(w->client), w->name, partition, &low, &high, ASK_MS);
+    bus_code rc;
+
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", w->name, (int)partition);
+    if (low == high)
+        return BUS_OK;
+    if (rd_kafka_consume_start(w->topic, partition, low) != 0)
+        return bus_kafka_fail(err, rd_kafka_last_error(), "kafka: topic %s, partition %d", w->name,
+                              (int)partition);
+    rc = read_up_to(w, partition, high, err);
+    (void)rd_kafka_consume_stop(w->topic, partition);
+    return rc;
+}
+
+bus_code
+bus_kafka_topic_walk(const bus_kafka_settings *settings, const bus_kafka_walk *walk, bus_error *err)
+{
+    static const char *const       needs[] = {"auto.offset.reset",
+                                              "error",
+                                              "enable.auto.commit",
+                                              "false",
+                                              "enable.partition.eof",
+                                              "true",
+                                              NULL};
+    const bus_kafka_client_options options = {
+        .type = RD_KAFKA_CONSUMER, .role = "walk", .properties = needs};
+    walker   w = {.walk = walk};
+    bus_code rc = bus_kafka_client_create(&w.client, settings, &options, err);
+
+    if (rc != BUS_OK)
+        return rc;
+    (void)bus_kafka_topic_name(settings, BUS_KAFKA_EVENTS, walk->domain, w.name);
+    w.topic = rd_kafka_topic_new(bus_kafka_client_handle(w.client), w.name, NULL);
+    BUS_INVARIANT(w.topic != NULL);
+    for (int p = 0; rc == BUS_OK && p < settings->partitions; p++)
+        rc = walk_partition(&w, p, err);
+    rd_kafka_topic_destroy(w.topic);
+    bus_kafka_client_destroy(w.client);
+    return rc;
+}
