@@ -607,6 +607,24 @@ tests_shina_has_ended(tests_shina *shina, int nth)
 }
 
 void
+tests_shina_await_kills(tests_shina *shina)
+{
+    for (int i = 0; shina->kills && i < shina->children_count; i++)
+        for (;;) {
+            bool killed;
+
+            (void)pthread_mutex_lock(&shina->lock);
+            killed = shina->children[i].kills > 0 && shina->children[i].pid > 0;
+            (void)pthread_mutex_unlock(&shina->lock);
+            if (killed)
+                break;
+            tests_shina_pause_ms(20);
+        }
+    if (!tests_shina_wait_ready(shina, START_SECONDS))
+        tests_shina_die("it is not ready after the kills");
+}
+
+void
 tests_shina_signal(tests_shina *shina, int nth, int signal_number)
 {
     pid_t pid = tests_shina_process_pid(shina, nth);

@@ -75,6 +75,9 @@ void tests_shina_restart(tests_shina *shina, int nth);
 void tests_shina_restart_with(tests_shina *shina, int nth, const char *variable);
 /* Has it ended by itself, as at a fail point? Then it counts as killed. */
 bool tests_shina_has_ended(tests_shina *shina, int nth);
+/* With SHINA_TEST_KILLS: returns when each process has been killed and all are ready again; for
+ * stories that count what only a process that lives on counts right. */
+void tests_shina_await_kills(tests_shina *shina);
 /* SIGSTOP, SIGCONT and others. */
 void tests_shina_signal(tests_shina *shina, int nth, int signal_number);
 /* False: some edge does not say within so many seconds that it is ready. */

@@ -196,6 +196,47 @@ check_in_order(const char *path, const char *stream, int first, int last)
 /* --- stories
  * -------------------------------------------------------------------------------------- */
 
+/* One after the other, each until it is done, whatever dies meanwhile. */
+static void
+drive_on(const char *id, int from_m, int count)
+{
+    char path[128], body[64];
+
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", id);
+    for (int i = 0; i < count; i++) {
+        tests_response r;
+
+        (void)snprintf(body, sizeof(body), "{'odometer_m':%d,'source':'GPS'}", from_m + i);
+        r = tests_shina_post(shina, admin, path, body);
+        assert_int_equal(r.status, 200);
+        json_decref(r.json);
+    }
+}
+
+/* While processes die, if the environment says so: at least once, in order all the same. */
+static void
+test_at_least_once_whatever_dies(void **state)
+{
+    char vehicle[64], id[64];
+
+    (void)state;
+    make_vehicle(admin, vehicle);
+    subscribe("/whatever", ",'domains':['vehicles']", id);
+    drive_on(vehicle, 1001, 40);
+    tests_shina_await_kills(shina);
+    drive_on(vehicle, 1041, 1);
+    for (int i = 0; i < 600; i++) { /* until the last one came */
+        int attempts = receiver_attempts("/whatever");
+
+        if (attempts > 0 && receiver_at("/whatever", attempts - 1)->version == 42 &&
+            receiver_taken("/whatever") >= 41)
+            break;
+        pause_ms(50);
+    }
+    (void)check_in_order("/whatever", vehicle, 2, 42);
+    delete_it(id);
+}
+
 static void
 test_all_of_it_in_order(void **state)
 {
@@ -540,6 +581,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_at_least_once_whatever_dies),
         cmocka_unit_test(test_all_of_it_in_order),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_fails_and_recovers),
