@@ -49,12 +49,14 @@ set(bus_watch *watch, bus_health *of, bus_health now)
 static void
 out_of_reach(bus_watch *watch, bus_health *of, const bus_error *err)
 {
-    bus_health now = *of;
+    static const char unreachable[] = "the store is out of reach";
+    bus_health        now = *of;
 
     /* Why is for those who read the log: /readyz is public, and the store's words are not. */
-    bus_log_warn("watch.out_of_reach", BUS_KV("part", now.part), BUS_KV_ERR(err));
+    if (strcmp(of->detail, unreachable) != 0)
+        bus_log_warn("watch.out_of_reach", BUS_KV("part", now.part), BUS_KV_ERR(err));
     now.ready = false;
-    (void)snprintf(now.detail, sizeof(now.detail), "the store is out of reach");
+    (void)snprintf(now.detail, sizeof(now.detail), "%s", unreachable);
     set(watch, of, now);
 }
 

@@ -280,6 +280,7 @@ test_without_the_keys_commands_fail_and_others_go_on(void **state)
     char before[32], code[64];
 
     (void)state;
+    tests_shina_await_kills(shina); /* nothing starts without its keys */
     (void)snprintf(before, sizeof(before), "%s", sql("select count(*) from drivers.events"));
     (void)sql("alter schema keys rename to keys_gone");
     assert_int_equal(
