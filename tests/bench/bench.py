@@ -11,7 +11,7 @@ import os
 import platform
 
 import long_log
-from support import Home, Shina, median_of, pgbench, scratch, wrk
+from support import Home, Kafka, Shina, median_of, pgbench, scratch, wrk
 
 PARTS = ("transports", "append", "idle", "commands", "reads", "lone", "rebuild", "start", "memory")
 
@@ -19,9 +19,10 @@ PARTS = ("transports", "append", "idle", "commands", "reads", "lone", "rebuild",
 def transports(args, results):
     """What carries commands from the edge to the services, without either."""
     rows = []
-    for _ in range(args.rounds):
-        out, _ = scratch.run([args.programs + "/transport_bench", "1"])
-        rows += [json.loads(line) for line in out.splitlines()]
+    with Kafka(args.programs) as kafka:
+        for _ in range(args.rounds):
+            out, _ = scratch.run([args.programs + "/transport_bench", "1", kafka.servers])
+            rows += [json.loads(line) for line in out.splitlines()]
     print(f"\ncommands there and answers back, per second\n{'transport':>12} {'1 in flight':>12} "
           f"{'mean us':>8} {'64 in flight':>13} {'of inproc':>10}")
     found = results["transports"] = []

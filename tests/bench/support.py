@@ -58,7 +58,8 @@ class Scratch:
 
     def start(self, args, **options):
         """A group of its own: a Ctrl-C at the terminal reaches us alone, and we end it in order."""
-        process = subprocess.Popen(args, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+        options.setdefault("stdin", subprocess.DEVNULL)
+        process = subprocess.Popen(args, start_new_session=True, **options)
         self.processes.append(process)
         return process
 
@@ -105,6 +106,25 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+class Kafka:
+    """A broker of one node (tests/kafka); a mock where there is no Apache Kafka, and it says so."""
+
+    def __init__(self, programs):
+        self.program = os.path.join(programs, "..", "kafka", "shina-test-kafka")
+
+    def __enter__(self):
+        self.process = scratch.start([self.program], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+        self.servers = self.process.stdout.readline().strip()
+        if not self.servers:
+            sys.exit("bench: the broker does not start")
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        scratch.end(self.process)
 
 
 class Home:

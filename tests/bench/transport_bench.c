@@ -1,9 +1,10 @@
 /* transport_bench.c - commands there and their answers back, per second: between threads, and
- * between two processes over nng, with one and with many on their way at once. Beside them what
- * nng's own request and reply makes of the same bytes, a message for each.
- *   transport_bench [SECONDS]    one line of JSON for each measurement
+ * between two processes over nng and over Kafka, with one and with many on their way at once.
+ * Beside them what nng's own request and reply makes of the same bytes, a message for each.
+ *   transport_bench [SECONDS [KAFKA_SERVERS]]    one line of JSON for each measurement
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/clock.h"
+#include "bus/transport/kafka/client.h"
 #include "bus/transport/transport.h"
 
 #include <fcntl.h>
@@ -65,12 +66,31 @@ report(const char *name, int in_flight, uint64_t count, double took_s)
 
 /* --- shina's transports ---------------------------------------------------- */
 
-static bus_transport *
-open_transport(const bus_transport_ops *ops, const char *url)
+/* servers: of Kafka, or NULL. who: "asker", "server". The settings live as long as we do. */
+static const bus_kafka_settings *
+kafka_settings(const char *servers, const char *who)
 {
-    const bus_transport_options options = {.url = url, .queue_max = 8192, .batches_max = 64};
-    bus_transport              *transport = NULL;
-    bus_error                   err = {0};
+    static const char *const  domains[] = {"bench"};
+    static bus_kafka_settings settings;
+
+    settings = (bus_kafka_settings){.servers = servers,
+                                    .prefix = "bench",
+                                    .process = who,
+                                    .partitions = 1,
+                                    .answers = 2,
+                                    .edge = strcmp(who, "asker") == 0 ? 0 : 1,
+                                    .domains = domains,
+                                    .domains_count = 1};
+    return &settings;
+}
+
+static bus_transport *
+open_transport(const bus_transport_ops *ops, const char *url, const bus_kafka_settings *kafka)
+{
+    const bus_transport_options options = {
+        .url = url, .queue_max = 8192, .batches_max = 64, .kafka = kafka};
+    bus_transport *transport = NULL;
+    bus_error      err = {0};
 
     if (ops->open(&transport, &options, &err) != BUS_OK)
         must(false, err.text);
@@ -172,7 +192,7 @@ static void
 bench_inproc(void)
 {
     const bus_transport_ops *ops = &bus_transport_inproc;
-    bus_transport           *transport = open_transport(ops, "");
+    bus_transport           *transport = open_transport(ops, "", NULL);
     serving                  s = {.ops = ops};
     bus_error                err = {0};
     pthread_t                thread;
@@ -187,14 +207,15 @@ bench_inproc(void)
 
 /* The other process: says its address, serves until it is told to stop. */
 static int
-serve_nng(const char *url)
+serve_others(const bus_transport_ops *ops, const char *url, const bus_kafka_settings *kafka)
 {
-    const bus_transport_ops *ops = &bus_transport_nng;
-    bus_transport           *transport = open_transport(ops, url);
-    serving                  s = {.ops = ops};
-    bus_error                err = {0};
+    static const uint16_t partition = 0;
+    bus_transport        *transport = open_transport(ops, url, kafka);
+    serving               s = {.ops = ops};
+    bus_error             err = {0};
 
     must(ops->serve(transport, "bench", &s.server, &err) == BUS_OK, "serve");
+    ops->own(s.server, &partition, 1);
     (void)printf("%s\n", ops->address(s.server));
     (void)fflush(stdout);
     (void)serve(&s);
@@ -207,7 +228,7 @@ serve_nng(const char *url)
 static pid_t
 start_other(const char *role, const char *url, char *said, size_t said_bytes)
 {
-    char                       role_copy[16], url_copy[128], name[] = "transport_bench";
+    char                       role_copy[16], url_copy[512], name[] = "transport_bench";
     char                      *arguments[] = {name, role_copy, url_copy, NULL};
     posix_spawn_file_actions_t actions;
     int                        ends[2];
@@ -235,11 +256,25 @@ bench_nng(const char *name, const char *url, const char *other_url)
 {
     char           address[512];
     pid_t          other = start_other("--serve", other_url, address, sizeof(address));
-    bus_transport *transport = open_transport(&bus_transport_nng, url);
+    bus_transport *transport = open_transport(&bus_transport_nng, url, NULL);
     int            status;
 
     measure_both(name, &bus_transport_nng, transport, address);
     bus_transport_nng.close(transport);
+    must(waitpid(other, &status, 0) == other && status == 0, "the other process failed");
+}
+
+static void
+bench_kafka(const char *servers)
+{
+    char           address[512];
+    pid_t          other = start_other("--serve-kafka", servers, address, sizeof(address));
+    bus_transport *transport =
+        open_transport(&bus_transport_kafka, "kafka://asker", kafka_settings(servers, "asker"));
+    int status;
+
+    measure_both("kafka", &bus_transport_kafka, transport, address);
+    bus_transport_kafka.close(transport);
     must(waitpid(other, &status, 0) == other && status == 0, "the other process failed");
 }
 
@@ -353,12 +388,15 @@ main(int argc, char **argv)
     char folder[] = "/tmp/shina_bench_XXXXXX", one[64], two[64], remove[64];
 
     if (argc == 3 && strcmp(argv[1], "--serve") == 0)
-        return serve_nng(argv[2]);
+        return serve_others(&bus_transport_nng, argv[2], NULL);
+    if (argc == 3 && strcmp(argv[1], "--serve-kafka") == 0)
+        return serve_others(&bus_transport_kafka, "kafka://server",
+                            kafka_settings(argv[2], "server"));
     if (argc == 3 && strcmp(argv[1], "--answer") == 0)
         return answer_reqrep(argv[2]);
-    if (argc == 2)
+    if (argc >= 2)
         seconds = strtod(argv[1], NULL);
-    must(seconds > 0, "usage: transport_bench [SECONDS]");
+    must(seconds > 0 && argc <= 3, "usage: transport_bench [SECONDS [KAFKA_SERVERS]]");
     must(mkdtemp(folder) != NULL, folder);
     (void)snprintf(one, sizeof(one), "ipc://%s/one", folder);
     (void)snprintf(two, sizeof(two), "ipc://%s/two", folder);
@@ -366,6 +404,8 @@ main(int argc, char **argv)
     bench_nng("nng ipc", one, two);
     bench_nng("nng tcp", "tcp://127.0.0.1:0", "tcp://127.0.0.1:0");
     bench_reqrep(two);
+    if (argc == 3)
+        bench_kafka(argv[2]);
     (void)snprintf(remove, sizeof(remove), "rm -rf '%s'", folder);
     return system(remove) == 0 ? 0 : 1; // NOLINT(cert-env33-c)
 }
