@@ -40,7 +40,7 @@ edge_readyz_handle(edge_request *r)
     bus_buf list = {0};
 
     for (int i = 0; i < count; i++) {
-        ready = ready && parts[i].ready;
+        ready = ready && (parts[i].ready || parts[i].aside);
         if (i > 0)
             bus_buf_add_char(&list, ',');
         add_part(&list, &parts[i]);

@@ -345,7 +345,7 @@ lag_of(const relay_log *log, int partition)
 static void
 show(bus_relay *relay, relay_log *log)
 {
-    bus_health now = {.part = log->part, .of = relay->partitions};
+    bus_health now = {.part = log->part, .of = relay->partitions, .aside = true};
     bool       away = relay->ops->away(relay->sink);
 
     for (int p = 0; p < relay->partitions; p++) {
@@ -462,7 +462,7 @@ init_log(bus_relay *relay, relay_log *log, const bus_contract *contract)
     log->topic = -1;
     (void)snprintf(log->part, sizeof(log->part), "relay %.80s", log->domain);
     (void)snprintf(log->label, sizeof(log->label), "domain=\"%.64s\"", log->domain);
-    log->shown = (bus_health){.part = log->part, .of = relay->partitions};
+    log->shown = (bus_health){.part = log->part, .of = relay->partitions, .aside = true};
     (void)snprintf(log->shown.detail, sizeof(log->shown.detail), "starts");
     for (int i = 0; i < RELAY_METRICS; i++) {
         log->metrics[i].name = metrics[i].name;

@@ -72,6 +72,7 @@ typedef struct {
     int         parked;      /* streams that wait */
     int         quarantined; /* streams with a fault */
     bool        ready;       /* does its work; a projector also: has caught up once */
+    bool        aside;       /* requests are served without it: /readyz does not wait for it */
     char        detail[128]; /* why not, for people */
 } bus_health;
 

@@ -4,6 +4,7 @@
 #include "bus/log/log.h"
 #include "bus/runtime/bell.h"
 #include "bus/runtime/owners.h"
+#include "bus/runtime/relay.h"
 #include "bus/store/view_table.h"
 
 #include <pthread.h>
@@ -19,10 +20,11 @@
 typedef struct {
     const bus_contract *contract;
     bus_store          *store; /* of its log; of the thread */
-    char                service[PART_BYTES], projector[PART_BYTES];
+    char                service[PART_BYTES], projector[PART_BYTES], relay[PART_BYTES];
     int64_t             heads[BUS_PARTITIONS_MAX];
-    bus_health          owners, views; /* under the lock */
+    bus_health          owners, views, relayed; /* under the lock */
     bool                has_views, caught_up;
+    bool                has_relay; /* under the lock: somebody has relayed it, ever */
 } domain;
 
 struct bus_watch {
@@ -189,6 +191,42 @@ look_at_views(bus_watch *watch, domain *d)
     set(watch, &d->views, now);
 }
 
+/* --- relays --------------------------------------------------------------------------- */
+
+/* How far the topic is, by the checkpoints of relays. */
+static void
+look_at_relay(bus_watch *watch, domain *d)
+{
+    bus_health           now = {.part = d->relay, .of = watch->options->partitions, .aside = true};
+    bus_checkpoint_info *list;
+    bus_error            err = {0};
+    int                  count, seen = 0;
+
+    if (d->store == NULL)
+        return; /* out of reach, as its owners say */
+    if (watch->options->store->checkpoints(d->store, d->contract->module, &watch->arena, &list,
+                                           &count, &err) != BUS_OK) {
+        out_of_reach(watch, &d->relayed, &err);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        if (!bus_str_is(list[i].reader, BUS_RELAY_READER))
+            continue;
+        seen++;
+        now.partitions += list[i].live && list[i].owner.len > 0;
+        if (d->heads[list[i].partition] > list[i].offset)
+            now.behind += d->heads[list[i].partition] - list[i].offset;
+    }
+    now.ready = now.partitions == now.of;
+    if (!now.ready)
+        (void)snprintf(now.detail, sizeof(now.detail), "nobody relays %d partitions",
+                       now.of - now.partitions);
+    set(watch, &d->relayed, now);
+    (void)pthread_mutex_lock(&watch->lock);
+    d->has_relay = seen > 0;
+    (void)pthread_mutex_unlock(&watch->lock);
+}
+
 /* --- the thread ------------------------------------------------------------------------ */
 
 static void
@@ -200,6 +238,8 @@ look(bus_watch *watch)
     for (int i = 0; i < watch->options->contracts_count; i++)
         if (watch->domains[i].has_views)
             look_at_views(watch, &watch->domains[i]);
+    for (int i = 0; i < watch->options->contracts_count; i++)
+        look_at_relay(watch, &watch->domains[i]);
 }
 
 static void *
@@ -235,6 +275,8 @@ init_domain(bus_watch *watch, domain *d, const bus_contract *contract)
     d->contract = contract;
     (void)snprintf(d->service, sizeof(d->service), "service %.80s", contract->module);
     (void)snprintf(d->projector, sizeof(d->projector), "projector %.80s", contract->module);
+    (void)snprintf(d->relay, sizeof(d->relay), "relay %.80s", contract->module);
+    d->relayed = (bus_health){.part = d->relay, .of = watch->options->partitions, .aside = true};
     d->owners = (bus_health){.part = d->service, .of = watch->options->partitions};
     d->views = (bus_health){.part = d->projector, .of = watch->options->partitions};
     for (int i = 0; i < watch->views_count; i++)
@@ -296,6 +338,8 @@ bus_watch_health(bus_watch *watch, bus_health *out, int max)
         out[count++] = watch->domains[i].owners;
         if (watch->domains[i].has_views && count < max)
             out[count++] = watch->domains[i].views;
+        if (watch->domains[i].has_relay && count < max)
+            out[count++] = watch->domains[i].relayed;
     }
     (void)pthread_mutex_unlock(&watch->lock);
     return count;

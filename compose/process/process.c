@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/process.h"
 #include "bus/log/log.h"
+#include "bus/transport/kafka/publisher.h"
 #include "compose/process/arguments.h"
 #include "compose/process/keys.h"
 #include "compose/process/migrate.h"
@@ -375,6 +376,27 @@ shina_process_start_projection(shina_process *p, const bus_module *module, bus_e
     return rc;
 }
 
+bool
+shina_process_relays(const shina_process *p)
+{
+    return p->kafka.servers != NULL;
+}
+
+bus_code
+shina_process_start_relay(shina_process *p, const bus_module *const *modules, int count,
+                          bus_error *err)
+{
+    const bus_contract *contracts[SHINA_PARTS_MAX];
+
+    if (!shina_process_relays(p))
+        return bus_fail(err, BUS_INVALID, "a relay wants SHINA_KAFKA to name the brokers");
+    BUS_INVARIANT(count <= SHINA_PARTS_MAX);
+    for (int i = 0; i < count; i++)
+        contracts[i] = modules[i]->contract;
+    return bus_relay_start(&p->relay, contracts, count, &p->options, &bus_kafka_publisher,
+                           &p->kafka, err);
+}
+
 int
 shina_process_health(void *process, bus_health *out, int max)
 {
@@ -392,6 +414,8 @@ shina_process_health(void *process, bus_health *out, int max)
     }
     for (int i = 0; i < p->workers_count && count < max; i++)
         p->workers[i].of->health(p->workers[i].worker, &out[count++]);
+    if (p->relay != NULL)
+        count += bus_relay_health(p->relay, out + count, max - count);
     return count;
 }
 
@@ -433,6 +457,7 @@ shina_process_close(shina_process *p)
     if (p == NULL)
         return;
     bus_members_leave(p->members); /* the others take over what is given back next */
+    bus_relay_stop(p->relay);
     for (int i = p->projectors_count; i > 0; i--)
         bus_projector_stop(p->projectors[i - 1]);
     for (int i = p->workers_count; i > 0; i--)
@@ -480,6 +505,22 @@ start_parts(shina_process *p, const bus_module *const *services, int services_co
     return rc;
 }
 
+/* Waits until it is told to stop, if it has started, and closes it in any case. */
+static int
+run_until_told(shina_process *p, bus_code rc, const bus_error *err)
+{
+    if (rc == BUS_OK) {
+        (void)printf("shina: %s works, at %s\n", p->name, p->bus_url);
+        (void)fflush(stdout);
+        shina_process_wait(p);
+        shina_say("stopping");
+    } else if (rc != BUS_CLOSED) {
+        (void)failed(err);
+    }
+    shina_process_close(p);
+    return rc == BUS_OK || rc == BUS_CLOSED ? 0 : 1;
+}
+
 int
 shina_process_run(const bus_config *config, const char *what, const bus_module *const *services,
                   int services_count, const bus_module *const *projections, int projections_count)
@@ -490,14 +531,33 @@ shina_process_run(const bus_config *config, const char *what, const bus_module *
 
     if (rc == BUS_OK)
         rc = start_parts(p, services, services_count, projections, projections_count, &err);
-    if (rc == BUS_OK) {
-        (void)printf("shina: %s works, at %s\n", p->name, p->bus_url);
-        (void)fflush(stdout);
-        shina_process_wait(p);
-        shina_say("stopping");
-    } else if (rc != BUS_CLOSED) {
-        (void)failed(&err);
-    }
-    shina_process_close(p);
-    return rc == BUS_OK || rc == BUS_CLOSED ? 0 : 1;
+    return run_until_told(p, rc, &err);
+}
+
+static bus_code
+start_relay(shina_process *p, const bus_module *const *modules, int count, bus_error *err)
+{
+    bus_code rc;
+
+    if ((rc = shina_process_open_bus(p, false, err)) != BUS_OK ||
+        (rc = shina_process_find_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_migrate(p, err)) != BUS_OK)
+        return rc;
+    for (int i = 0; i < count; i++)
+        shina_process_add_part(p, "relay", modules[i]->contract->module);
+    if ((rc = shina_process_join(p, err)) != BUS_OK)
+        return rc;
+    return shina_process_start_relay(p, modules, count, err);
+}
+
+int
+shina_process_run_relay(const bus_config *config, const bus_module *const *modules, int count)
+{
+    shina_process *p = NULL;
+    bus_error      err = {0};
+    bus_code       rc = shina_process_open(&p, config, "relay", &err);
+
+    if (rc == BUS_OK)
+        rc = start_relay(p, modules, count, &err);
+    return run_until_told(p, rc, &err);
 }

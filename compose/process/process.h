@@ -9,6 +9,7 @@
 #define COMPOSE_PROCESS_PROCESS_H
 
 #include "bus/runtime/members.h"
+#include "bus/runtime/relay.h"
 #include "bus/runtime/runtime.h"
 #include "bus/transport/kafka/client.h"
 #include "compose/process/registry.h"
@@ -37,7 +38,8 @@ typedef struct {
         const bus_worker *of;
         void             *worker;
     } workers[SHINA_PARTS_MAX];
-    int workers_count;
+    int        workers_count;
+    bus_relay *relay;
 } shina_process;
 
 /* Prints a line about what goes on. */
@@ -72,7 +74,14 @@ BUS_CHECKED bus_code shina_process_start_service(shina_process *p, const bus_mod
 BUS_CHECKED bus_code shina_process_start_projection(shina_process *p, const bus_module *module,
                                                     bus_error *err);
 
-/* As edge_options.health: of the services and projections of this process. */
+/* Is there somewhere to relay events to? From open_bus on. */
+bool shina_process_relays(const shina_process *p);
+/* Copies the events of these modules to Kafka. BUS_INVALID: SHINA_KAFKA names no brokers. */
+BUS_CHECKED bus_code shina_process_start_relay(shina_process *p, const bus_module *const *modules,
+                                               int count, bus_error *err);
+
+/* As edge_options.health: of the services, projections and the relay of this
+ * process. */
 int shina_process_health(void *process, bus_health *out, int max);
 /* As bus_runtime_options.url_of; context is the process. */
 const char *shina_process_url_of(void *process, const char *domain);
@@ -89,5 +98,7 @@ void shina_process_close(shina_process *p);
 int shina_process_run(const bus_config *config, const char *what, const bus_module *const *services,
                       int services_count, const bus_module *const *projections,
                       int projections_count);
+/* The same of a relay: the whole of `shina relay`. */
+int shina_process_run_relay(const bus_config *config, const bus_module *const *modules, int count);
 
 #endif

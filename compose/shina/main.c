@@ -31,6 +31,10 @@ static const struct {
      "partitions. Listens on SHINA_BUS_URL, by default a socket in SHINA_HOME.\n"},
     {"projection", verb_projection, "NAME...", "projections as a process of their own",
      "Fills the views of these domains. A second process of one domain stands by.\n"},
+    {"relay", verb_relay, "[DOMAIN...]", "copies events to Kafka as a process of its own",
+     "Copies the logs of these domains, without a name of all, to the topics of SHINA_KAFKA, from\n"
+     "where each topic ends. Several share the partitions. `run` does it too where SHINA_KAFKA is\n"
+     "set.\n"},
     {"token", verb_token, "--tenant UUID --role ROLE[,ROLE] [options]", "make a bearer token",
      "  --tenant UUID   the carrier\n"
      "  --role NAMES    ADMIN, DISPATCHER, DRIVER, VIEWER; several with commas\n"

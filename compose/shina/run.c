@@ -24,6 +24,8 @@ start_all(shina_process *p, shina_http *h, bus_error *err)
         shina_process_add_part(p, "service", shina_modules[i]->contract->module);
         shina_process_add_part(p, "projector", shina_modules[i]->contract->module);
     }
+    for (int i = 0; i < shina_modules_count && shina_process_relays(p); i++)
+        shina_process_add_part(p, "relay", shina_modules[i]->contract->module);
     shina_process_add_part(p, "edge", bus_config_text(p->config, "SHINA_HTTP"));
     if ((rc = shina_process_join(p, err)) != BUS_OK)
         return rc;
@@ -31,6 +33,8 @@ start_all(shina_process *p, shina_http *h, bus_error *err)
         rc = shina_process_start_service(p, shina_modules[i], err);
     for (int i = 0; i < shina_modules_count && rc == BUS_OK; i++)
         rc = shina_process_start_projection(p, shina_modules[i], err);
+    if (rc == BUS_OK && shina_process_relays(p))
+        rc = shina_process_start_relay(p, shina_modules, shina_modules_count, err);
     return rc == BUS_OK ? shina_http_start(h, p, false, err) : rc;
 }
 

@@ -111,6 +111,23 @@ verb_projection(const bus_config *config, int argc, char **argv)
     return run_named(config, argc, argv, true);
 }
 
+/* --- the relay --------------------------------------------------------------------------- */
+
+int
+verb_relay(const bus_config *config, int argc, char **argv)
+{
+    const bus_module *modules[SHINA_PARTS_MAX];
+    int               count;
+
+    if (!options_known(argc, argv, no_options, SHINA_PARTS_MAX / 2))
+        return 2;
+    if (argc == 1)
+        return shina_process_run_relay(config, shina_modules, shina_modules_count);
+    if ((count = named_modules(argc, argv, false, modules)) < 0)
+        return 2;
+    return shina_process_run_relay(config, modules, count);
+}
+
 /* --- the edge --------------------------------------------------------------------------- */
 
 static bus_code
