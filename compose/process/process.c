@@ -189,27 +189,26 @@ shina_process_url_of(void *process, const char *domain)
     return bus_config_text_of(p->config, "SHINA_DATABASE_URL", domain);
 }
 
-/* What the configuration says of Kafka; the relay goes by it as well as the transport. */
-static void
-read_kafka_settings(shina_process *p)
+void
+shina_kafka_settings(const bus_config *config, const char *process,
+                     const char *domains[SHINA_PARTS_MAX], bus_kafka_settings *out)
 {
-    const bus_config *config = p->config;
-    int               count = 0;
+    int count = 0;
 
     for (; count < shina_contracts_count; count++) {
         BUS_INVARIANT(count < SHINA_PARTS_MAX);
-        p->kafka_domains[count] = shina_contracts[count]->module;
+        domains[count] = shina_contracts[count]->module;
     }
-    p->kafka = (bus_kafka_settings){
+    *out = (bus_kafka_settings){
         .servers = bus_config_text(config, "SHINA_KAFKA"),
         .properties = bus_config_text(config, "SHINA_KAFKA_PROPERTIES"),
         .prefix = bus_config_text(config, "SHINA_KAFKA_PREFIX"),
-        .process = p->name,
+        .process = process,
         .partitions = (int)bus_config_int(config, "SHINA_PARTITIONS"),
         .answers = (int)bus_config_int(config, "SHINA_KAFKA_ANSWERS"),
         .edge = (int)bus_config_int(config, "SHINA_EDGE_ID"),
         .replication = (int)bus_config_int(config, "SHINA_KAFKA_REPLICATION"),
-        .domains = p->kafka_domains,
+        .domains = domains,
         .domains_count = count,
     };
 }
@@ -257,7 +256,7 @@ choose_transport(shina_process *p, bool alone, bus_error *err)
         return bus_fail(err, BUS_INVALID,
                         "SHINA_BUS=inproc reaches nobody outside of this process; unset it or set "
                         "SHINA_BUS=nng or SHINA_BUS=kafka");
-    read_kafka_settings(p);
+    shina_kafka_settings(p->config, p->name, p->kafka_domains, &p->kafka);
     if (p->options.transport_ops == &bus_transport_kafka && p->kafka.servers == NULL)
         return bus_fail(err, BUS_INVALID, "SHINA_BUS=kafka: SHINA_KAFKA must name the brokers");
     return choose_url(p, err);

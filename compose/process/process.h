@@ -59,6 +59,11 @@ BUS_CHECKED bus_code shina_process_find_servers(shina_process *p, bus_error *err
  * are proven to be those of this database (BUS_DENIED). */
 BUS_CHECKED bus_code shina_process_migrate(shina_process *p, bus_error *err);
 
+/* What the configuration says of Kafka: the transport, the relay and verify go by it. domains: room
+ * for what out points to. */
+void shina_kafka_settings(const bus_config *config, const char *process,
+                          const char *domains[SHINA_PARTS_MAX], bus_kafka_settings *out);
+
 /* Opens the bus; `alone`: all is in this process unless SHINA_BUS says otherwise. BUS_INVALID: it
  * says inproc to one that is not alone, or what is said of Kafka is wrong, or a topic is. */
 BUS_CHECKED bus_code shina_process_open_bus(shina_process *p, bool alone, bus_error *err);

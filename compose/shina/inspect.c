@@ -1,8 +1,7 @@
-/* inspect.c - looking at a system: `shina status`, `shina events`, `shina verify`, and `migrate`.
+/* inspect.c - looking at a system: `shina status`, `shina events`, and `migrate`.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/personal/personal.h"
 #include "bus/runtime/sends.h"
-#include "bus/runtime/verify.h"
 #include "bus/store/store.h"
 #include "compose/process/migrate.h"
 #include "compose/shina/place.h"
@@ -332,58 +331,6 @@ verb_events(const bus_config *config, int argc, char **argv)
     bus_arena_fini(&printed.arena);
     shina_place_leave(&p);
     return rc == BUS_OK ? 0 : failed(&err);
-}
-
-/* --- verify
- * ------------------------------------------------------------------------------------------------
- */
-
-static void
-print_fault(void *context, const bus_verify_fault *f)
-{
-    char text[BUS_ID_TEXT_BYTES];
-
-    (void)context;
-    (void)printf("FAULT %-10s %s%s%s", bus_verify_check_name(f->check), f->domain,
-                 f->view != NULL ? " view " : "", f->view != NULL ? f->view : "");
-    if (f->partition >= 0)
-        (void)printf(" partition %d", f->partition);
-    if (f->offset > 0)
-        (void)printf(" offset %lld", (long long)f->offset);
-    if (!bus_id_is_nil(f->stream))
-        (void)printf(" %s", bus_id_format(f->stream, text));
-    (void)printf(": %s\n", f->text);
-}
-
-int
-verb_verify(const bus_config *config, int argc, char **argv)
-{
-    static const char *const known[] = {NULL};
-    bus_verify_counts        counts = {0};
-    bus_runtime_options      options;
-    bus_error                err = {0};
-    shina_place              p;
-    bus_code                 rc;
-
-    if (!options_known(argc, argv, known, 0))
-        return 2;
-    if (shina_place_find(&p, config, &err) != BUS_OK || shina_place_keys(&p, &err) != BUS_OK)
-        return failed(&err);
-    options = shina_place_runtime(&p);
-    options.partitions = 0; /* as they are */
-    rc = bus_verify(&options, shina_contracts, shina_modules_count, shina_views, shina_views_count,
-                    print_fault, NULL, &counts, &err);
-    shina_place_leave(&p);
-    if (rc != BUS_OK)
-        return failed(&err);
-    (void)printf(
-        "verify: %lld events in %lld streams, %lld commands, %lld domains; %lld rows of "
-        "%lld views; %lld snapshots; %lld archives; %lld parked, %lld unsure, %lld faults\n",
-        (long long)counts.events, (long long)counts.streams, (long long)counts.commands,
-        (long long)counts.domains, (long long)counts.rows, (long long)counts.views,
-        (long long)counts.snapshots, (long long)counts.archives, (long long)counts.parked,
-        (long long)counts.unsure, (long long)counts.faults);
-    return counts.faults == 0 ? 0 : 1;
 }
 
 /* --- migrate

@@ -73,10 +73,13 @@ static const struct {
      "  --before TIME     only events of before 2026-01-31T00:00:00Z, or older than 90d\n"
      "  --keep-events N   the newest N of each partition stay\n"
      "  --dry-run         only tell what would go, and what is held back by whom\n"},
-    {"verify", verb_verify, "", "check the log and everything made of it",
+    {"verify", verb_verify, "[--topics]", "check the log and everything made of it",
      "Gapless offsets, epochs, times, versions, one answer per command, every view equal to the\n"
      "fold of the log, no checkpoint ahead of it, every archive as it was written. Exit code 1:\n"
-     "there are faults.\n"},
+     "there are faults.\n"
+     "  --topics   the topics of events in Kafka as well: read whole, each event as it is in the\n"
+     "             log, in order, without holes; told is how much came again, and how much is not\n"
+     "             there yet\n"},
     {"migrate", verb_migrate, "", "apply the migrations to the database",
      "Runs sql-migrate up under an advisory lock; `run` does it by itself.\n"},
     {"config", verb_config, "[--markdown]", "print the configuration in force",

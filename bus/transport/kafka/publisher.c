@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     char              domain[65], name[BUS_KAFKA_TOPIC_BYTES];
     rd_kafka_topic_t *handle; /* of the producer; NULL: not prepared since the last reset */
+    rd_kafka_topic_t *reader; /* of the reader; NULL until asked */
     place            *places;
 } topic;
 
@@ -344,11 +345,17 @@ publisher_prepare(bus_sink *sink, const char *domain, int timeout_ms, int *index
  * -----------------------------------------------------------------------------------
  */
 
+/* One message is wanted at a time: a broker that waits for more would hold up the next. */
 static bus_code
 open_reader(bus_sink *sink, bus_error *err)
 {
-    static const char *const needs[] = {"auto.offset.reset", "error", "enable.auto.commit", "false",
-                                        NULL};
+    static const char *const       needs[] = {"auto.offset.reset",
+                                              "error",
+                                              "enable.auto.commit",
+                                              "false",
+                                              "fetch.wait.max.ms",
+                                              "5",
+                                              NULL};
     const bus_kafka_client_options options = {
         .type = RD_KAFKA_CONSUMER, .role = "relay-reader", .properties = needs};
 
@@ -382,37 +389,35 @@ fetch(rd_kafka_topic_t *handle, int32_t partition, int64_t offset, int timeout_m
 }
 
 static bus_code
-read_last(bus_sink *sink, const topic *t, int32_t partition, int64_t offset, int timeout_ms,
+read_last(bus_sink *sink, topic *t, int32_t partition, int64_t offset, int timeout_ms,
           bus_sink_last *out, bus_error *err)
 {
-    rd_kafka_topic_t *handle =
-        rd_kafka_topic_new(bus_kafka_client_handle(sink->reader), t->name, NULL);
     rd_kafka_message_t *message;
     bus_record          record;
     bus_error           why;
     bus_code            rc;
 
-    BUS_INVARIANT(handle != NULL);
-    rc = fetch(handle, partition, offset, timeout_ms, &message, err);
-    if (rc == BUS_OK) {
-        if (bus_kafka_event_read(message, t->domain, &record, &why) == BUS_OK)
-            *out = (bus_sink_last){.readable = true,
-                                   .offset = record.offset,
-                                   .command_id = record.command_id,
-                                   .nth = record.nth};
-        else
-            bus_log_warn("relay.last_unreadable", BUS_KV_ERR(&why));
-        rd_kafka_message_destroy(message);
-    }
-    rd_kafka_topic_destroy(handle);
-    return rc;
+    if (t->reader == NULL)
+        t->reader = rd_kafka_topic_new(bus_kafka_client_handle(sink->reader), t->name, NULL);
+    BUS_INVARIANT(t->reader != NULL);
+    if ((rc = fetch(t->reader, partition, offset, timeout_ms, &message, err)) != BUS_OK)
+        return rc;
+    if (bus_kafka_event_read(message, t->domain, &record, &why) == BUS_OK)
+        *out = (bus_sink_last){.readable = true,
+                               .offset = record.offset,
+                               .command_id = record.command_id,
+                               .nth = record.nth};
+    else
+        bus_log_warn("relay.last_unreadable", BUS_KV_ERR(&why));
+    rd_kafka_message_destroy(message);
+    return BUS_OK;
 }
 
 static bus_code
 publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
                bus_error *err)
 {
-    const topic        *t = &sink->topics[index];
+    topic              *t = &sink->topics[index];
     int64_t             low, high;
     rd_kafka_resp_err_t error;
     bus_code            rc = open_reader(sink, err);
@@ -439,9 +444,12 @@ publisher_close(bus_sink *sink)
     if (sink == NULL)
         return;
     close_producer(sink);
-    bus_kafka_client_destroy(sink->reader);
-    for (int i = 0; i < sink->topics_count; i++)
+    for (int i = 0; i < sink->topics_count; i++) {
+        if (sink->topics[i].reader != NULL)
+            rd_kafka_topic_destroy(sink->topics[i].reader);
         free(sink->topics[i].places);
+    }
+    bus_kafka_client_destroy(sink->reader);
     free(sink);
 }
 
