@@ -1,8 +1,10 @@
-/* compatible.c - may every event of an older contract be read by a newer one?
+/* compatible.c - may every event of an older contract be read by a newer one, or the other way?
  *
  * BACKWARD, as schema registries call it: the newer schema must accept all that the older one
- * let into the log. The log holds what the encoder wrote, so declared members only: whether an
- * object is open says nothing here. What this comparison cannot prove is a finding.
+ * let into the log. FORWARD is the same question with the sides changed: those who know only the
+ * older contract must read what is written now; events that they have never heard of they pass
+ * over. The log holds what the encoder wrote, so declared members only: whether an object is open
+ * says nothing of what is written. What this comparison cannot prove is a finding.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/contract/compiler/model.h"
 
@@ -20,8 +22,9 @@ typedef struct {
 } side;
 
 typedef struct {
-    side before, after;
-    int  findings, depth;
+    side        before, after; /* who wrote, who reads */
+    const char *reader;        /* said behind each finding */
+    int         findings, depth;
 } comparison;
 
 /* A shape with its $ref followed. */
@@ -41,7 +44,7 @@ finding(comparison *c, const char *pointer, const char *fmt, ...)
     va_start(args, fmt);
     (void)vprintf(fmt, args);
     va_end(args);
-    (void)putchar('\n');
+    (void)puts(c->reader);
     c->findings++;
 }
 
@@ -418,30 +421,45 @@ compare_shapes(comparison *c, const char *pointer, const json_t *before_schema,
     c->depth--;
 }
 
-int
-compare_contracts(const json_t *old_json, const json_t *old_common, const json_t *new_json,
-                  const json_t *new_common, const char *name)
+/* Each event that both have; one that the reader has not: may it be new? */
+static void
+compare_events(comparison *c, bool may_be_new)
 {
-    comparison  c = {.before = {name, old_json, old_common}, .after = {name, new_json, new_common}};
-    const char *aggregate_name, *event;
-    const json_t *now = of(new_json, "aggregates");
-    json_t       *value, *published;
+    json_t       *aggregates = json_object_get(c->before.contract, "aggregates");
+    const json_t *others = of(c->after.contract, "aggregates");
+    const char   *aggregate_name, *event;
+    json_t       *value, *written;
 
-    json_object_foreach(json_object_get(old_json, "aggregates"), aggregate_name, value)
+    json_object_foreach(aggregates, aggregate_name, value)
     {
-        const json_t *events = of(of(now, aggregate_name), "events");
+        const json_t *events = of(of(others, aggregate_name), "events");
 
-        json_object_foreach(json_object_get(value, "events"), event, published)
+        json_object_foreach(json_object_get(value, "events"), event, written)
         {
             const char   *pointer = text("/aggregates/%s/events/%s", aggregate_name, event);
             const json_t *other = of(events, event);
 
-            if (other == NULL)
-                finding(&c, pointer, "a published event may not vanish");
-            else
-                compare_shapes(&c, text("%s/schema", pointer), of(published, "schema"),
+            if (other != NULL)
+                compare_shapes(c, text("%s/schema", pointer), of(written, "schema"),
                                of(other, "schema"));
+            else if (!may_be_new)
+                finding(c, pointer, "a published event may not vanish");
         }
     }
-    return c.findings;
+}
+
+int
+compare_contracts(const json_t *old_json, const json_t *old_common, const json_t *new_json,
+                  const json_t *new_common, const char *name, compatibility wanted)
+{
+    const side old_side = {name, old_json, old_common}, new_side = {name, new_json, new_common};
+    comparison backward = {.before = old_side, .after = new_side, .reader = ""};
+    comparison forward = {
+        .before = new_side, .after = old_side, .reader = ", for readers of the older contract"};
+
+    if ((wanted & BACKWARD) != 0)
+        compare_events(&backward, false);
+    if ((wanted & FORWARD) != 0)
+        compare_events(&forward, true);
+    return backward.findings + forward.findings;
 }

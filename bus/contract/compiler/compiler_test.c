@@ -1094,13 +1094,38 @@ static const version versions[] = {
 };
 
 static int
-compare(const json_t *before, const json_t *after)
+compare_mode(const char *mode, const json_t *before, const json_t *after)
 {
     assert_true(mkdir(in_folder("old"), 0700) == 0 || errno == EEXIST);
     write_contract("old/stock.json", before);
     write_contract("stock.json", after);
-    return RUN("compatible", "--old", in_folder("old/stock.json"), "--new",
+    return RUN("compatible", "--mode", mode, "--old", in_folder("old/stock.json"), "--new",
                in_folder("stock.json"));
+}
+
+static int
+compare(const json_t *before, const json_t *after)
+{
+    return compare_mode("BACKWARD", before, after);
+}
+
+/* Whoever wrote `before` is read by whoever knows `after`, or not: the same finding in each mode.
+ */
+static void
+check_version(const version *v, const char *mode, const json_t *older, const json_t *newer)
+{
+    int status = compare_mode(mode, older, newer);
+
+    if (status != (v->expected == NULL ? 0 : 1))
+        fail_msg("%s, %s to %s: %d %s", mode, v->before, v->after, status, said);
+    if (v->expected == NULL) {
+        assert_string_equal(said, "");
+        return;
+    }
+    must_say("/stock.json: " EVENT "/schema/properties/x");
+    must_say(v->expected);
+    if (strcmp(mode, "FORWARD") == 0)
+        must_say(", for readers of the older contract\n");
 }
 
 static void
@@ -1111,19 +1136,18 @@ test_compatible_shapes(void **state)
         const version *v = &versions[i];
         json_t        *before = base_with(EVENT "/schema/properties/x", v->before);
         json_t        *after = base_with(EVENT "/schema/properties/x", v->after);
-        int            status = compare(before, after);
 
+        check_version(v, "BACKWARD", before, after);
+        check_version(v, "FORWARD", after, before);
+        if (v->expected != NULL) {
+            check_version(v, "FULL", before, after);
+            check_version(v, "FULL", after, before);
+        }
         json_decref(before);
         json_decref(after);
-        if (status != (v->expected == NULL ? 0 : 1))
-            fail_msg("%s to %s: %d %s", v->before, v->after, status, said);
-        if (v->expected == NULL) {
-            assert_string_equal(said, "");
-        } else {
-            must_say("/stock.json: " EVENT "/schema/properties/x");
-            must_say(v->expected);
-        }
     }
+    assert_int_equal(RUN("compatible", "--mode", "NONE", "--old", folder, "--new", folder), 2);
+    must_say("--mode is BACKWARD, FORWARD or FULL, not NONE");
 }
 
 static void
@@ -1137,6 +1161,9 @@ test_compatible_contracts(void **state)
     change(other, "/aggregates/item/events/sold.v1", parse("{'schema':{'type':'object'}}"));
     change(other, "/views/items", NULL);
     assert_int_equal(compare(base, other), 0);
+
+    /* who does not know the new event passes over it */
+    assert_int_equal(compare_mode("FORWARD", base, other), 0);
 
     /* the way back loses the event */
     assert_int_equal(compare(other, base), 1);

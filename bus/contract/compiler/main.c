@@ -16,21 +16,24 @@ static const char usage[] =
     "       shina-contract openapi    --schemas DIR --out FILE\n"
     "       shina-contract asyncapi   --schemas DIR --out FILE\n"
     "       shina-contract schemas    --schemas DIR --out DIR\n"
-    "       shina-contract compatible --old FILE|DIR [--old ...] --new FILE|DIR\n"
+    "       shina-contract compatible [--mode BACKWARD|FORWARD|FULL]\n"
+    "                                 --old FILE|DIR [--old ...] --new FILE|DIR\n"
     "\n"
     "generate    writes <out>/<domain>.h and .c of these domains or all, and <out>/common.h\n"
     "openapi     writes the OpenAPI 3.1 document of all domains\n"
     "asyncapi    writes the AsyncAPI 3.0 document of all domains\n"
     "schemas     writes one JSON Schema 2020-12 per message\n"
     "compatible  says which events of older contracts (or folders of them, as schemas/ is one)\n"
-    "            the new ones cannot read; exit 1 if there are any\n";
+    "            the new ones cannot read; FORWARD: which of the new ones those who know the\n"
+    "            older contracts cannot; FULL: both. Exit 1 if there are any\n";
 
 typedef struct {
-    const char *schemas, *out, *after;
-    const char *before[OLD_MAX];
-    int         before_count;
-    char      **rest;
-    int         rest_count;
+    const char   *schemas, *out, *after;
+    const char   *before[OLD_MAX];
+    int           before_count;
+    compatibility mode;
+    char        **rest;
+    int           rest_count;
 } options;
 
 __attribute__((noreturn)) static void
@@ -40,10 +43,22 @@ misused(const char *what)
     exit(2);
 }
 
+static compatibility
+mode_named(const char *name)
+{
+    if (strcmp(name, "BACKWARD") == 0)
+        return BACKWARD;
+    if (strcmp(name, "FORWARD") == 0)
+        return FORWARD;
+    if (strcmp(name, "FULL") == 0)
+        return FULL;
+    misused(text("--mode is BACKWARD, FORWARD or FULL, not %s", name));
+}
+
 static options
 parse_options(int argc, char **argv)
 {
-    options o = {0};
+    options o = {.mode = BACKWARD};
     int     i = 2;
 
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
@@ -53,6 +68,8 @@ parse_options(int argc, char **argv)
             o.schemas = argv[i + 1];
         else if (strcmp(argv[i], "--out") == 0)
             o.out = argv[i + 1];
+        else if (strcmp(argv[i], "--mode") == 0)
+            o.mode = mode_named(argv[i + 1]);
         else if (strcmp(argv[i], "--new") == 0)
             o.after = argv[i + 1];
         else if (strcmp(argv[i], "--old") == 0 && o.before_count < OLD_MAX)
@@ -241,12 +258,17 @@ common_beside(const char *file)
 }
 
 static int
-compare_files(const char *before, const char *after)
+compare_files(const char *before, const char *after, compatibility mode)
 {
     json_t *old_json = read_json(before), *old_common = common_beside(before);
     json_t *new_json, *new_common;
     int     findings;
 
+    if (access(after, F_OK) != 0 && mode == FORWARD) {
+        json_decref(old_json);
+        json_decref(old_common);
+        return 0; /* nothing of it is written any more */
+    }
     if (access(after, F_OK) != 0) {
         (void)printf("%s: /: a published contract may not vanish\n", after);
         json_decref(old_json);
@@ -255,7 +277,7 @@ compare_files(const char *before, const char *after)
     }
     new_json = read_json(after);
     new_common = common_beside(after);
-    findings = compare_contracts(old_json, old_common, new_json, new_common, after);
+    findings = compare_contracts(old_json, old_common, new_json, new_common, after, mode);
     json_decref(old_json);
     json_decref(old_common);
     json_decref(new_json);
@@ -277,13 +299,13 @@ compare(const options *o)
         if (is_folder(before) != is_folder(o->after))
             misused("--old and --new must both be files or both be folders");
         if (!is_folder(before)) {
-            findings += compare_files(before, o->after);
+            findings += compare_files(before, o->after, o->mode);
             continue;
         }
         count = list_domains(before, domains, CONTRACTS_MAX);
         for (int d = 0; d < count; d++)
             findings += compare_files(text("%s/%s.json", before, domains[d]),
-                                      text("%s/%s.json", o->after, domains[d]));
+                                      text("%s/%s.json", o->after, domains[d]), o->mode);
     }
     return findings;
 }

@@ -252,11 +252,17 @@ json_t     *plain_schema(const contract *c, const json_t *schema);
 json_t     *shared_schema(const contract *c, const json_t *schema);
 const char *description_of(const json_t *json); /* in English; NULL: none */
 
-/* Rules of design section 3: may every event of the old contract be read by the new? Both are
- * contracts with the common.json beside each (NULL: none). Prints what is not allowed; returns
- * the number of findings. */
+/* What must be readable by whom, in the words of schema registries; bits. */
+typedef enum {
+    BACKWARD = 1, /* what the old contract let into the log, by the new one */
+    FORWARD = 2,  /* what the new one writes, by who knows only the old one */
+    FULL = BACKWARD | FORWARD
+} compatibility;
+
+/* Both are contracts with the common.json beside each (NULL: none). Prints what is not allowed;
+ * returns the number of findings. */
 int compare_contracts(const json_t *old_json, const json_t *old_common, const json_t *new_json,
-                      const json_t *new_common, const char *name);
+                      const json_t *new_common, const char *name, compatibility wanted);
 
 /* check.c: before the memory of all shapes is given back. */
 void compiler_forget_patterns(void);
