@@ -80,6 +80,18 @@ static const struct {
      "  --topics   the topics of events in Kafka as well: read whole, each event as it is in the\n"
      "             log, in order, without holes; told is how much came again, and how much is not\n"
      "             there yet\n"},
+    {"contracts", verb_contracts,
+     "check --against REVISION-OR-FOLDER [--mode MODE] [--schemas DIR]",
+     "may these contracts follow the published ones?",
+     "Compares the events of the contracts in schemas/ with those of a git revision, or of a\n"
+     "folder of contracts. A line for each change that somebody could not read: file, place, why.\n"
+     "Exit code 1: there are such.\n"
+     "  --against X    a tag, a commit, or a folder\n"
+     "  --mode MODE    BACKWARD: what the log holds is read by the new contracts; FORWARD: what\n"
+     "                 they write is read by who knows the old ones; FULL: both. With\n"
+     "                 _TRANSITIVE also against all tags before that; default\n"
+     "                 BACKWARD_TRANSITIVE\n"
+     "  --schemas DIR  the new contracts; default: those that this program was built from\n"},
     {"migrate", verb_migrate, "", "apply the migrations to the database",
      "Runs sql-migrate up under an advisory lock; `run` does it by itself.\n"},
     {"config", verb_config, "[--markdown]", "print the configuration in force",

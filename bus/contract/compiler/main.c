@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OLD_MAX 32 /* older versions in one call */
+#define OLD_MAX 512 /* older versions in one call */
 
 static const char usage[] =
     "Usage: shina-contract generate   --schemas DIR --out DIR [DOMAIN...]\n"
