@@ -184,6 +184,90 @@ test_a_bell_without_records_makes_it_read_the_log(void **state)
     assert_true(bus_follow_behind(follow) == 1);
 }
 
+/* A reader over a topic as Kafka may have it: batches that come again, that are missing, that begin
+ * anywhere; and the reader dies at any time and begins anew behind its checkpoint, which is kept
+ * with the effect. Every event has its effect once. */
+typedef struct {
+    uint32_t seed;
+    int64_t  checkpoint, returned; /* kept; returned since without being kept */
+    int      effects[EVENTS + 1];
+} reader;
+
+static uint32_t
+pick(reader *r, uint32_t below)
+{
+    r->seed = r->seed * 1664525 + 1013904223; /* Numerical Recipes */
+    return (r->seed >> 16) % below;
+}
+
+static void
+take_some(reader *r)
+{
+    bus_record *records;
+    int         got;
+
+    assert_int_equal(bus_follow_next(follow, &arena, 1 + (int)pick(r, 4), &records, &got, &err),
+                     BUS_OK);
+    for (int i = 0; i < got; i++)
+        assert_true(records[i].offset == ++r->returned);
+    bus_arena_reset(&arena);
+}
+
+static void
+keep(reader *r)
+{
+    while (r->checkpoint < r->returned)
+        r->effects[++r->checkpoint]++;
+}
+
+static void
+die(reader *r)
+{
+    bus_follow_close(follow);
+    r->returned = r->checkpoint;
+    follow_after(r->checkpoint, false);
+}
+
+static void
+publish_some(reader *r)
+{
+    int64_t first = 1 + pick(r, EVENTS);
+
+    publish(first, 1 + pick(r, (uint32_t)(EVENTS - first + 1)), pick(r, 2) == 0);
+}
+
+static void
+test_repeats_and_holes_give_each_event_once(void **state)
+{
+    (void)state;
+    for (uint32_t round = 0; round < 500; round++) {
+        reader r = {.seed = round};
+
+        follow_after(0, false);
+        for (int step = 0; step < 60; step++) {
+            switch (pick(&r, 5)) {
+            case 0:
+            case 1: publish_some(&r); break;
+            case 2:
+            case 3: take_some(&r); break;
+            default:
+                if (pick(&r, 3) == 0)
+                    die(&r);
+                else
+                    keep(&r);
+            }
+        }
+        for (int step = 0; r.returned < EVENTS && step < 2 * EVENTS; step++)
+            take_some(&r);
+        keep(&r);
+        for (int i = 1; i <= EVENTS; i++)
+            if (r.effects[i] != 1)
+                fail_msg("round %u: event %d had its effect %d times", round, i, r.effects[i]);
+        bus_follow_close(follow);
+        follow = NULL;
+    }
+}
+
 #define STORY(test) cmocka_unit_test_setup_teardown(test, start, stop)
 
 int
@@ -195,6 +279,7 @@ main(void)
         STORY(test_lean_records_will_do_for_who_sends_nothing),
         STORY(test_who_sends_reads_the_log_instead_of_lean_records),
         STORY(test_a_bell_without_records_makes_it_read_the_log),
+        STORY(test_repeats_and_holes_give_each_event_once),
     };
 
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
