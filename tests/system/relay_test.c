@@ -1,6 +1,7 @@
 /* relay_test.c - `shina relay` as users run it: into a real Apache Kafka, two of them, killed at
- * each of their fail points, and stopped for longer than their leases; in the end the topics are
- * what the logs are. Where no real broker can be had it is skipped, and says so.
+ * each of their fail points, and stopped for longer than their leases; and with
+ * SHINA_TEST_LAYOUT=kafka within three hosts, which are killed in turn, as the broker is. In the
+ * end the topics are what the logs are. Where no real broker can be had it is skipped, and says so.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/shina.h"
 
@@ -117,6 +118,33 @@ wait_readyz(const char *part, int partitions)
     }
 }
 
+/* Three hosts share the relaying, over the brokers that they talk over. */
+static int
+start_hosts(void **state)
+{
+    (void)state;
+    shina = tests_shina_start();
+    kafka = tests_shina_kafka(shina);
+    if (!tests_kafka_is_real(kafka)) {
+        tests_shina_stop(shina);
+        kafka = NULL;
+        return 0;
+    }
+    token = tests_shina_token(shina, TENANT, "ADMIN", NULL);
+    return 0;
+}
+
+static int
+stop_hosts(void **state)
+{
+    (void)state;
+    if (kafka == NULL)
+        return 0;
+    free(token);
+    tests_shina_stop(shina); /* and the brokers */
+    return 0;
+}
+
 static int
 start(void **state)
 {
@@ -200,13 +228,66 @@ one_that_was_stopped_past_its_lease_does_no_harm(void **state)
     pause_ms(3000);
 }
 
+static void
+hosts_that_die_leave_the_relaying_to_the_others(void **state)
+{
+    (void)state;
+    if (kafka == NULL)
+        skip();
+    register_vehicles(20);
+    (void)wait_complete();
+    for (int host = 1; host <= 3; host++) {
+        char name[16];
+        int  nth;
+
+        (void)snprintf(name, sizeof(name), "host %d", host);
+        nth = tests_shina_process_named(shina, name);
+        register_vehicles(5);
+        tests_shina_kill(shina, nth);
+        register_vehicles(10);
+        (void)wait_complete();
+        tests_shina_restart(shina, nth);
+        assert_true(tests_shina_wait_ready(shina, 90));
+    }
+}
+
+static void
+a_broker_that_was_away_gets_all(void **state)
+{
+    (void)state;
+    if (kafka == NULL)
+        skip();
+    register_vehicles(10);
+    tests_kafka_kill(kafka, 0);
+    pause_ms(15000);
+    tests_kafka_restart(kafka, 0);
+    assert_true(tests_kafka_wait(kafka, tests_kafka_nodes(kafka), 60));
+    assert_true(tests_shina_wait_ready(shina, 90));
+    register_vehicles(10);
+    (void)wait_complete();
+}
+
+static int
+run_hosts(void)
+{
+    const struct CMUnitTest stories[] = {
+        cmocka_unit_test(hosts_that_die_leave_the_relaying_to_the_others),
+        cmocka_unit_test(a_broker_that_was_away_gets_all),
+    };
+
+    return cmocka_run_group_tests_name("hosts", stories, start_hosts, stop_hosts);
+}
+
 int
 main(void)
 {
+    const char             *layout = getenv("SHINA_TEST_LAYOUT");
     const struct CMUnitTest stories[] = {
         cmocka_unit_test(killed_at_each_of_its_places_it_loses_nothing),
         cmocka_unit_test(one_that_was_stopped_past_its_lease_does_no_harm),
     };
 
+    if (layout != NULL && strcmp(layout, "kafka") == 0)
+        return run_hosts();
     return cmocka_run_group_tests(stories, start, stop);
 }

@@ -1,12 +1,15 @@
 /* walk.c - partition by partition from the first message to what was the last when it began.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/transport/kafka/walk.h"
+#include "bus/base/clock.h"
 #include "bus/transport/kafka/event.h"
 #include "bus/transport/kafka/topics.h"
 
 #include <stddef.h>
+#include <unistd.h>
 
 #define ASK_MS 10000
+#define AGAIN_US 100000
 #define MESSAGE_MS 20000 /* the next message must come within */
 
 typedef struct {
@@ -21,12 +24,8 @@ take(const walker *w, const rd_kafka_message_t *message, bus_error *err)
 {
     bus_record record;
     bus_error  why = {0};
-    bus_code   rc;
+    bus_code   rc = bus_kafka_event_read(message, w->walk->domain, &record, &why);
 
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return bus_kafka_fail(err, message->err, "kafka: topic %s, partition %d", w->name,
-                              (int)message->partition);
-    rc = bus_kafka_event_read(message, w->walk->domain, &record, &why);
     if (rc == BUS_OK)
         return w->walk->event(w->walk->context, &record, message->offset, err);
     if (w->walk->foreign == NULL) {
@@ -35,6 +34,13 @@ take(const walker *w, const rd_kafka_message_t *message, bus_error *err)
     }
     w->walk->foreign(w->walk->context, message->partition, message->offset, why.text);
     return BUS_OK;
+}
+
+/* A leader that moves passes by itself. */
+static bool
+may_pass(rd_kafka_resp_err_t error)
+{
+    return bus_kafka_class_of(error) == BUS_KAFKA_RETRIABLE;
 }
 
 static bus_code
@@ -49,32 +55,47 @@ read_up_to(const walker *w, int32_t partition, int64_t end, bus_error *err)
         (void)rd_kafka_poll(bus_kafka_client_handle(w->client), 0);
         if (message == NULL)
             return bus_fail(err, BUS_TIMEOUT,
-                            "kafka: topic %s, partition %d: nothing came after "
-                            "offset %lld",
+                            "kafka: topic %s, partition %d: nothing came after offset %lld",
                             w->name, (int)partition, (long long)at);
-        if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             rc = take(w, message, err);
             at = message->offset;
-        } else { /* what is behind the last message is none: a marker of a transaction */
-            at = end;
+        } else if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            at = end; /* what is behind the last message is none: a marker of a transaction */
+        } else if (!may_pass(message->err)) {
+            rc = bus_kafka_fail(err, message->err, "kafka: topic %s, partition %d", w->name,
+                                (int)partition);
         }
         rd_kafka_message_destroy(message);
     }
     return rc;
 }
 
+/* The first message, and the one behind the last. */
+static bus_code
+ask_bounds(const walker *w, int32_t partition, int64_t *low, int64_t *high, bus_error *err)
+{
+    const int64_t       until_us = bus_mono_us(bus_clock_system()) + ASK_MS * INT64_C(1000);
+    rd_kafka_resp_err_t error;
+
+    do {
+        error = rd_kafka_query_watermark_offsets(bus_kafka_client_handle(w->client), w->name,
+                                                 partition, low, high, ASK_MS);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return BUS_OK;
+        (void)usleep(AGAIN_US);
+    } while (may_pass(error) && bus_mono_us(bus_clock_system()) < until_us);
+    return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", w->name, (int)partition);
+}
+
 static bus_code
 walk_partition(const walker *w, int32_t partition, bus_error *err)
 {
-    int64_t             low, high;
-    rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-        bus_kafka_client_handle(w->client), w->name, partition, &low, &high, ASK_MS);
-    bus_code rc;
+    int64_t  low, high;
+    bus_code rc = ask_bounds(w, partition, &low, &high, err);
 
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", w->name, (int)partition);
-    if (low == high)
-        return BUS_OK;
+    if (rc != BUS_OK || low == high)
+        return rc;
     if (rd_kafka_consume_start(w->topic, partition, low) != 0)
         return bus_kafka_fail(err, rd_kafka_last_error(), "kafka: topic %s, partition %d", w->name,
                               (int)partition);
