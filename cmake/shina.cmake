@@ -205,4 +205,5 @@ function(bus_domain_program domain)
   list(TRANSFORM contracts PREPEND contract_)
   target_link_libraries(shina-${domain} PRIVATE shina_options module_${domain} ${projections}
     ${workers} ${contracts} shina_process)
+  install(TARGETS shina-${domain})
 endfunction()
