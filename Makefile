@@ -40,7 +40,7 @@ run: packages-run $(BUILD)/build.ninja
 
 test: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
-	cd $(BUILD) && ctest --output-on-failure
+	cd $(BUILD) && ctest -j$(JOBS) --output-on-failure
 
 check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh
