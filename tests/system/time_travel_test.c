@@ -49,6 +49,7 @@ stop(void **state)
     (void)state;
     free(admin);
     free(stranger);
+    tests_shina_await_kills(shina); /* the stories are short */
     tests_shina_stop(shina);
     return 0;
 }

@@ -48,6 +48,33 @@ take_frame(peer *p)
     return msg;
 }
 
+/* The frame of p->sending. False: the connection has ended. */
+static bool
+send_frame(peer *p)
+{
+    bool sent;
+
+    (void)pthread_mutex_lock(&p->gate);
+    sent = !atomic_load(&p->ended);
+    if (sent)
+        nng_send_aio(p->socket, p->sending);
+    (void)pthread_mutex_unlock(&p->gate);
+    return sent;
+}
+
+/* Gone, or lost: whoever asked will ask again. */
+static void
+end_frame(peer *p, bool lost)
+{
+    if (lost) {
+        nng_msg_free(nng_aio_get_msg(p->sending));
+        nng_aio_set_msg(p->sending, NULL);
+    }
+    (void)pthread_mutex_lock(&p->lock);
+    p->in_flight = false;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 /* Sends what waits, unless a frame is on its way. */
 static void
 pump(peer *p)
@@ -55,7 +82,7 @@ pump(peer *p)
     nng_msg *msg = NULL;
 
     (void)pthread_mutex_lock(&p->lock);
-    if (!p->in_flight && p->waiting.len > 0) {
+    if (!p->in_flight && p->waiting.len > 0 && !atomic_load(&p->ended)) {
         msg = take_frame(p);
         p->in_flight = true;
     }
@@ -63,49 +90,53 @@ pump(peer *p)
     if (msg == NULL)
         return;
     nng_aio_set_msg(p->sending, msg);
-    nng_send_aio(p->socket, p->sending);
+    if (!send_frame(p))
+        end_frame(p, true);
 }
 
 /* nng's callback: the frame has gone, or not. */
 static void
 on_sent(void *context)
 {
-    peer    *p = context;
-    int      result = nng_aio_result(p->sending);
-    nng_msg *msg = nng_aio_get_msg(p->sending);
+    peer *p = context;
+    int   result = nng_aio_result(p->sending);
 
-    if (result == NNG_ETIMEDOUT && !bus_peer_unreachable(p)) {
-        nng_send_aio(p->socket, p->sending); /* the other side is slow: the same frame again */
-        return;
-    }
-    if (result != 0) {
-        nng_msg_free(msg);
-        nng_aio_set_msg(p->sending, NULL);
-    }
-    (void)pthread_mutex_lock(&p->lock);
-    p->in_flight = false;
-    (void)pthread_mutex_unlock(&p->lock);
-    if (result == NNG_ETIMEDOUT)
-        bus_peer_forget_waiting(p); /* there is nobody: who asked will ask again */
+    if (result == NNG_ETIMEDOUT && !bus_peer_unreachable(p) && send_frame(p))
+        return; /* the other side is slow: the same frame again */
+    end_frame(p, result != 0);
+    if (result == NNG_ETIMEDOUT && bus_peer_unreachable(p))
+        bus_peer_forget_waiting(p); /* there is nobody */
     else if (result == 0)
         pump(p);
 }
 
-/* nng's callback, under locks of its own: only flags. A connection that ends in its first moment
- * may go before it comes: hence a count. */
+/* nng's callback, under locks of its own: only flags.
+ *
+ * A PUSH socket of nng 1.5 has a race: a connection that ends while something was sent over it, or
+ * in its first moment, may stay in the socket's list of those that can be sent over when its memory
+ * has been given back (protocol/pipeline0/push.c: push0_pipe_ready after push0_pipe_close). So a
+ * socket has one connection and no other, and when that has ended, before its memory goes, the
+ * gate is shut. */
 static void
 on_pipe(nng_pipe pipe, nng_pipe_ev event, void *context)
 {
     peer *p = context;
 
-    (void)pipe;
-    atomic_store(&p->changed_us, now_us());
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        atomic_store(&p->told, !atomic_load(&p->wanted));
-        atomic_fetch_add(&p->pipes, 1);
-    } else {
-        atomic_fetch_sub(&p->pipes, 1);
+    if (event == NNG_PIPE_EV_ADD_PRE) {
+        if (atomic_exchange(&p->had_one, true))
+            (void)nng_pipe_close(pipe);
+        return;
     }
+    atomic_store(&p->changed_us, now_us());
+    (void)pthread_mutex_lock(&p->gate);
+    if (event == NNG_PIPE_EV_REM_POST) {
+        atomic_store(&p->ended, true);
+        atomic_store(&p->connected, false);
+    } else if (!atomic_load(&p->ended)) { /* it may have ended before it has begun */
+        atomic_store(&p->told, !atomic_load(&p->wanted));
+        atomic_store(&p->connected, true);
+    }
+    (void)pthread_mutex_unlock(&p->gate);
     p->self->poke(p->self->context);
 }
 
@@ -124,16 +155,55 @@ dial(peer *p)
     return nng_dialer_start(p->dialer, NNG_FLAG_NONBLOCK);
 }
 
+/* A socket of its own that dials. 0: it is p's. */
 static int
 open_socket(peer *p)
 {
-    int rv;
+    nng_socket socket;
+    int        rv;
 
-    if ((rv = nng_push0_open(&p->socket)) != 0 ||
-        (rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
-        (rv = nng_pipe_notify(p->socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0)
+    if ((rv = nng_push0_open(&socket)) != 0)
+        return rv;
+    p->socket = socket;
+    atomic_store(&p->had_one, false);
+    atomic_store(&p->ended, false);
+    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, p)) != 0 ||
+        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
+        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0)
         return rv;
     return dial(p);
+}
+
+static void
+close_socket(nng_socket socket)
+{
+    if (nng_socket_id(socket) <= 0)
+        return;
+    (void)nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, NULL, NULL);
+    (void)nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
+    (void)nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
+    (void)nng_close(socket);
+}
+
+/* The old one stops dialling and is closed when it has been quiet for long: closing one that is
+ * just connecting may take for ever (nanomsg/nng issue 1813). */
+void
+bus_peer_renew(peer *p)
+{
+    nng_socket *oldest = &p->spent[p->spent_count % PEER_SPENT], old;
+
+    if (!atomic_load(&p->ended))
+        return;
+    close_socket(*oldest);
+    (void)pthread_mutex_lock(&p->gate);
+    old = p->socket;
+    (void)nng_dialer_close(p->dialer);
+    if (open_socket(p) != 0)
+        atomic_store(&p->ended, true); /* the next time */
+    (void)pthread_mutex_unlock(&p->gate);
+    *oldest = old;
+    p->spent_count++;
+    pump(p);
 }
 
 /* Where a process is killed before it has greeted, nng 1.5 fails to send its own greeting with
@@ -144,8 +214,8 @@ bus_peer_look(peer *p)
 {
     int64_t now = now_us();
 
-    if (bus_peer_connected(p) || now - atomic_load(&p->changed_us) < REDIAL_US ||
-        now - p->dialled_us < REDIAL_US)
+    if (atomic_load(&p->ended) || bus_peer_connected(p) ||
+        now - atomic_load(&p->changed_us) < REDIAL_US || now - p->dialled_us < REDIAL_US)
         return;
     p->dialled_us = now;
     (void)nng_dialer_close(p->dialer);
@@ -166,11 +236,14 @@ bus_peer_create(peer **out, const peer_self *self, const char *url, uint16_t slo
     p->self = self;
     p->slot = slot;
     (void)snprintf(p->url, sizeof(p->url), "%s", url);
-    atomic_init(&p->pipes, 0);
+    atomic_init(&p->had_one, false);
+    atomic_init(&p->ended, false);
+    atomic_init(&p->connected, false);
     atomic_init(&p->wanted, false);
     atomic_init(&p->told, true);
     atomic_init(&p->changed_us, now_us());
     BUS_INVARIANT(pthread_mutex_init(&p->lock, NULL) == 0);
+    BUS_INVARIANT(pthread_mutex_init(&p->gate, NULL) == 0);
     if ((rv = nng_aio_alloc(&p->sending, on_sent, p)) == 0) {
         nng_aio_set_timeout(p->sending, SEND_LOOK_MS);
         rv = open_socket(p);
@@ -189,11 +262,9 @@ bus_peer_destroy(peer *p)
 {
     if (p == NULL)
         return;
-    if (nng_socket_id(p->socket) > 0) {
-        (void)nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, NULL, NULL);
-        (void)nng_pipe_notify(p->socket, NNG_PIPE_EV_REM_POST, NULL, NULL);
-        (void)nng_close(p->socket);
-    }
+    close_socket(p->socket);
+    for (int i = 0; i < PEER_SPENT; i++)
+        close_socket(p->spent[i]);
     if (p->sending != NULL) {
         nng_aio_stop(p->sending);
         nng_aio_free(p->sending);
@@ -201,13 +272,14 @@ bus_peer_destroy(peer *p)
     bus_buf_fini(&p->waiting);
     free(p->topics);
     (void)pthread_mutex_destroy(&p->lock);
+    (void)pthread_mutex_destroy(&p->gate);
     free(p);
 }
 
 bool
 bus_peer_connected(const peer *p)
 {
-    return atomic_load(&p->pipes) > 0;
+    return atomic_load(&p->connected);
 }
 
 bool

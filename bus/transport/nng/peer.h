@@ -1,10 +1,10 @@
 /* peer.h - another process: a connection to it, and what waits to go over it.
  *
- * One PUSH socket with one dialer, which nng connects again whenever it breaks. While one frame is
- * on its way, what is put gathers; when it has gone, all that waits goes as the next: no delay
- * when idle, large frames under load.
+ * One PUSH socket with one dialer, which tries until it is connected; when the connection ends,
+ * another socket takes its place. While one frame is on its way, what is put gathers; when it has
+ * gone, all that waits goes as the next: no delay when idle, large frames under load.
  * Locks: peer->lock guards what waits. nng is never called under it, and its callbacks take
- * no other lock but that and the keeper's.
+ * no other lock but that, the gate and the keeper's.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_TRANSPORT_NNG_PEER_H
 #define BUS_TRANSPORT_NNG_PEER_H
@@ -19,6 +19,8 @@
 #define PEER_GRACE_US                                                           \
     1000000 /* without a connection for longer: unavailable, what waits dropped \
              */
+
+#define PEER_SPENT 4 /* sockets that wait to be closed */
 
 /* Of this process: what a peer must know of it. */
 typedef struct {
@@ -36,8 +38,13 @@ typedef struct peer {
     nng_socket       socket;
     nng_dialer       dialer;
     nng_aio         *sending;
-    atomic_int       pipes;      /* connections that have come, less those that went: 0 or 1 */
-    _Atomic int64_t  changed_us; /* when pipes changed, monotonic */
+    nng_socket       spent[PEER_SPENT]; /* whose connections have ended; closed in turn, later */
+    unsigned         spent_count;
+    pthread_mutex_t  gate;    /* what is sent goes through it, and the end of a connection */
+    atomic_bool      had_one; /* connection; a socket has no other */
+    atomic_bool      ended;   /* that was it: nothing may be sent over this socket any more */
+    atomic_bool      connected;
+    _Atomic int64_t  changed_us; /* when connected changed, monotonic */
     int64_t          dialled_us; /* when it was dialled anew; the keeper's */
     atomic_bool      wanted;     /* we take its batches */
     atomic_bool      told;       /* ... and it knows which, over this connection */
@@ -73,6 +80,8 @@ BUS_CHECKED bus_code bus_peer_set_topics(peer *p, bus_str body, bus_error *err);
 
 bool bus_peer_connected(const peer *p);
 bool bus_peer_unreachable(const peer *p); /* past the grace */
+/* Another socket if the connection has ended. The keeper's, whenever it is called. */
+void bus_peer_renew(peer *p);
 /* Dials anew if it is high time: nng may have given the dialer up. The keeper's, now and then. */
 void bus_peer_look(peer *p);
 void bus_peer_forget_waiting(peer *p);

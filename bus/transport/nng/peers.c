@@ -216,6 +216,7 @@ tell_all(bus_transport *t, bool again)
 
         if (p == NULL)
             continue;
+        bus_peer_renew(p);
         if (bus_peer_unreachable(p))
             bus_peer_forget_waiting(p);
         else if (bus_peer_connected(p) &&
