@@ -111,18 +111,34 @@ bus_format_time(bus_str s, int64_t *at_ms)
     return *at_ms >= FIRST_DAY * BUS_DAY_MS && *at_ms < (LAST_DAY + 1) * BUS_DAY_MS;
 }
 
+/* n in so many digits, with zeros in front. */
+static void
+put_digits(char *to, int32_t n, int count)
+{
+    while (count-- > 0) {
+        to[count] = (char)('0' + n % 10);
+        n /= 10;
+    }
+}
+
+/* Every event that goes out has one, so it is not left to printf. */
 void
 bus_format_time_text(int64_t at_ms, char out[32])
 {
-    char    date[16];
-    int32_t days, ms;
+    int32_t days, ms, year, month, day;
 
     BUS_INVARIANT(at_ms >= FIRST_DAY * BUS_DAY_MS && at_ms < (LAST_DAY + 1) * BUS_DAY_MS);
     days = bus_day_of(at_ms, 0);
     ms = (int32_t)(at_ms - (int64_t)days * BUS_DAY_MS);
-    bus_format_date_text(days, date);
-    (void)snprintf(out, 32, "%.10sT%02d:%02d:%02d.%03dZ", date, (int)(ms / 3600000) % 100,
-                   (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
+    bus_civil_from_days(days, &year, &month, &day);
+    memcpy(out, "0000-00-00T00:00:00.000Z", 25);
+    put_digits(out, year, 4);
+    put_digits(out + 5, month, 2);
+    put_digits(out + 8, day, 2);
+    put_digits(out + 11, ms / 3600000, 2);
+    put_digits(out + 14, ms / 60000 % 60, 2);
+    put_digits(out + 17, ms / 1000 % 60, 2);
+    put_digits(out + 20, ms % 1000, 3);
 }
 
 /* n in the form %e, in as few digits from 15 on as read back as n. Returns how many. */
