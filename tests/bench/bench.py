@@ -13,7 +13,7 @@ import platform
 import long_log
 from support import Home, Kafka, Shina, median_of, pgbench, scratch, wrk
 
-PARTS = ("transports", "append", "idle", "commands", "reads", "lone", "rebuild", "start", "memory")
+PARTS = ("transports", "relay", "append", "idle", "commands", "reads", "lone", "rebuild", "start", "memory")
 
 
 def transports(args, results):
@@ -36,6 +36,23 @@ def transports(args, results):
                                           row["many"])
         print(f"{name:>12} {row['one']:12.0f} {row['mean_us']:8.1f} {row['many']:13.0f} "
               f"{row['ratio']:10.2f}", flush=True)
+
+
+def relay(args, results):
+    """The log into Kafka, and kcat with as many bytes."""
+    if not os.path.isdir(".tools/kafka/lib"):
+        print("\nrelay: there is no Apache Kafka here (.tools/kafka), so nothing is measured")
+        return
+    with Kafka(args.programs) as kafka:
+        out, _ = scratch.run([args.programs + "/relay_bench", str(args.rounds), kafka.servers])
+    rows = [json.loads(line) for line in out.splitlines()]
+    row = {key: median_of(rows, key) for key in ("bytes", "relay_per_s", "relay_cpu_us",
+                                                 "kcat_per_s", "ratio")}
+    results["relay"] = row
+    print(f"\nevents a second from the log into Kafka, and kcat's, of {row['bytes']:.0f} bytes each\n"
+          f"{'relay/s':>10} {'CPU us':>8} {'kcat/s':>10} {'ratio':>6}\n"
+          f"{row['relay_per_s']:10.0f} {row['relay_cpu_us']:8.1f} {row['kcat_per_s']:10.0f} "
+          f"{row['ratio']:6.2f}", flush=True)
 
 
 def append(args, results):
@@ -156,6 +173,8 @@ def main():
     results = {"cores": os.cpu_count(), "cpu": model, "load": load}
     if "transports" in args.only:
         transports(args, results)
+    if "relay" in args.only:
+        relay(args, results)
     if "append" in args.only:
         append(args, results)
     over_http(args, results)
