@@ -1,6 +1,7 @@
 /* client.c - one handle of librdkafka, made of our properties, with its log in ours.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/transport/kafka/client.h"
+#include "bus/base/clock.h"
 #include "bus/log/log.h"
 #include "bus/transport/kafka/figures.h"
 #include "bus/transport/kafka/properties.h"
@@ -11,6 +12,8 @@
 #include <string.h>
 #include <syslog.h>
 
+#define COMPLAINT_US 5000000
+
 struct bus_kafka_client {
     rd_kafka_t         *handle;
     char                role[BUS_KAFKA_ROLE_BYTES];
@@ -19,6 +22,7 @@ struct bus_kafka_client {
     bus_kafka_figures   figures;
     atomic_int          fatal; /* rd_kafka_resp_err_t */
     atomic_bool         down;
+    int64_t             complained_us; /* when an error was last logged; of who polls */
 };
 
 /* --- librdkafka's callbacks -------------------------------------------------- */
@@ -62,6 +66,10 @@ on_error(rd_kafka_t *handle, int error, const char *reason, void *opaque)
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         atomic_store(&client->down, true);
     bus_kafka_client_count(client, code);
+    /* Each try to connect fails while brokers are away: once in a while is enough to know. */
+    if (bus_mono_us(bus_clock_system()) - client->complained_us < COMPLAINT_US)
+        return;
+    client->complained_us = bus_mono_us(bus_clock_system());
     bus_log_warn("kafka.error", BUS_KV("client", client->role),
                  BUS_KV("class", bus_kafka_class_name(bus_kafka_class_of(code))),
                  BUS_KV("code", rd_kafka_err2name(code)), BUS_KV("text", reason));

@@ -6,9 +6,9 @@
 #include "bus/envelope/cloudevent.h"
 #include "bus/transport/kafka/topics.h"
 #include "tests/kafka/broker.h"
+#include "tests/support/mock_brokers.h"
 #include "tests/support/transport_conformance.h"
 
-#include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,56 +20,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BROKERS 3
-#define MOCK_MESSAGE_BYTES (4 << 20) /* a mock's partition keeps no more than 5 MiB */
-
 static const char *const domains[] = {TRANSPORT_CONFORMANCE_DOMAINS};
 
 static struct {
-    const char              *real; /* brokers; NULL: a mock */
-    rd_kafka_t              *keeper;
-    rd_kafka_mock_cluster_t *brokers;
-    bus_kafka_settings       near, far;
-    bus_kafka_client        *publisher;
-    char                     prefix[64];
-    int                      nth;
+    const char        *real; /* brokers; NULL: a mock */
+    mock_brokers       mock;
+    bus_kafka_settings near, far;
+    bus_kafka_client  *publisher;
+    char               prefix[64];
+    int                nth;
 } w;
-
-static void
-make_topic(bus_kafka_topic topic, const char *domain)
-{
-    char name[BUS_KAFKA_TOPIC_BYTES];
-
-    assert_int_equal(
-        rd_kafka_mock_topic_create(w.brokers, bus_kafka_topic_name(&w.near, topic, domain, name),
-                                   bus_kafka_topic_partitions(&w.near, topic), BROKERS),
-        RD_KAFKA_RESP_ERR_NO_ERROR);
-}
-
-static void
-start_mock(void)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char             why[200];
-
-    assert_int_equal(
-        rd_kafka_conf_set(conf, "receive.message.max.bytes", "400000000", why, sizeof(why)),
-        RD_KAFKA_CONF_OK);
-    assert_int_equal(rd_kafka_conf_set(conf, "bootstrap.servers", "127.0.0.1:1", why, sizeof(why)),
-                     RD_KAFKA_CONF_OK);
-    assert_int_equal(rd_kafka_conf_set(conf, "log_level", "0", why, sizeof(why)), RD_KAFKA_CONF_OK);
-    w.keeper = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
-    assert_non_null(w.keeper);
-    w.brokers = rd_kafka_mock_cluster_new(w.keeper, BROKERS);
-    assert_non_null(w.brokers);
-    w.near.servers = w.far.servers = rd_kafka_mock_cluster_bootstraps(w.brokers);
-    make_topic(BUS_KAFKA_ANSWERS, NULL);
-    make_topic(BUS_KAFKA_PROGRESS, NULL);
-    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-        make_topic(BUS_KAFKA_COMMANDS, domains[i]);
-        make_topic(BUS_KAFKA_EVENTS, domains[i]);
-    }
-}
 
 /* Brokers as new: of a mock, or under a prefix that nobody used before. */
 static int
@@ -89,10 +49,10 @@ before(void **state)
                                   .edge = 0,
                                   .domains = domains,
                                   .domains_count = sizeof(domains) / sizeof(domains[0])};
+    if (w.real == NULL)
+        mock_brokers_start(&w.mock, &w.near);
     w.far = w.near;
     w.far.process = "far-1.test";
-    if (w.real == NULL)
-        start_mock();
     if (bus_kafka_client_create(&w.publisher, &w.near, &publisher, &err) != BUS_OK)
         fail_msg("%s", err.text);
     return 0;
@@ -105,10 +65,8 @@ after(void **state)
     assert_int_equal(rd_kafka_flush(bus_kafka_client_handle(w.publisher), 10000),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     bus_kafka_client_destroy(w.publisher);
-    if (w.real == NULL) {
-        rd_kafka_mock_cluster_destroy(w.brokers);
-        rd_kafka_destroy(w.keeper);
-    }
+    if (w.real == NULL)
+        mock_brokers_stop(&w.mock);
     return 0;
 }
 

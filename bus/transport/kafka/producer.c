@@ -14,6 +14,7 @@
 #define POLL_MS 100
 #define PURGED_US 2000000 /* for what was given up to be told */
 #define RENEW_AGAIN_US 1000000
+#define TRY_AGAIN_US 500000
 
 struct bus_kafka_producer {
     const bus_kafka_settings *settings;
@@ -24,6 +25,7 @@ struct bus_kafka_producer {
     bus_kafka_client         *client; /* NULL: could not be made anew yet */
     pthread_t                 pump;
     atomic_bool               ends;
+    _Atomic int64_t           tried_us; /* when something was last sent though all seemed down */
 };
 
 static bus_code
@@ -140,6 +142,18 @@ bus_kafka_producer_destroy(bus_kafka_producer *p, int linger_ms)
     free(p);
 }
 
+/* No broker is in reach, and lately one was tried: librdkafka connects only where it has something
+ * to send, so now and then it must get something. */
+static bool
+is_hopeless(bus_kafka_producer *p)
+{
+    int64_t now_us = bus_mono_us(bus_clock_system()), tried_us = atomic_load(&p->tried_us);
+
+    return bus_kafka_client_down(p->client) &&
+           (now_us - tried_us < TRY_AGAIN_US ||
+            !atomic_compare_exchange_strong(&p->tried_us, &tried_us, now_us));
+}
+
 static bus_code
 send_locked(bus_kafka_producer *p, const char *topic, int partition, bus_buf *value, void *opaque,
             bus_error *err)
@@ -148,7 +162,7 @@ send_locked(bus_kafka_producer *p, const char *topic, int partition, bus_buf *va
 
     if (p->client == NULL || bus_kafka_client_fatal(p->client) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return bus_fail(err, BUS_UNAVAILABLE, "kafka: the producer is being made anew");
-    if (bus_kafka_client_down(p->client))
+    if (is_hopeless(p))
         return bus_fail(err, BUS_UNAVAILABLE, "kafka: no broker is in reach");
     error = rd_kafka_producev(
         bus_kafka_client_handle(p->client), RD_KAFKA_V_TOPIC(topic),
