@@ -215,7 +215,7 @@ check_log(history *h, journal_entry *calls)
 static void
 verify(history *h, const tests_shina *shina)
 {
-    const char *args[] = {"verify", NULL};
+    const char *args[] = {"verify", tests_shina_kafka(shina) != NULL ? "--topics" : NULL, NULL};
     int         exit_code;
     char       *out = tests_shina_verb(shina, args, &exit_code);
 

@@ -203,7 +203,7 @@ call(worker *w, const char *path, const char *fmt, ...)
         note(w, path, sent, NULL);
         o = ask_once(w, key, path, body);
         note(w, path, ++sent, &o);
-        if (o.status == 503)
+        if (o.status == 503 || o.status == 504)
             atomic_fetch_add(&l->unavailable, 1);
         if (!is_open(&o) || gives_up)
             break;

@@ -19,7 +19,7 @@ typedef struct load load;
 typedef struct {
     long calls, acknowledged, refused, unknown; /* by what came of them */
     long retried;     /* calls that were sent more than once until an answer came */
-    long unavailable; /* answers 503 on the way */
+    long unavailable; /* answers 503 and 504 on the way */
     long repeats;     /* acknowledged calls sent once more: the same answer came */
 } load_counts;
 
