@@ -346,9 +346,9 @@ append(int partition, int count, uint32_t bytes)
     memset(large, ' ', sizeof(large));
     for (int i = 0; i < count; i++)
         events[i] = (bus_record){.partition = (uint16_t)partition,
-                                 .stream = numbered(++last_number),
+                                 .stream = numbered(last_number + i + 1),
                                  .version = 1,
-                                 .command_id = numbered(1000000 + last_number),
+                                 .command_id = numbered(1000001 + last_number + i),
                                  .at_ms = 1764000000000,
                                  .aggregate = BUS_STR("thing"),
                                  .type = BUS_STR("things.made.v1"),
@@ -359,6 +359,7 @@ append(int partition, int count, uint32_t bytes)
     if (OPS.append(st, "things", &batch, &err) != BUS_OK)
         fail_msg("%s", err.text);
     heads[partition] += count;
+    last_number += count;
     free(events);
 }
 

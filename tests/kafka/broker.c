@@ -90,7 +90,7 @@ remove_old_folders(void)
     struct dirent *entry;
 
     while (tmp != NULL && (entry = readdir(tmp)) != NULL) {
-        const char *name = FOLDER + 5;
+        const char *name = &FOLDER[5];
         char        path[PATH_BYTES];
         pid_t       pid;
 

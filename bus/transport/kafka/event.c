@@ -26,12 +26,18 @@ headers_of(const bus_cloudevent *event)
     return headers;
 }
 
+/* For librdkafka, which copies it and does not write to it. No value at all would be a tombstone.
+ */
+static void *
+borrowed(bus_str s)
+{
+    return (void *)(uintptr_t)(s.at != NULL ? s.at : "");
+}
+
 bus_code
 bus_kafka_event_send(rd_kafka_t *producer, rd_kafka_topic_t *topic, const char *domain,
                      const bus_record *record, void *opaque, bus_error *err)
 {
-    /* Copied, not written to; and no value at all would be a tombstone. */
-    void *const         value = (void *)(uintptr_t)(record->data.len > 0 ? record->data.at : "");
     bus_cloudevent      event;
     rd_kafka_headers_t *headers;
     rd_kafka_resp_err_t error;
@@ -43,8 +49,8 @@ bus_kafka_event_send(rd_kafka_t *producer, rd_kafka_topic_t *topic, const char *
     error = rd_kafka_producev(
         producer, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(record->partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(event.values[BUS_CE_SUBJECT].at, event.values[BUS_CE_SUBJECT].len),
-        RD_KAFKA_V_VALUE(value, record->data.len), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_KEY(borrowed(event.values[BUS_CE_SUBJECT]), event.values[BUS_CE_SUBJECT].len),
+        RD_KAFKA_V_VALUE(borrowed(record->data), record->data.len), RD_KAFKA_V_HEADERS(headers),
         RD_KAFKA_V_TIMESTAMP(record->at_ms), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
         return BUS_OK;
