@@ -157,16 +157,19 @@ write_hex(char *to, const uint8_t *bytes, int count)
 static void
 write_traceparent(writing *w, const bus_record *r)
 {
-    char *to = room(w, 56), *at = to;
+    const uint8_t nothing = 0; /* as version, and as flags */
+    char         *to = room(w, 56), *at = to;
 
     if (bus_id_is_nil(r->correlation_id))
         return;
-    memcpy(at, "00-", 3);
-    at = write_hex(at + 3, r->correlation_id.bytes, 16);
+    at = write_hex(at, &nothing, 1);
+    *at++ = '-';
+    at = write_hex(at, r->correlation_id.bytes, 16);
     *at++ = '-';
     at = write_hex(at, r->command_id.bytes + 8, 8);
-    memcpy(at, "-00", 4);
-    wrote(w, BUS_CE_TRACEPARENT, (size_t)(at + 3 - to));
+    *at++ = '-';
+    at = write_hex(at, &nothing, 1);
+    wrote(w, BUS_CE_TRACEPARENT, (size_t)(at - to));
 }
 
 /* The kernel writes the id first (bus_actor_encode), so that mostly nothing need be parsed. */

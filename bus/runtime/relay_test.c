@@ -549,7 +549,7 @@ the_checkpoint_waits_for_the_topic(void **state)
     append(0, 3 * WINDOW, 0);
     SET(waits, true);
     relay = started(&options);
-    WAIT_UNTIL(topic.most_waiting == WINDOW);
+    WAIT_UNTIL(GET(most_waiting) == WINDOW);
     (void)usleep(600000); /* longer than between two checkpoints */
     assert_int_equal(checkpoint(0), 0);
     assert_int_equal(GET(most_waiting), WINDOW); /* however much there is */
@@ -569,7 +569,7 @@ a_relay_goes_on_where_the_topic_ends(void **state)
     append_everywhere(50);
     bus_store_memory_fail(STORE, BUS_FAULT_EFFECT, BUS_UNAVAILABLE, true, 1000000);
     relay = started(&options);
-    WAIT_UNTIL(topic.count[0] == 50 && topic.count[3] == 50);
+    WAIT_UNTIL(GET(count[0]) == 50 && GET(count[3]) == 50);
     WAIT_UNTIL(!health(relay).ready);
     bus_relay_stop(relay); /* without a checkpoint: as if it had been killed */
     assert_int_equal(checkpoint(0), 0);
@@ -591,7 +591,7 @@ what_cannot_be_looked_up_is_repeated(void **state)
     append_everywhere(50);
     bus_store_memory_fail(STORE, BUS_FAULT_EFFECT, BUS_UNAVAILABLE, true, 1000000);
     relay = started(&options);
-    WAIT_UNTIL(topic.count[0] == 50 && topic.count[3] == 50);
+    WAIT_UNTIL(GET(count[0]) == 50 && GET(count[3]) == 50);
     bus_relay_stop(relay);
     bus_store_memory_fail(STORE, BUS_FAULT_EFFECT, BUS_OK, true, 0);
     bus_store_memory_expire(STORE);
@@ -713,7 +713,7 @@ a_new_topic_is_filled_from_the_beginning(void **state)
     }
     append_everywhere(1);
     relay = started(&options);
-    WAIT_UNTIL(topic.count[0] == 21 && topic.count[2] == 21 && topic.count[3] == 1);
+    WAIT_UNTIL(GET(count[0]) == 21 && GET(count[2]) == 21 && GET(count[3]) == 1);
     assert_int_equal(topic.messages[3][0].offset, 21);
     bus_relay_stop(relay);
 }

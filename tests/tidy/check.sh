@@ -41,7 +41,7 @@ sources 'bus/*.c' 'api-edge/*.c' 'compose/*.c' 'services/*.c' 'projections/*.c' 
 
 # Races first: what runs threads.
 step 'thread sanitizer'
-races='log_test|metrics_test|runtime_test|inproc_test|nng_test|store_conformance_memory|edge_test'
+races='log_test|metrics_test|runtime_test|relay_test|inproc_test|nng_test|store_conformance_memory|edge_test'
 make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
 (cd build-tsan && ctest -j"$jobs" --output-on-failure -R "$races")
 

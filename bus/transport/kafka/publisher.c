@@ -285,7 +285,7 @@ static bus_code
 publisher_reset(bus_sink *sink, bus_error *err)
 {
     bus_kafka_client *old = sink->producer;
-    bool              was[BUS_SINK_TOPICS_MAX];
+    bool              was[BUS_SINK_TOPICS_MAX] = {false};
     bus_code          rc;
 
     for (int i = 0; i < sink->topics_count; i++)
