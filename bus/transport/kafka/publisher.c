@@ -215,7 +215,7 @@ publisher_put(bus_sink *sink, int index, const bus_record *record, bus_error *er
  */
 
 static bus_code
-open_producer(bus_sink *sink, bus_error *err)
+make_producer(bus_sink *sink, bus_kafka_client **out, bus_error *err)
 {
     /* Without gapless.guarantee a message that fails for good would be left out, and those behind
      * it delivered. A message never times out: it waits for the brokers, and so do we. */
@@ -237,18 +237,21 @@ open_producer(bus_sink *sink, bus_error *err)
                                               .properties = needs,
                                               .delivered = on_delivered,
                                               .context = sink};
-    bus_code rc = bus_kafka_client_create(&sink->producer, sink->settings, &options, err);
 
-    if (rc != BUS_OK)
-        return rc;
-    sink->queue = rd_kafka_queue_get_main(bus_kafka_client_handle(sink->producer));
+    return bus_kafka_client_create(out, sink->settings, &options, err);
+}
+
+static void
+use_producer(bus_sink *sink, bus_kafka_client *producer)
+{
+    sink->producer = producer;
+    sink->queue = rd_kafka_queue_get_main(bus_kafka_client_handle(producer));
     rd_kafka_queue_cb_event_enable(sink->queue, on_event, sink);
     sink->in_flight = sink->in_flight_bytes = 0;
     sink->heard_us = now_us();
     sink->fatal_us = 0;
     sink->troubled = false;
     sink->trouble = (bus_sink_trouble){0};
-    return BUS_OK;
 }
 
 static void
@@ -281,19 +284,20 @@ open_topic(bus_sink *sink, topic *t)
     BUS_INVARIANT(t->handle != NULL);
 }
 
+/* The old one stays until there is another. */
 static bus_code
 publisher_reset(bus_sink *sink, bus_error *err)
 {
-    bus_kafka_client *old = sink->producer;
+    bus_kafka_client *fresh = NULL;
     bool              was[BUS_SINK_TOPICS_MAX] = {false};
-    bus_code          rc;
+    bus_code          rc = make_producer(sink, &fresh, err);
 
+    if (rc != BUS_OK)
+        return rc;
     for (int i = 0; i < sink->topics_count; i++)
         was[i] = sink->topics[i].handle != NULL;
-    if (old != NULL)
-        close_producer(sink);
-    if ((rc = open_producer(sink, err)) != BUS_OK)
-        return rc;
+    close_producer(sink);
+    use_producer(sink, fresh);
     for (int i = 0; i < sink->topics_count; i++)
         if (was[i])
             open_topic(sink, &sink->topics[i]);
@@ -457,18 +461,20 @@ static bus_code
 publisher_open(bus_sink **out, const void *settings, void (*news)(void *context), void *context,
                bus_error *err)
 {
-    bus_sink *sink = calloc(1, sizeof(*sink));
-    bus_code  rc;
+    bus_sink         *sink = calloc(1, sizeof(*sink));
+    bus_kafka_client *producer = NULL;
+    bus_code          rc;
 
     if (sink == NULL)
         abort();
     sink->settings = settings;
     sink->news = news;
     sink->context = context;
-    if ((rc = open_producer(sink, err)) != BUS_OK) {
+    if ((rc = make_producer(sink, &producer, err)) != BUS_OK) {
         publisher_close(sink);
         return rc;
     }
+    use_producer(sink, producer);
     *out = sink;
     return BUS_OK;
 }

@@ -273,6 +273,31 @@ a_useless_producer_is_made_anew(void **state)
     (void)check_topic();
 }
 
+/* The file of properties is broken when another producer is to be made: later it is right again. */
+static void
+a_reset_that_fails_leaves_it_as_it_was(void **state)
+{
+    bus_sink_trouble trouble;
+    bus_error        err = {0};
+
+    (void)state;
+    put(0, 10);
+    assert_true(settles(0, &trouble));
+    rd_kafka_mock_push_request_errors(t.brokers, API_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    put(0, 10);
+    assert_false(settles(0, &trouble));
+    t.settings.properties = "/nowhere/kafka.properties";
+    assert_int_equal(SINK.reset(t.sink, &err), BUS_INVALID);
+    SINK.poll(t.sink);
+    assert_true(SINK.trouble(t.sink, &trouble));
+    t.settings.properties = NULL;
+    go_back();
+    put(0, 10);
+    assert_true(settles(0, &trouble));
+    (void)check_topic();
+}
+
 static void
 who_is_to_blame_for_a_refused_batch_is_found(void **state)
 {
@@ -381,6 +406,7 @@ main(void)
         STORY(the_last_event_is_found),
         STORY(brokers_that_stumble_are_tried_again),
         STORY(a_useless_producer_is_made_anew),
+        STORY(a_reset_that_fails_leaves_it_as_it_was),
         STORY(who_is_to_blame_for_a_refused_batch_is_found),
         STORY(brokers_that_are_away_are_waited_for_within_a_bound),
         STORY(what_is_no_event_of_ours_is_named),
