@@ -26,6 +26,7 @@
                           */
 #define ANSWERS_MAX 4094 /* partitions of answers */
 #define COMMANDS_GROUP "commands" /* behind the prefix: under it places in commands are kept */
+#define NEWS_GROUP "news"         /* ... none are; librdkafka assigns nothing without a group */
 /* Where the brokers cannot tell a new owner its place it begins at commands so old: those before
  * have expired (no asker gives its commands more than ten seconds), whatever the clocks say. */
 #define COMMANDS_LIFE_MS 60000

@@ -328,14 +328,17 @@ free_news(bus_kafka_news *news)
 bus_code
 bus_kafka_news_changed(bus_transport *t, bus_error *err)
 {
+    char                     group[BUS_KAFKA_TOPIC_BYTES];
     bus_kafka_news          *news = NULL;
     bus_kafka_reader_options options = {.role = "bus-news",
+                                        .group = group,
                                         .turn = on_turn,
                                         .message = on_message,
                                         .rest = on_rest,
                                         .lost = on_lost};
     bus_code                 rc = BUS_OK;
 
+    (void)snprintf(group, sizeof(group), "%.100s." NEWS_GROUP, t->settings.prefix);
     (void)pthread_mutex_lock(&t->news_lock);
     if (t->news != NULL) {
         bus_kafka_reader_poke(t->news->reader);

@@ -214,7 +214,7 @@ bus_kafka_reader_create(bus_kafka_reader **out, const bus_kafka_settings *settin
                         const bus_kafka_reader_options *options, bus_error *err)
 {
     const char *const              properties[] = {"group.id",
-                                      options->group != NULL ? options->group : "shina.none",
+                                                   options->group,
                                                    "enable.auto.commit",
                                                    "false",
                                                    "enable.auto.offset.store",
@@ -234,6 +234,7 @@ bus_kafka_reader_create(bus_kafka_reader **out, const bus_kafka_settings *settin
     if (r == NULL)
         abort();
     r->options = *options;
+    r->options.group = NULL; /* librdkafka has a copy */
     if ((rc = bus_kafka_client_create(&r->client, settings, &client, err)) != BUS_OK) {
         free(r);
         return rc;

@@ -12,7 +12,7 @@ typedef struct bus_kafka_reader bus_kafka_reader;
 
 typedef struct {
     const char *role;
-    const char *group; /* under which places are kept with the brokers; NULL: none are */
+    const char *group; /* under which places are kept with the brokers, if they are; copied */
     void       *context;
     /* When poked, every so often besides, and once more at the end: sets what is read. */
     void (*turn)(void *context, bus_kafka_reader *reader);
@@ -24,7 +24,7 @@ typedef struct {
     void (*lost)(void *context, bus_kafka_reader *reader, const char *topic, int partition);
 } bus_kafka_reader_options;
 
-/* Starts the thread. Borrows all of options until destroyed. */
+/* Starts the thread. Borrows context until destroyed. */
 BUS_CHECKED bus_code bus_kafka_reader_create(bus_kafka_reader              **out,
                                              const bus_kafka_settings       *settings,
                                              const bus_kafka_reader_options *options,
