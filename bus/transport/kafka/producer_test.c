@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MESSAGES 20
+#define MESSAGES 100
 #define PATIENCE_MS 10000
 
 static const char *const domains[] = {"inventory"};
