@@ -153,15 +153,20 @@ test_an_archived_past(void **state)
     static const char *const verify[] = {"verify", NULL};
     answered                 made = post("/api/v1/vehicles", OTHER_VEHICLE);
     char                     path[160], *seen;
+    bool                     archived = false;
     tests_response           r;
 
     (void)state;
     (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", made.id);
     (void)post(path, "{'odometer_m':7000,'source':'DRIVER'}");
-    free(tests_shina_verb(shina, args, NULL));
-    seen = tests_shina_verb(shina, verify, NULL);
-    assert_null(strstr(seen, " 0 archives"));
-    free(seen);
+    for (int i = 0; i < 50 && !archived; i++) { /* readers that are being killed hold it back */
+        free(tests_shina_verb(shina, args, NULL));
+        seen = tests_shina_verb(shina, verify, NULL);
+        archived = strstr(seen, " 0 archives") == NULL;
+        free(seen);
+        (void)usleep(archived ? 0 : 200000);
+    }
+    assert_true(archived);
     r = as_of(admin, "vehicles", made.id, made.position);
     assert_int_equal(r.status, 200);
     assert_int_equal(number(&r, "odometer_m"), 1000);
