@@ -51,6 +51,7 @@ bus_stream_create(const bus_view *view, int partitions)
     stream->tables[BUS_STREAM_MEMORY] = w->memory;
     stream->closed_to_ms = BUS_STREAM_NEVER;
     find_sources(stream);
+    BUS_INVARIANT(clocks_count(stream) > 0); /* a contract without sources does not build */
     stream->clocks = calloc((size_t)clocks_count(stream), sizeof(*stream->clocks));
     if (stream->clocks == NULL)
         abort();
