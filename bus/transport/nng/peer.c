@@ -155,7 +155,8 @@ dial(peer *p)
     return nng_dialer_start(p->dialer, NNG_FLAG_NONBLOCK);
 }
 
-/* A socket of its own that dials. 0: it is p's. */
+/* Another socket, which is p's from now on, and dials. Only what is not nng's is done under the
+ * gate: nng calls us under locks of its own. */
 static int
 open_socket(peer *p)
 {
@@ -164,13 +165,17 @@ open_socket(peer *p)
 
     if ((rv = nng_push0_open(&socket)) != 0)
         return rv;
+    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, p)) != 0 ||
+        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
+        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0) {
+        (void)nng_close(socket);
+        return rv;
+    }
+    (void)pthread_mutex_lock(&p->gate);
     p->socket = socket;
     atomic_store(&p->had_one, false);
     atomic_store(&p->ended, false);
-    if ((rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_PRE, on_pipe, p)) != 0 ||
-        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
-        (rv = nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0)
-        return rv;
+    (void)pthread_mutex_unlock(&p->gate);
     return dial(p);
 }
 
@@ -190,17 +195,17 @@ close_socket(nng_socket socket)
 void
 bus_peer_renew(peer *p)
 {
-    nng_socket *oldest = &p->spent[p->spent_count % PEER_SPENT], old;
+    nng_socket *oldest = &p->spent[p->spent_count % PEER_SPENT], old = p->socket;
 
     if (!atomic_load(&p->ended))
         return;
     close_socket(*oldest);
-    (void)pthread_mutex_lock(&p->gate);
-    old = p->socket;
     (void)nng_dialer_close(p->dialer);
-    if (open_socket(p) != 0)
-        atomic_store(&p->ended, true); /* the next time */
-    (void)pthread_mutex_unlock(&p->gate);
+    if (open_socket(p) != 0) { /* without a socket: the next time; without a dialer: soon */
+        *oldest = (nng_socket)NNG_SOCKET_INITIALIZER;
+        if (atomic_load(&p->ended))
+            return;
+    }
     *oldest = old;
     p->spent_count++;
     pump(p);
