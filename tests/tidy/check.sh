@@ -48,4 +48,4 @@ make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
 # All but what starts the whole program, which `make test` has done, and what reads only files.
 step 'address and undefined sanitizers'
 make_build build-asan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=address,undefined
-(cd build-asan && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents)_')
+(cd build-asan && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents|deploy)_')

@@ -573,6 +573,15 @@ test_noise_on_the_socket_does_no_harm(void **state)
 
 /* --- connections that end before they have begun -------------------------------- */
 
+/* A listener that nng has given up keeps the callers whom it did not hand on, and they keep it:
+ * nng 1.5 leaks them. Its own memory only; ours is looked at as ever. */
+const char *__lsan_default_suppressions(void);
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:libnng.so\n";
+}
+
 /* As a process that is killed while it connects, or a port scan. */
 static void
 connect_and_go(const char *path)
