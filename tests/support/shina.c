@@ -116,16 +116,24 @@ spawn(const tests_shina *shina, tests_child *child, const char *variable)
 {
     const char *argv[6] = {"shina"};
     char        path[1200];
+    sigset_t    term, before;
     int         fd;
 
     for (int i = 0; i < 4 && child->args[i] != NULL; i++)
         argv[i + 1] = child->args[i];
     log_path(shina, child, path);
+    /* It inherits the blocked signal: told to stop before it has got so far as to handle that, it
+     * stops as one told later does, and is not killed by it. */
+    (void)sigemptyset(&term);
+    (void)sigaddset(&term, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &term, &before);
     child->pid = fork();
     if (child->pid < 0)
         tests_shina_die("fork: %s", strerror(errno));
-    if (child->pid > 0)
+    if (child->pid > 0) {
+        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
         return;
+    }
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
