@@ -266,8 +266,8 @@ blame(bus_relay *relay, const bus_sink_trouble *trouble)
         sink_trouble(log, "delivering", &trouble->err);
         if (log->topic != trouble->topic)
             continue;
-        if (trouble->err.code == BUS_INVALID && trouble->offset > 0 &&
-            log->place[trouble->partition].state == PLACE_OPEN)
+        if ((trouble->err.code == BUS_INVALID || trouble->err.code == BUS_DENIED) &&
+            trouble->offset > 0 && log->place[trouble->partition].state == PLACE_OPEN)
             stop_place(relay, log, trouble->partition, trouble->offset, &trouble->err);
         else if (trouble->err.code == BUS_NOT_FOUND)
             log->topic = -1;

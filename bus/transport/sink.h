@@ -25,10 +25,11 @@ typedef struct {
 
 /* Why nothing more is delivered. */
 typedef struct {
-    bus_error err; /* BUS_INVALID: the event below is at fault, it will never pass as it is */
-    int       topic;
-    uint16_t  partition;
-    int64_t   offset; /* 0: no event is to blame */
+    bus_error err; /* BUS_INVALID: the event below is at fault, it will never pass as it is.
+                    * BUS_DENIED: the partition below may not be written */
+    int      topic;
+    uint16_t partition;
+    int64_t  offset; /* 0: no event is to blame */
 } bus_sink_trouble;
 
 typedef struct bus_sink_ops {

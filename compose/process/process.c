@@ -53,6 +53,17 @@ told_to_stop_within(long ms)
     return sigtimedwait(&signals, NULL, &pause) >= 0;
 }
 
+/* A signal to stop came and is not taken yet. */
+static bool
+is_told_to_stop(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+            sigismember(&pending, SIGHUP) == 1);
+}
+
 void
 shina_process_wait(shina_process *p)
 {
@@ -259,6 +270,7 @@ choose_transport(shina_process *p, bool alone, bus_error *err)
     shina_kafka_settings(p->config, p->name, p->kafka_domains, &p->kafka);
     if (p->options.transport_ops == &bus_transport_kafka && p->kafka.servers == NULL)
         return bus_fail(err, BUS_INVALID, "SHINA_BUS=kafka: SHINA_KAFKA must name the brokers");
+    p->kafka.gives_up = is_told_to_stop;
     return choose_url(p, err);
 }
 

@@ -33,7 +33,6 @@ struct tests_shina {
     pthread_mutex_t lock; /* of the children */
     pthread_t       killer;
     bool            kills;
-    atomic_bool     stopping;
 };
 
 void tests_shina_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -458,9 +458,11 @@ static void
 test_the_log_is_as_it_must_be(void **state)
 {
     const char *args[] = {"verify", NULL};
-    char       *out = tests_shina_verb(shina, args, NULL);
+    char       *out;
 
     (void)state;
+    tests_shina_await_kills(shina);
+    out = tests_shina_verb(shina, args, NULL);
     assert_non_null(strstr(out, " 0 faults"));
     free(out);
 }

@@ -28,6 +28,9 @@ typedef struct bus_kafka_settings {
     int         replication;    /* copies of each partition; 0: what the brokers do by default */
     const char *const *domains; /* all that may be asked or followed: their topics are checked */
     int                domains_count;
+    /* Asked while the brokers are waited for at a start; true ends that with BUS_CLOSED. NULL: they
+     * are waited for as long as there is time. */
+    bool (*gives_up)(void);
 } bus_kafka_settings;
 
 /* One handle. Threads: any, as librdkafka's own functions. */

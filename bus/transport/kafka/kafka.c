@@ -157,10 +157,9 @@ destroy(bus_transport *t)
 }
 
 static bus_code
-ensure_topics(bus_transport *t, bus_error *err)
+ensure_all(bus_transport *t, bus_kafka_client *client, bus_error *err)
 {
-    bus_kafka_client *client = bus_kafka_producer_client(t->producer);
-    bus_code          rc;
+    bus_code rc;
 
     if ((rc = bus_kafka_topic_ensure(client, &t->settings, BUS_KAFKA_ANSWERS, NULL,
                                      BUS_KAFKA_TOPICS_MS, err)) != BUS_OK ||
@@ -174,6 +173,20 @@ ensure_topics(bus_transport *t, bus_error *err)
             rc = bus_kafka_topic_ensure(client, &t->settings, BUS_KAFKA_EVENTS, t->domains[i].name,
                                         BUS_KAFKA_TOPICS_MS, err);
     }
+    return rc;
+}
+
+/* By a client of its own: the producer's may be made anew at any time. */
+static bus_code
+ensure_topics(bus_transport *t, bus_error *err)
+{
+    const bus_kafka_client_options options = {.type = RD_KAFKA_PRODUCER, .role = "bus-topics"};
+    bus_kafka_client              *client = NULL;
+    bus_code rc = bus_kafka_client_create(&client, &t->settings, &options, err);
+
+    if (rc == BUS_OK)
+        rc = ensure_all(t, client, err);
+    bus_kafka_client_destroy(client);
     return rc;
 }
 
@@ -195,8 +208,11 @@ start(bus_transport *t, bus_error *err)
         (rc = ensure_topics(t, err)) != BUS_OK ||
         (rc = bus_kafka_reader_create(&t->road, &t->settings, &road, err)) != BUS_OK)
         return rc;
-    for (int i = 0; i < HEAR_MS && !atomic_load(&t->hears); i++)
+    for (int i = 0; i < HEAR_MS && !atomic_load(&t->hears); i++) {
         (void)usleep(1000);
+        if (t->settings.gives_up != NULL && t->settings.gives_up())
+            return bus_fail(err, BUS_CLOSED, "stopped while waiting for the brokers");
+    }
     if (!atomic_load(&t->hears))
         return bus_fail(err, BUS_TIMEOUT, "kafka: the brokers do not tell where %s ends",
                         t->answers);

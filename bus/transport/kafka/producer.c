@@ -89,14 +89,19 @@ static void *
 pump_main(void *context)
 {
     bus_kafka_producer *p = context;
+    int64_t             again_us = 0;
 
     while (!atomic_load(&p->ends)) { /* nobody but us changes p->client */
         if (p->client != NULL)
             (void)rd_kafka_poll(bus_kafka_client_handle(p->client), POLL_MS);
         else
-            (void)usleep(RENEW_AGAIN_US);
-        if (p->client == NULL || bus_kafka_client_fatal(p->client) != RD_KAFKA_RESP_ERR_NO_ERROR)
-            renew(p);
+            (void)usleep(POLL_MS * 1000);
+        if (p->client != NULL && bus_kafka_client_fatal(p->client) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        if (bus_mono_us(bus_clock_system()) < again_us)
+            continue; /* the new one was of no use at once: one that is denied, say */
+        renew(p);
+        again_us = bus_mono_us(bus_clock_system()) + RENEW_AGAIN_US;
     }
     return NULL;
 }

@@ -67,6 +67,7 @@ static const char *const reserved[] = {
     "opaque",
     "enable.gapless.guarantee",
     "check.crcs",
+    "fetch.wait.max.ms",
     NULL,
 };
 

@@ -64,6 +64,18 @@ note_trouble(bus_sink *sink, rd_kafka_resp_err_t error, const char *what)
     (void)bus_kafka_fail(&sink->trouble.err, error, "kafka: %s", what);
 }
 
+/* Trouble with one topic's partition, at the event that may not go there. */
+static void
+note_place(bus_sink *sink, const topic *t, const rd_kafka_message_t *message, int64_t offset)
+{
+    if (sink->troubled)
+        return;
+    note_trouble(sink, message->err, t->name);
+    sink->trouble.topic = (int)(t - sink->topics);
+    sink->trouble.partition = (uint16_t)message->partition;
+    sink->trouble.offset = offset;
+}
+
 /* A batch was refused: only one that was alone in it is known to be to blame. */
 static void
 note_refusal(bus_sink *sink, topic *t, const rd_kafka_message_t *message, int64_t offset)
@@ -71,10 +83,10 @@ note_refusal(bus_sink *sink, topic *t, const rd_kafka_message_t *message, int64_
     place     *at = &t->places[message->partition];
     const bool alone = at->careful > 0;
 
+    at->careful = CAREFUL_EVENTS;
     if (sink->troubled)
         return;
     note_trouble(sink, message->err, t->name);
-    at->careful = CAREFUL_EVENTS;
     sink->trouble.topic = (int)(t - sink->topics);
     sink->trouble.partition = (uint16_t)message->partition;
     if (alone)
@@ -109,12 +121,12 @@ on_delivered(void *context, const rd_kafka_message_t *message)
         note_trouble(sink, message->err, t->name);
         sink->trouble.topic = (int)(t - sink->topics);
         return;
+    case BUS_KAFKA_DENIED: note_place(sink, t, message, offset); return;
     case BUS_KAFKA_FINE:
     case BUS_KAFKA_RETRIABLE:
     case BUS_KAFKA_TIMED_OUT:
     case BUS_KAFKA_FULL:
     case BUS_KAFKA_PURGED:
-    case BUS_KAFKA_DENIED:
     case BUS_KAFKA_FATAL:
     case BUS_KAFKA_CLASSES: note_trouble(sink, message->err, t->name); return;
     }
@@ -137,6 +149,8 @@ publisher_poll(bus_sink *sink)
 
     while (rd_kafka_poll(bus_kafka_client_handle(sink->producer), 0) > 0)
         continue;
+    if (sink->reader != NULL) /* its statistics would heap up */
+        (void)rd_kafka_poll(bus_kafka_client_handle(sink->reader), 0);
     if (sink->in_flight == 0)
         sink->heard_us = now_us();
     fatal = bus_kafka_client_fatal(sink->producer);
@@ -175,8 +189,14 @@ publisher_away(const bus_sink *sink)
 static void
 publisher_begin(bus_sink *sink, int index, uint16_t partition, int64_t offset)
 {
-    sink->topics[index].places[partition].opened = true;
-    sink->topics[index].places[partition].delivered = offset;
+    place *at = &sink->topics[index].places[partition];
+
+    at->opened = true;
+    at->delivered = offset;
+    /* A broker takes a producer that it does not know at any number. Were the first batch refused
+     * and the second under way already, that would be taken and the topic had a hole. */
+    if (at->careful < 1)
+        at->careful = 1;
 }
 
 static bus_code
@@ -203,6 +223,8 @@ publisher_put(bus_sink *sink, int index, const bus_record *record, bus_error *er
         sink->in_flight++;
         sink->in_flight_bytes += bytes;
         at->in_flight++;
+    } else if (bus_kafka_client_fatal(sink->producer) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return bus_fail(err, BUS_FULL, "kafka: the producer is of no more use"); /* poll tells */
     } else if (rc != BUS_FULL && rc != BUS_INVALID) {
         sink->troubled = true;
         sink->trouble = (bus_sink_trouble){.err = *err, .topic = index};

@@ -9,6 +9,7 @@
 
 #define ASK_AGAIN_US 100000
 #define ASK_MS 5000 /* one question */
+#define ASK_LEAST_MS 500
 
 #define LARGE "88080384" /* bytes, as message.max.bytes of our producers */
 #define MINUTES_10 "600000"
@@ -70,7 +71,17 @@ typedef struct {
     int                partitions, replication; /* 0: any */
     const char *const *config;
     int64_t            until_us;
+    bool (*gives_up)(void);
 } wanted;
+
+/* How long one question may take: of_ms, or what is left. */
+static int
+left_ms(const wanted *w, int of_ms)
+{
+    int64_t left = (w->until_us - bus_mono_us(bus_clock_system())) / 1000;
+
+    return left < ASK_LEAST_MS ? ASK_LEAST_MS : left < of_ms ? (int)left : of_ms;
+}
 
 /* --- what is there --------------------------------------------------------------- */
 
@@ -107,7 +118,8 @@ look(const wanted *w, bus_error *err)
 {
     const rd_kafka_metadata_t *metadata;
     finding                    found = MISSING;
-    rd_kafka_resp_err_t        error = rd_kafka_metadata(w->handle, 1, NULL, &metadata, ASK_MS);
+    rd_kafka_resp_err_t        error =
+        rd_kafka_metadata(w->handle, 1, NULL, &metadata, left_ms(w, ASK_MS));
 
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         (void)bus_kafka_fail(err, error, "kafka: the brokers do not tell their topics");
@@ -171,18 +183,19 @@ make(const wanted *w, bus_error *err)
     rd_kafka_queue_t        *queue = NULL;
     rd_kafka_event_t        *event = NULL;
     char                     why[100];
+    const int                ms = left_ms(w, ASK_MS);
     bus_code                 rc;
 
     if ((rc = describe(w, &topic, err)) != BUS_OK)
         return rc;
     options = rd_kafka_AdminOptions_new(w->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     queue = rd_kafka_queue_new(w->handle);
-    BUS_INVARIANT(rd_kafka_AdminOptions_set_request_timeout(
-                      options, 2 * ASK_MS, why, sizeof(why)) == RD_KAFKA_RESP_ERR_NO_ERROR);
-    BUS_INVARIANT(rd_kafka_AdminOptions_set_operation_timeout(options, ASK_MS, why, sizeof(why)) ==
+    BUS_INVARIANT(rd_kafka_AdminOptions_set_request_timeout(options, 2 * ms, why, sizeof(why)) ==
+                  RD_KAFKA_RESP_ERR_NO_ERROR);
+    BUS_INVARIANT(rd_kafka_AdminOptions_set_operation_timeout(options, ms, why, sizeof(why)) ==
                   RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_CreateTopics(w->handle, &topic, 1, options, queue);
-    event = rd_kafka_queue_poll(queue, 2 * ASK_MS + 1000);
+    event = rd_kafka_queue_poll(queue, 2 * ms + 100);
     rc = read_result(w, event, err);
     if (event != NULL)
         rd_kafka_event_destroy(event);
@@ -211,6 +224,8 @@ ensure(const wanted *w, bus_error *err)
             asked = rc == BUS_OK;
             break;
         }
+        if (w->gives_up != NULL && w->gives_up())
+            return bus_fail(err, BUS_CLOSED, "stopped while waiting for the brokers");
         if (bus_mono_us(bus_clock_system()) >= w->until_us)
             break;
         (void)usleep(ASK_AGAIN_US / (asked ? 5 : 1));
@@ -229,6 +244,7 @@ bus_kafka_topic_ensure(bus_kafka_client *client, const bus_kafka_settings *setti
                 .name = bus_kafka_topic_name(settings, topic, domain, name),
                 .partitions = bus_kafka_topic_partitions(settings, topic),
                 .replication = settings->replication,
+                .gives_up = settings->gives_up,
                 .config = topics[topic].config};
 
     w.until_us = bus_mono_us(bus_clock_system()) + timeout_ms * INT64_C(1000);

@@ -6,6 +6,7 @@
 #include "bus/transport/kafka/topics.h"
 
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ASK_MS 10000
@@ -88,6 +89,30 @@ ask_bounds(const walker *w, int32_t partition, int64_t *low, int64_t *high, bus_
     return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", w->name, (int)partition);
 }
 
+/* BUS_NOT_FOUND: there is no such topic. BUS_INVALID: it has more or fewer partitions than the log.
+ */
+static bus_code
+check_partitions(const walker *w, int wanted, bus_error *err)
+{
+    const rd_kafka_metadata_t *metadata;
+    int                        found = -1;
+    rd_kafka_resp_err_t        error =
+        rd_kafka_metadata(bus_kafka_client_handle(w->client), 1, NULL, &metadata, ASK_MS);
+
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return bus_kafka_fail(err, error, "kafka: the brokers do not tell their topics");
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        if (strcmp(metadata->topics[i].topic, w->name) == 0)
+            found = metadata->topics[i].partition_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    if (found < 0)
+        return bus_fail(err, BUS_NOT_FOUND, "kafka: there is no topic %s", w->name);
+    if (found != wanted)
+        return bus_fail(err, BUS_INVALID, "kafka: topic %s: %d partitions are wanted, found are %d",
+                        w->name, wanted, found);
+    return BUS_OK;
+}
+
 static bus_code
 walk_partition(const walker *w, int32_t partition, bus_error *err)
 {
@@ -124,6 +149,7 @@ bus_kafka_topic_walk(const bus_kafka_settings *settings, const bus_kafka_walk *w
     (void)bus_kafka_topic_name(settings, BUS_KAFKA_EVENTS, walk->domain, w.name);
     w.topic = rd_kafka_topic_new(bus_kafka_client_handle(w.client), w.name, NULL);
     BUS_INVARIANT(w.topic != NULL);
+    rc = check_partitions(&w, settings->partitions, err);
     for (int p = 0; rc == BUS_OK && p < settings->partitions; p++)
         rc = walk_partition(&w, p, err);
     rd_kafka_topic_destroy(w.topic);

@@ -85,7 +85,7 @@ add_signature(worker *w, const subscription *s, bus_str sealed, const delivery *
     bus_webhook_key key;
     char            signature[BUS_WEBHOOK_SIGNATURE_BYTES];
     bus_str         secret;
-    bus_error       err;
+    bus_error       err = {.text = "there are no master keys"};
     bool            right = w->options->master_keys != NULL &&
                  bus_secret_open(w->options->master_keys, s->tenant, s->id, SECRET_LABEL, sealed,
                                  &w->scratch, &secret, &err) == BUS_OK;
@@ -180,6 +180,8 @@ set_up(worker *w, delivery *d)
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           /* else a transfer that ends while its name is looked up waits for the resolver */
+           curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)w->timeout_ms) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_USERAGENT, "shina-webhooks/1") == CURLE_OK &&

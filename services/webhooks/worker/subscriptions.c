@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCAN_MAX 256   /* records of one lane looked at in one turn */
+#define SCAN_MAX 256 /* records of one lane looked at in one turn */
+/* Saved where a subscription was told to go back to the very first event: 0 is one that never was
+ * placed. */
+#define FROM_THE_FIRST INT64_C(-1)
 #define EFFECTS_MAX 64 /* readers saved in one transaction */
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -113,6 +116,8 @@ place(worker *w, subscription *s, int log, bus_error *err)
             rc = logs_before(w, log, p, s->subscribed_at_ms, &lanes[p].offset, err);
             lanes[p].moved = true;
         }
+        if (lanes[p].offset == FROM_THE_FIRST)
+            lanes[p].offset = 0;
     }
     if (rc != BUS_OK) {
         free(lanes);
@@ -148,8 +153,9 @@ effect_of(worker *w, subscription *s, int log, bool all)
             continue;
         if (places == NULL)
             places = BUS_ARENA_ARRAY(&w->scratch, bus_checkpoint, (size_t)w->options->partitions);
-        places[count++] =
-            (bus_checkpoint){.partition = (uint16_t)p, .offset = l->offset, .epoch = l->epoch};
+        places[count++] = (bus_checkpoint){.partition = (uint16_t)p,
+                                           .offset = l->offset == 0 ? FROM_THE_FIRST : l->offset,
+                                           .epoch = l->epoch};
     }
     if (count == 0)
         return NULL;
@@ -173,8 +179,9 @@ note_saved(worker *w, subscription *s, int log, bool all)
     }
 }
 
-bus_code
-subscriptions_save(worker *w, bool all, bus_error *err)
+/* So many at most as one transaction takes; *count says how many. */
+static bus_code
+save_some(worker *w, bool all, int *saved_count, bus_error *err)
 {
     struct {
         subscription *s;
@@ -189,8 +196,6 @@ subscriptions_save(worker *w, bool all, bus_error *err)
     for (int i = 0; i < w->logs_count; i++) {
         bus_effect *effect = count < EFFECTS_MAX ? effect_of(w, s, i, all) : NULL;
 
-        if (count == EFFECTS_MAX)
-            w->more = true; /* the rest in the next turn */
         if (effect == NULL)
             continue;
         effect->also = chain;
@@ -202,6 +207,21 @@ subscriptions_save(worker *w, bool all, bus_error *err)
         rc = w->options->store->effect(w->store, chain, err);
     for (int i = 0; i < count && rc == BUS_OK; i++)
         note_saved(w, saved[i].s, saved[i].log, all);
+    *saved_count = count;
+    return rc;
+}
+
+bus_code
+subscriptions_save(worker *w, bool all, bus_error *err)
+{
+    int      count;
+    bus_code rc;
+
+    do
+        rc = save_some(w, all, &count, err);
+    while (rc == BUS_OK && all && count == EFFECTS_MAX);
+    if (rc == BUS_OK && count == EFFECTS_MAX)
+        w->more = true; /* the rest in the next turn */
     return rc;
 }
 
