@@ -26,7 +26,7 @@
 #include <uthash.h>
 
 #define BUS_STREAM_SOURCES_MAX 8    /* logs of one analytic */
-#define BUS_STREAM_PUTS_MAX 64      /* contributions of one event */
+#define BUS_STREAM_PUTS_MAX 80      /* contributions of one event */
 #define BUS_STREAM_PANE_WINDOWS 256 /* windows that one pane may be in: size / every */
 
 typedef struct bus_stream bus_stream;
