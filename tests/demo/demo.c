@@ -211,7 +211,7 @@ int_of(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
-/* All pages of a list. */
+/* All pages of a list; path may have a query. */
 static json_t *
 list(const char *path)
 {
@@ -221,7 +221,8 @@ list(const char *path)
     for (;;) {
         tests_response r;
 
-        (void)snprintf(url, sizeof(url), "%s?limit=200%s%s", path,
+        (void)snprintf(url, sizeof(url), "%s%slimit=200%s%s", path,
+                       strchr(path, '?') == NULL ? "?" : "&",
                        *cursor == '\0' ? "" : "&cursor=", cursor);
         r = tests_shina_get(demo.shina, demo.admin, url);
         if (r.status != 200)
@@ -711,16 +712,97 @@ report(void)
     json_decref(drivers);
 }
 
-/* The reports follow the last settlement. */
+/* --- analytics
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static int
+count_fate(int fate)
+{
+    int n = 0;
+
+    for (int i = 0; i < demo.count; i++)
+        n += (int)demo.all[i].fate == fate;
+    return n;
+}
+
+static int64_t
+sum_in(const char *path, const char *name)
+{
+    json_t *rows = list(path);
+    int64_t sum = sum_of(rows, name);
+
+    json_decref(rows);
+    return sum;
+}
+
+static int64_t
+most_in_flight(void)
+{
+    json_t       *rows = list("/api/v1/deliveries-in-flight?by=ALL");
+    const json_t *row;
+    int64_t       most = 0;
+    size_t        i;
+
+    json_array_foreach(rows, i, row) if (int_of(row, "in_flight") > most) most =
+        int_of(row, "in_flight");
+    json_decref(rows);
+    return most;
+}
+
+/* Windows of event time, as they stand when all is read. */
+static void
+report_analytics(void)
+{
+    static const char *const kinds[] = {"CUSTOMER", "ROUTE", "VEHICLE", "DRIVER"};
+    const int64_t            profit_kop = sum_in("/api/v1/profit-group-days?by=ALL", "profit_kop");
+    const int64_t first = sum_in("/api/v1/delivery-attempt-days?by=ALL", "first_attempts");
+    const int64_t delivered = sum_in("/api/v1/delivery-attempt-days?by=ALL", "first_delivered");
+    const int64_t arrived = sum_in("/api/v1/delivery-on-time-days?by=ALL", "arrived");
+    const int64_t stops = sum_in("/api/v1/stop-service-days?by=ALL", "stops");
+
+    (void)printf("\nThe day's analytics\n");
+    say("arrivals", (int)arrived);
+    say("on time", (int)sum_in("/api/v1/delivery-on-time-days?by=ALL", "on_time"));
+    say("handed over at the first attempt", (int)delivered);
+    say("attempts that failed", (int)sum_in("/api/v1/delivery-attempt-days?by=ALL", "failed"));
+    say("most deliveries in flight", (int)most_in_flight());
+    say("kilometres", (int)(sum_in("/api/v1/fleet-days?by=ALL", "driven_m") / 1000));
+    say("vehicles out", (int)sum_in("/api/v1/fleet-days?by=ALL", "vehicles"));
+    if (stops > 0)
+        say("seconds at a stop, mean",
+            (int)(sum_in("/api/v1/stop-service-days?by=ALL", "service_s") / stops));
+    (void)printf("\nAre they right?\n");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        char path[80], what[80];
+
+        (void)snprintf(path, sizeof(path), "/api/v1/profit-group-days?by=%s", kinds[i]);
+        (void)snprintf(what, sizeof(what), "profit of the day = by %s, to the kopeck", kinds[i]);
+        check(sum_in(path, "profit_kop") == profit_kop, what);
+    }
+    check(profit_kop == sum_in("/api/v1/trip-cards", "profit_kop"), "and that of the trips");
+    check(delivered == count_fate(WILL_DELIVER) && first == delivered + count_fate(WILL_RETURN),
+          "first attempts are those of the day");
+    check(arrived == first, "as many arrivals as attempts");
+    check(sum_in("/api/v1/fleet-days?by=ALL", "trips") == demo.trips_count,
+          "every trip is in the fleet's day");
+}
+
+/* The reports follow the last settlement, and analytics the logs. */
 static void
 wait_for_reports(void)
 {
     for (int i = 0; i < POLLS; i++) {
-        json_t *days = list("/api/v1/profit-days"), *customers = list("/api/v1/profit-customers");
-        bool    there = sum_of(days, "trips") == demo.trips_count && json_array_size(customers) > 0;
+        bool there = sum_in("/api/v1/profit-days", "trips") == demo.trips_count &&
+                     sum_in("/api/v1/profit-customers", "trips") > 0 &&
+                     sum_in("/api/v1/profit-group-days?by=ALL", "trips") == demo.trips_count &&
+                     sum_in("/api/v1/fleet-days?by=ALL", "trips") == demo.trips_count &&
+                     sum_in("/api/v1/stop-service-days?by=ALL", "stops") > 0 &&
+                     sum_in("/api/v1/delivery-attempt-days?by=ALL", "attempts") ==
+                         count_fate(WILL_DELIVER) + count_fate(WILL_RETURN) &&
+                     sum_in("/api/v1/delivery-on-time-days?by=ALL", "arrived") ==
+                         count_fate(WILL_DELIVER) + count_fate(WILL_RETURN);
 
-        json_decref(days);
-        json_decref(customers);
         if (there)
             return;
         pause_ms(50);
@@ -846,6 +928,7 @@ main(int argc, char **argv)
     prepare();
     run_day();
     report();
+    report_analytics();
     verify();
     if (url == NULL)
         look_for_leaks();
