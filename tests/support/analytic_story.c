@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#define EVENTS_MAX 64
+#define EVENTS_MAX 128
 #define PARTITIONS 16
 #define ORDERS 100
 

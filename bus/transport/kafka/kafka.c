@@ -176,17 +176,13 @@ ensure_all(bus_transport *t, bus_kafka_client *client, bus_error *err)
     return rc;
 }
 
-/* By a client of its own: the producer's may be made anew at any time. */
+/* By the producer's client, which is of use only when it knows the brokers anyway. */
 static bus_code
 ensure_topics(bus_transport *t, bus_error *err)
 {
-    const bus_kafka_client_options options = {.type = RD_KAFKA_PRODUCER, .role = "bus-topics"};
-    bus_kafka_client              *client = NULL;
-    bus_code rc = bus_kafka_client_create(&client, &t->settings, &options, err);
+    bus_code rc = ensure_all(t, bus_kafka_producer_hold(t->producer), err);
 
-    if (rc == BUS_OK)
-        rc = ensure_all(t, client, err);
-    bus_kafka_client_destroy(client);
+    bus_kafka_producer_release(t->producer);
     return rc;
 }
 

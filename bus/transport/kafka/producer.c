@@ -23,6 +23,7 @@ struct bus_kafka_producer {
     char                      messages_max[12];
     pthread_rwlock_t          lock;   /* held for writing while the client is made anew */
     bus_kafka_client         *client; /* NULL: could not be made anew yet */
+    bool                      held;   /* it is not made anew */
     pthread_t                 pump;
     atomic_bool               ends;
     _Atomic int64_t           tried_us; /* when something was last sent though all seemed down */
@@ -73,6 +74,10 @@ renew(bus_kafka_producer *p)
     bus_error err = {0};
 
     (void)pthread_rwlock_wrlock(&p->lock);
+    if (p->held) {
+        (void)pthread_rwlock_unlock(&p->lock);
+        return;
+    }
     if (p->client != NULL) {
         drain(p->client);
         bus_kafka_client_destroy(p->client);
@@ -195,7 +200,18 @@ bus_kafka_producer_send(bus_kafka_producer *p, const char *topic, int partition,
 }
 
 bus_kafka_client *
-bus_kafka_producer_client(bus_kafka_producer *p)
+bus_kafka_producer_hold(bus_kafka_producer *p)
 {
+    (void)pthread_rwlock_wrlock(&p->lock);
+    p->held = true;
+    (void)pthread_rwlock_unlock(&p->lock);
     return p->client;
+}
+
+void
+bus_kafka_producer_release(bus_kafka_producer *p)
+{
+    (void)pthread_rwlock_wrlock(&p->lock);
+    p->held = false;
+    (void)pthread_rwlock_unlock(&p->lock);
 }

@@ -27,7 +27,9 @@ BUS_CHECKED bus_code bus_kafka_producer_send(bus_kafka_producer *producer, const
                                              int partition, bus_buf *value, void *opaque,
                                              bus_error *err);
 
-/* For asking the brokers before others know of the producer; borrowed. */
-bus_kafka_client *bus_kafka_producer_client(bus_kafka_producer *producer);
+/* The client, for asking the brokers; borrowed until released. It is not made anew meanwhile, even
+ * if it is of no more use. */
+bus_kafka_client *bus_kafka_producer_hold(bus_kafka_producer *producer);
+void              bus_kafka_producer_release(bus_kafka_producer *producer);
 
 #endif
