@@ -1,57 +1,48 @@
-/* deliveries_in_flight.c - how many deliveries are under way at each minute: of all, and by driver.
+/* deliveries_in_flight.c - for each minute, of the two hours before it: how many deliveries were
+ * begun, how many ended, and how many of those begun are still under way; of all, and by driver.
  *
- * A window of two hours ends at each minute; its figure is that of its end: deliveries begun within
- * the window and not ended by then. A sum cannot ask whether both lie in one window, but with
- * in(t) for "the windows that t lies in", begun at s, ended at f and windows of length L:
- *
- *     begun before the end:                    in(s)
- *     begun in the window, ended before its end:   in(f) - in(s+L) + in(f+L)    for f < s+L
- *
- * since windows that f lies in and s does not begin within (s, f], which are those that s+L lies in
- * less those that begin after f and so hold f+L. So the end takes back three contributions.
+ * What was begun is put when it is begun, and taken back from the same windows when it ends. So the
+ * newest minute tells what is in flight, and an old one which of its deliveries never ended.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "contracts/deliveries.h"
 #include "projections/stream/analytic.h"
 
-#define LENGTH_MS INT64_C(7200000) /* size_s of the contract */
-#define ZONE_MIN 0                 /* minutes are the same everywhere */
+#define ZONE_MIN 0 /* minutes are the same everywhere */
 
 typedef struct deliveries_in_flight_memory_row memory_t;
 typedef struct deliveries_in_flight_row        row_t;
 
-/* One delivery more or less (sign), of all and of the driver. */
+/* The same for all and for the driver. */
 static void
-count(const memory_t *memory, int64_t at_ms, int sign, bus_stream_out *out)
+put(const memory_t *memory, const row_t *figures, int64_t at_ms, int sign, bus_stream_out *out)
 {
-    const row_t all = {.by = DELIVERIES_IN_FLIGHT_ROW_BY_ALL, .in_flight = 1};
-    const row_t driver = {.by = DELIVERIES_IN_FLIGHT_ROW_BY_DRIVER,
-                          .has_driver_id = true,
-                          .driver_id = memory->driver_id,
-                          .in_flight = 1};
+    row_t one = *figures;
 
-    bus_stream_correct(out, &all, at_ms, ZONE_MIN, sign);
+    one.by = DELIVERIES_IN_FLIGHT_ROW_BY_ALL;
+    bus_stream_correct(out, &one, at_ms, ZONE_MIN, sign);
+    one.by = DELIVERIES_IN_FLIGHT_ROW_BY_DRIVER;
+    one.has_driver_id = true;
+    one.driver_id = memory->driver_id;
     if (memory->has_driver_id)
-        bus_stream_correct(out, &driver, at_ms, ZONE_MIN, sign);
+        bus_stream_correct(out, &one, at_ms, ZONE_MIN, sign);
 }
 
 static void
 end(const memory_t *memory, int64_t ended_at, bus_stream_out *out)
 {
-    int64_t begun_at = memory->started_at;
-    int64_t at_ms = ended_at > begun_at ? ended_at : begun_at;
+    const row_t ended = {.ended = 1}, open = {.in_flight = 1};
 
-    if (!memory->has_started_at || at_ms >= begun_at + LENGTH_MS)
+    if (!memory->has_started_at)
         return;
-    count(memory, at_ms, -1, out);
-    count(memory, begun_at + LENGTH_MS, 1, out);
-    count(memory, at_ms + LENGTH_MS, -1, out);
+    put(memory, &open, memory->started_at, -1, out);
+    put(memory, &ended, ended_at > memory->started_at ? ended_at : memory->started_at, 1, out);
 }
 
 /* What is begun too late is listed and counted as any late event, and then never ends. */
 static void
 begin(memory_t *memory, const struct deliveries_started *e, bus_stream_out *out)
 {
-    const row_t refused = {.by = DELIVERIES_IN_FLIGHT_ROW_BY_ALL, .in_flight = 1};
+    const row_t begun = {.begun = 1, .in_flight = 1};
 
     memory->has_driver_id = e->has_driver_id;
     memory->driver_id = e->driver_id;
@@ -59,9 +50,9 @@ begin(memory_t *memory, const struct deliveries_started *e, bus_stream_out *out)
     memory->started_at = e->started_at;
     bus_stream_tick(out, e->started_at);
     if (memory->has_started_at)
-        count(memory, e->started_at, 1, out);
+        put(memory, &begun, e->started_at, 1, out);
     else
-        bus_stream_put(out, &refused, e->started_at, ZONE_MIN);
+        bus_stream_put(out, &begun, e->started_at, ZONE_MIN);
 }
 
 /* The business's time of the end; what has none ends when it is written. */
@@ -98,9 +89,14 @@ map(void *state, const bus_event *event, bus_stream_out *out)
 }
 
 static void
-step(void *window, const void *one, int sign)
+step(void *window, const void *contribution, int sign)
 {
-    ((row_t *)window)->in_flight += sign * ((const row_t *)one)->in_flight;
+    row_t       *row = window;
+    const row_t *one = contribution;
+
+    row->begun += sign * one->begun;
+    row->ended += sign * one->ended;
+    row->in_flight += sign * one->in_flight;
 }
 
 static const bus_analytic analytic = {.map = map, .step = step};
