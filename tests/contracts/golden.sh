@@ -15,9 +15,9 @@ trap 'rm -rf "$out"' EXIT
 "$tool" schemas --schemas "$here/sample" --out "$out/schemas"
 
 if [ "${2:-}" = --update ]; then
-    rm -rf "$here/golden"
-    cp -R "$out" "$here/golden"
+    find "$here/golden" -mindepth 1 ! -name .clang-format -delete
+    cp -R "$out/." "$here/golden"
     chmod -R u=rwX,go=rX "$here/golden"
     exit 0
 fi
-diff -ru "$here/golden" "$out"
+diff -ru -x .clang-format "$here/golden" "$out"
