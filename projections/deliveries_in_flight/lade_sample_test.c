@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "projections/story_delivery.h"
 #include "tests/support/analytic_story.h"
+#include "tests/support/dice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,15 +28,12 @@ static struct {
     int64_t accepted_at, delivered_at;
 } orders[ORDERS_MAX];
 static int      orders_count;
-static uint64_t dice = 88172645463325252u;
+static uint64_t dice = TESTS_DICE;
 
 static int64_t
 roll(int64_t below)
 {
-    dice ^= dice << 13; /* xorshift64 */
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (int64_t)(dice % (uint64_t)below);
+    return (int64_t)tests_roll(&dice, (uint64_t)below);
 }
 
 /* "09-25 08:08:00" */

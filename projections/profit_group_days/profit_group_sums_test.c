@@ -1,6 +1,7 @@
 /* profit_group_sums_test.c - random trips and adjustments, and sums kept beside them: every window
  * of every kind of group is right, to the kopeck. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/analytic_story.h"
+#include "tests/support/dice.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,15 +29,12 @@ static struct {
     int64_t revenue_kop, cost_kop, adjusted_kop;
     int     trips, adjustments;
 } sums[KINDS][DAYS][IDS];
-static uint64_t dice = 88172645463325252u;
+static uint64_t dice = TESTS_DICE;
 
 static int64_t
 roll(int64_t below)
 {
-    dice ^= dice << 13; /* xorshift64 */
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return (int64_t)(dice % (uint64_t)below);
+    return (int64_t)tests_roll(&dice, (uint64_t)below);
 }
 
 static void

@@ -4,6 +4,7 @@
 #include "bus/contract/codec.h"
 #include "bus/module/decision.h"
 #include "projections/stream/stream.h"
+#include "tests/support/dice.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -51,10 +52,7 @@ static const bus_id TENANT = {.bytes = {0xaa, 1}};
 static uint64_t
 roll(uint64_t n)
 {
-    told.random ^= told.random << 13; /* xorshift64 */
-    told.random ^= told.random >> 7;
-    told.random ^= told.random << 17;
-    return told.random % n;
+    return tests_roll(&told.random, n);
 }
 
 static char *
@@ -75,7 +73,7 @@ analytic_story(const bus_view *view)
         free(told.events[i].json);
     told.view = view;
     told.events_count = 0;
-    told.random = 88172645463325252u;
+    told.random = TESTS_DICE;
 }
 
 void

@@ -460,6 +460,8 @@ end_kills(tests_shina *shina)
     for (int i = 0; i < shina->children_count; i++)
         late += shina->children[i].kills == 0;
     (void)pthread_join(shina->killer, NULL);
+    if (late == shina->children_count)
+        tests_shina_die("the test was over before any process was killed");
     (void)printf("killed each of %d processes once, %d of them after the stories\n",
                  shina->children_count, late);
     if (!tests_shina_wait_ready(shina, START_SECONDS))

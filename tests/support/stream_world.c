@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/stream_world.h"
 #include "bus/contract/row.h"
+#include "tests/support/dice.h"
 #include "tests/support/stream_world_contract.h"
 
 #include <setjmp.h>
@@ -20,10 +21,7 @@ static const bus_id TENANT = {.bytes = {0xaa, 1}};
 static uint64_t
 roll(world *w, uint64_t n)
 {
-    w->random ^= w->random << 13; /* xorshift64 */
-    w->random ^= w->random >> 7;
-    w->random ^= w->random << 17;
-    return w->random % n;
+    return tests_roll(&w->random, n);
 }
 
 /* --- making and writing -------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "bus/store/view_table.h"
 #include "contracts/deliveries.h"
 #include "contracts/trips.h"
+#include "tests/support/dice.h"
 #include "tests/support/postgres.h"
 
 #include <libpq-fe.h>
@@ -45,15 +46,12 @@ static bus_arena       arena;
 static int             steps_of[STREAMS];
 static bus_id          stream_of[STREAMS];
 static int64_t         at_ms = INT64_C(1795400000000);
-static uint64_t        dice = 88172645463325252u;
+static uint64_t        dice = TESTS_DICE;
 
 static uint64_t
 roll(uint64_t n)
 {
-    dice ^= dice << 13; /* xorshift64 */
-    dice ^= dice >> 7;
-    dice ^= dice << 17;
-    return dice % n;
+    return tests_roll(&dice, n);
 }
 
 static void
