@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <glob.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -97,6 +98,20 @@ is_folder(const char *path)
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Has it any contract? One that is named by mistake would break nothing. */
+static bool
+has_contracts(const char *folder)
+{
+    char   pattern[PATH_BYTES];
+    glob_t found = {0};
+    bool   any;
+
+    (void)snprintf(pattern, sizeof(pattern), "%.1000s/*.json", folder);
+    any = glob(pattern, GLOB_NOSORT, NULL, &found) == 0 && found.gl_pathc > 0;
+    globfree(&found);
+    return any;
+}
+
 static void
 add_version(check *c, const char *name, const char *folder)
 {
@@ -164,6 +179,10 @@ find_versions(check *c)
     int               status;
 
     if (is_folder(c->against)) {
+        if (!has_contracts(c->against)) {
+            (void)fprintf(stderr, "shina: --against: there are no contracts in %s\n", c->against);
+            return 2;
+        }
         add_version(c, c->against, c->against);
         return 0;
     }
@@ -292,10 +311,14 @@ verb_contracts(const bus_config *config, int argc, char **argv)
         c.schemas = option_of(argc, argv, "--schemas");
     if (option_of(argc, argv, "--mode") != NULL)
         mode = option_of(argc, argv, "--mode");
-    if (c.against == NULL || !take_mode(&c, mode) || !is_folder(c.schemas)) {
+    if (!is_folder(c.schemas)) {
+        (void)fprintf(stderr, "shina: --schemas: there is no folder %s\n", c.schemas);
+        return 2;
+    }
+    if (c.against == NULL || !take_mode(&c, mode)) {
         (void)fprintf(stderr,
                       "shina: contracts check needs --against REVISION-OR-FOLDER; --mode is "
-                      "BACKWARD, FORWARD or FULL, alone or with _TRANSITIVE; --schemas a folder\n");
+                      "BACKWARD, FORWARD or FULL, alone or with _TRANSITIVE\n");
         return 2;
     }
     status = find_versions(&c);

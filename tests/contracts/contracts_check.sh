@@ -47,6 +47,8 @@ expect 2 'no revision of the repository' --against v9
 expect 2 'is neither a folder nor a revision' --against=--output=x
 expect 2 '--mode is' --against v1 --mode SIDEWARD
 expect 2 'needs --against'
+expect 2 "there are no contracts in $TMPDIR" --against "$TMPDIR"
+expect 2 'there is no folder /nowhere' --against v1 --schemas /nowhere
 
 # An event that vanishes, seen against the tag, the folder and a commit, and not forward.
 change '"registered\.v1"' '"registered.v9"'
