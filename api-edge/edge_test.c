@@ -1228,6 +1228,15 @@ test_after(void **state)
     done(&a);
 }
 
+static atomic_bool no_brokers;
+
+static bool
+brokers_away(const bus_transport *transport)
+{
+    (void)transport;
+    return atomic_load(&no_brokers);
+}
+
 /* --- documents and health ------------------------------------------------ */
 
 static void
@@ -1246,8 +1255,15 @@ test_open_routes(void **state)
     assert_int_equal(a.status, 200);
     assert_string_equal(member(&a, "status"), "ready");
     assert_string_equal(member(&a, "redis"), "degraded"); /* nobody listens there */
+    assert_string_equal(member(&a, "bus"), "ok");
     assert_int_equal(json_array_size(json_object_get(a.json, "parts")), 1);
     done(&a);
+    atomic_store(&no_brokers, true);
+    a = ask_as(NULL, "GET", "/readyz", NULL, NULL);
+    assert_int_equal(a.status, 503);
+    assert_string_equal(member(&a, "bus"), "down");
+    done(&a);
+    atomic_store(&no_brokers, false);
     a = ask_as(NULL, "GET", "/metrics", NULL, NULL);
     assert_non_null(strstr(a.body.at, "bus_edge_requests_total"));
     done(&a);
@@ -1683,26 +1699,29 @@ make_documents(void)
 static int
 set_up(void **state)
 {
-    bus_transport_options transport = {.queue_max = 1000, .batches_max = 1000};
-    edge_options          options = {.transport_ops = &bus_transport_inproc,
-                                     .store = &fake_store,
-                                     .clock = bus_clock_system(),
-                                     .contracts = all_contracts,
-                                     .contracts_count = 1,
-                                     .views = depot_views,
-                                     .views_count = 3,
-                                     .redis_url = "redis://127.0.0.1:1/0",
-                                     .listen = "127.0.0.1:0",
-                                     .jwt_keys = KEYS,
-                                     .health = health,
-                                     .loops = 2,
-                                     .batch_lines_max = 300,
-                                     .command_deadline_ms = 2500,
-                                     .after_deadline_ms = 300};
-    bus_error             err;
-    answered              a;
+    static bus_transport_ops ops;
+    bus_transport_options    transport = {.queue_max = 1000, .batches_max = 1000};
+    edge_options             options = {.transport_ops = &ops,
+                                        .store = &fake_store,
+                                        .clock = bus_clock_system(),
+                                        .contracts = all_contracts,
+                                        .contracts_count = 1,
+                                        .views = depot_views,
+                                        .views_count = 3,
+                                        .redis_url = "redis://127.0.0.1:1/0",
+                                        .listen = "127.0.0.1:0",
+                                        .jwt_keys = KEYS,
+                                        .health = health,
+                                        .loops = 2,
+                                        .batch_lines_max = 300,
+                                        .command_deadline_ms = 2500,
+                                        .after_deadline_ms = 300};
+    bus_error                err;
+    answered                 a;
 
     (void)state;
+    ops = bus_transport_inproc;
+    ops.away = brokers_away;
     assert_int_equal(curl_global_init(CURL_GLOBAL_ALL), 0);
     assert_int_equal(pthread_mutex_init(&t.log_lock, NULL), 0);
     t.pg = tests_postgres_start(false);

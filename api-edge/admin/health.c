@@ -34,7 +34,8 @@ edge_readyz_handle(edge_request *r)
 {
     const edge_options *o = &r->loop->e->options;
     bool                database = edge_db_ready(r->loop->items) && edge_db_ready(r->loop->lists);
-    bool                ready = database && !r->loop->stopping;
+    bool                away = o->transport_ops->away(o->transport);
+    bool                ready = database && !away && !r->loop->stopping;
     bus_health         *parts = BUS_ARENA_ARRAY(&r->arena, bus_health, PARTS_MAX);
     int     count = o->health == NULL ? 0 : o->health(o->health_context, parts, PARTS_MAX);
     bus_buf list = {0};
@@ -48,8 +49,9 @@ edge_readyz_handle(edge_request *r)
     bus_buf_reset(&r->out);
     /* Without Redis the edge goes on: it is told, and is no reason to get no requests. */
     bus_buf_printf(&r->out,
-                   "{\"status\":\"%s\",\"database\":\"%s\",\"redis\":\"%s\",\"parts\":[%s]}",
-                   ready ? "ready" : "not_ready", database ? "ok" : "down",
+                   "{\"status\":\"%s\",\"database\":\"%s\",\"bus\":\"%s\",\"redis\":\"%s\","
+                   "\"parts\":[%s]}",
+                   ready ? "ready" : "not_ready", database ? "ok" : "down", away ? "down" : "ok",
                    edge_redis_state(r->loop->e->loops[0]->redis), list.at == NULL ? "" : list.at);
     bus_buf_fini(&list);
     edge_answer(r, &(edge_reply){.status = ready ? 200 : 503,

@@ -20,7 +20,7 @@
 #define RENEW_US 1500000    /* ... and renewed */
 #define STOPPED_US 30000000 /* what is stopped is tried again */
 #define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
-#define ASK_MS 1000           /* the sink is waited for, at most, between two renewals */
+#define ASK_MS 1000           /* the sink is waited for, at most, in one round of all logs */
 #define PAUSE_FIRST_US 100000 /* after trouble with the sink, doubled up to */
 #define PAUSE_LAST_US 5000000
 #define DRAIN_US 3000000 /* a clean stop waits so long for what is under way */
@@ -61,6 +61,26 @@ relay_in_flight(const bus_relay *relay)
             if (relay->logs[i].place[p].state == PLACE_OPEN)
                 count += relay->logs[i].place[p].sent - relay->logs[i].place[p].delivered;
     return count;
+}
+
+/* --- questions to the sink ---------------------------------------------------------------------
+ */
+
+/* How long one may take now; 0: the next round. However many logs there are, and whatever does not
+ * answer, their leases are renewed in time. */
+static int
+ask_ms(const bus_relay *relay)
+{
+    const int64_t left = (relay->ask_until_us - relay_now_us(relay)) / 1000;
+
+    return left > 0 ? (int)left : 0;
+}
+
+static void
+note_answer(bus_relay *relay, const bus_error *err)
+{
+    if (err->code == BUS_TIMEOUT || err->code == BUS_UNAVAILABLE)
+        relay->ask_until_us = 0; /* the next one would wait as well */
 }
 
 /* --- places ------------------------------------------------------------------------------------
@@ -135,8 +155,9 @@ open_place(bus_relay *relay, relay_log *log, int partition)
     bus_error     err = {0};
     int64_t       start;
     bus_code      rc =
-        relay->ops->last(relay->sink, log->topic, (uint16_t)partition, ASK_MS, &last, &err);
+        relay->ops->last(relay->sink, log->topic, (uint16_t)partition, ask_ms(relay), &last, &err);
 
+    note_answer(relay, &err);
     place->retry_us = relay_now_us(relay) + relay->pause_us;
     if (rc == BUS_NOT_FOUND)
         log->topic = -1;
@@ -174,6 +195,8 @@ open_next(bus_relay *relay, relay_log *log)
 
         if ((place->state != PLACE_TAKEN && place->state != PLACE_STOPPED) || place->retry_us > now)
             continue;
+        if (ask_ms(relay) == 0)
+            return false;
         open_place(relay, log, p);
         return place->state == PLACE_OPEN;
     }
@@ -185,12 +208,13 @@ prepare(bus_relay *relay, relay_log *log)
 {
     bus_error err = {0};
 
-    if (log->topic >= 0 || relay_now_us(relay) < log->prepare_us)
+    if (log->topic >= 0 || relay_now_us(relay) < log->prepare_us || ask_ms(relay) == 0)
         return;
-    if (relay->ops->prepare(relay->sink, log->domain, ASK_MS, &log->topic, &err) == BUS_OK) {
+    if (relay->ops->prepare(relay->sink, log->domain, ask_ms(relay), &log->topic, &err) == BUS_OK) {
         log->sink_trouble = false;
         return;
     }
+    note_answer(relay, &err);
     log->topic = -1;
     log->prepare_us = relay_now_us(relay) + PAUSE_LAST_US;
     sink_trouble(log, "preparing the topic", &err);
@@ -263,7 +287,8 @@ blame(bus_relay *relay, const bus_sink_trouble *trouble)
     for (int i = 0; i < relay->logs_count; i++) {
         relay_log *log = &relay->logs[i];
 
-        sink_trouble(log, "delivering", &trouble->err);
+        if (trouble->topic < 0 || log->topic == trouble->topic)
+            sink_trouble(log, "delivering", &trouble->err);
         if (log->topic != trouble->topic)
             continue;
         if ((trouble->err.code == BUS_INVALID || trouble->err.code == BUS_DENIED) &&
@@ -428,6 +453,7 @@ relay_main(void *context)
 
         bus_arena_reset(&relay->arena);
         works = mind_sink(relay);
+        relay->ask_until_us = relay_now_us(relay) + ASK_MS * INT64_C(1000);
         for (int i = 0; i < relay->logs_count && !atomic_load(&relay->stopping); i++)
             more = turn(relay, &relay->logs[(relay->first + i) % relay->logs_count], works) || more;
         relay->first = (relay->first + 1) % relay->logs_count;

@@ -60,6 +60,7 @@ struct bus_relay {
     int                        logs_count, first; /* whose turn is first: all get theirs */
     bool                       troubled;          /* the sink is to be reset, at resume_us */
     int64_t                    resume_us, pause_us;
+    int64_t                    ask_until_us; /* the sink may be waited for in this round */
 
     pthread_t        thread;
     atomic_bool      stopping;

@@ -54,6 +54,7 @@ BUS_CHECKED bus_code bus_local_init(bus_local *local, const bus_transport_option
                                     bus_error *err);
 void bus_local_check_left(const bus_local *local); /* a bug while somebody is still there */
 void bus_local_fini(bus_local *local);
+bool bus_local_away(const bus_transport *transport); /* never: there is nobody in between */
 
 /* The members of bus_transport_ops of the same names; a server's address is its target behind
  * prefix. stop needs the transport's own reply. */

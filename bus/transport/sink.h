@@ -25,9 +25,9 @@ typedef struct {
 
 /* Why nothing more is delivered. */
 typedef struct {
-    bus_error err; /* BUS_INVALID: the event below is at fault, it will never pass as it is.
-                    * BUS_DENIED: the partition below may not be written */
-    int      topic;
+    bus_error err;  /* BUS_INVALID: the event below is at fault, it will never pass as it is.
+                     * BUS_DENIED: the partition below may not be written */
+    int      topic; /* -1: of none in particular */
     uint16_t partition;
     int64_t  offset; /* 0: no event is to blame */
 } bus_sink_trouble;

@@ -72,6 +72,9 @@ typedef struct bus_transport_ops {
      * not yet known are dialled, those missing from it hung up, our own url passed over; one
      * that is down is dialled until it is there. Borrows urls. Never blocks. inproc ignores it. */
     void (*peers)(bus_transport *transport, const char *const *urls, int count);
+    /* Nobody in between is in reach, for all that is known now, so that no command gets through:
+     * kafka's brokers; inproc and nng have none. From any thread. */
+    bool (*away)(const bus_transport *transport);
 
     /* --- the service's side --- */
     /* Listens for the commands of a domain. The address under which others reach it is

@@ -271,6 +271,12 @@ choose_transport(shina_process *p, bool alone, bus_error *err)
     if (p->options.transport_ops == &bus_transport_kafka && p->kafka.servers == NULL)
         return bus_fail(err, BUS_INVALID, "SHINA_BUS=kafka: SHINA_KAFKA must name the brokers");
     p->kafka.gives_up = is_told_to_stop;
+    if (p->kafka.servers != NULL) {
+        const bus_code rc = bus_kafka_settings_check(&p->kafka, err);
+
+        if (rc != BUS_OK)
+            return rc;
+    }
     return choose_url(p, err);
 }
 

@@ -61,8 +61,11 @@ named_modules(int argc, char **argv, bool with_views, const bus_module **out)
         const bus_module *module = shina_module_named(argv[i]);
 
         if (module == NULL || (with_views && !has_views(module))) {
-            (void)fprintf(stderr, "shina %s: there is no %s %s; there are", argv[0],
-                          with_views ? "projection" : "service", argv[i]);
+            (void)fprintf(stderr, "shina %s: there is no %s \"%s\"; there are", argv[0],
+                          with_views                      ? "projection"
+                          : strcmp(argv[0], "relay") == 0 ? "domain"
+                                                          : "service",
+                          argv[i]);
             count = -1;
             break;
         }

@@ -88,6 +88,9 @@ verify_topic(const bus_runtime_options *options, const bus_kafka_settings *setti
         rc = BUS_OK; /* nobody has relayed it: all of it is behind */
     if (rc == BUS_OK) {
         bus_topic_check_counts(check, &counts);
+        if (counts.behind > 0)
+            (void)printf("BEHIND TOPIC     %s: %lld events of the log are not in it\n", domain,
+                         (long long)counts.behind);
         sum->events += counts.events;
         sum->repeats += counts.repeats;
         sum->aged_out += counts.aged_out;
@@ -98,20 +101,26 @@ verify_topic(const bus_runtime_options *options, const bus_kafka_settings *setti
     return rc;
 }
 
+/* Before the logs, which may take long. */
 static bus_code
-verify_topics(const bus_config *config, const bus_runtime_options *options, int64_t *faults,
-              bus_error *err)
+find_brokers(const bus_config *config, const char *domains[SHINA_PARTS_MAX],
+             bus_kafka_settings *settings, bus_error *err)
 {
-    const char        *domains[SHINA_PARTS_MAX];
-    bus_kafka_settings settings;
-    bus_topic_counts   sum = {0};
-    bus_code           rc = BUS_OK;
-
-    shina_kafka_settings(config, "verify", domains, &settings);
-    if (settings.servers == NULL)
+    shina_kafka_settings(config, "verify", domains, settings);
+    if (settings->servers == NULL)
         return bus_fail(err, BUS_INVALID, "--topics: SHINA_KAFKA must name the brokers");
+    return bus_kafka_settings_check(settings, err);
+}
+
+static bus_code
+verify_topics(const bus_kafka_settings *settings, const bus_runtime_options *options,
+              int64_t *faults, bus_error *err)
+{
+    bus_topic_counts sum = {0};
+    bus_code         rc = BUS_OK;
+
     for (int i = 0; rc == BUS_OK && i < shina_modules_count; i++)
-        rc = verify_topic(options, &settings, shina_modules[i]->contract->module, &sum, err);
+        rc = verify_topic(options, settings, shina_modules[i]->contract->module, &sum, err);
     if (rc != BUS_OK)
         return rc;
     (void)printf("topics: %lld events, %lld repeats, %lld aged out, %lld behind, %lld faults\n",
@@ -129,6 +138,8 @@ verb_verify(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {"--topics", NULL};
     bus_runtime_options      options;
+    const char              *domains[SHINA_PARTS_MAX];
+    bus_kafka_settings       brokers;
     int64_t                  faults = 0;
     bus_error                err = {0};
     shina_place              p;
@@ -136,13 +147,15 @@ verb_verify(const bus_config *config, int argc, char **argv)
 
     if (!options_known(argc, argv, known, 0))
         return 2;
+    if (flag_of(argc, argv, "--topics") && find_brokers(config, domains, &brokers, &err) != BUS_OK)
+        return failed(&err);
     if (shina_place_find(&p, config, &err) != BUS_OK || shina_place_keys(&p, &err) != BUS_OK)
         return failed(&err);
     options = shina_place_runtime(&p);
     options.partitions = 0; /* as they are */
     rc = verify_logs(&options, &faults, &err);
     if (rc == BUS_OK && flag_of(argc, argv, "--topics"))
-        rc = verify_topics(config, &options, &faults, &err);
+        rc = verify_topics(&brokers, &options, &faults, &err);
     shina_place_leave(&p);
     if (rc != BUS_OK)
         return failed(&err);

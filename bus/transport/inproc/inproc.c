@@ -126,6 +126,7 @@ const bus_transport_ops bus_transport_inproc = {
     .close = inproc_close,
     .url = inproc_url,
     .peers = inproc_peers,
+    .away = bus_local_away,
     .serve = inproc_serve,
     .address = bus_local_address,
     .own = inproc_own,

@@ -141,6 +141,32 @@ test_a_file_that_is_not_there_and_no_broker_at_all(void **state)
     assert_non_null(strstr(err.text, "SHINA_KAFKA"));
 }
 
+static void
+test_brokers_that_cannot_be_are_told_before_they_are_waited_for(void **state)
+{
+    static const char *const good[] = {"localhost:9092", "kafka", "10.0.0.1:1,10.0.0.2:65535",
+                                       "[::1]:9092, SASL_SSL://b.example:9093", "[::1]"};
+    static const char *const bad[] = {"127.0.0.1:99999", "kafka:", "kafka:0",  "kafka:9092x",
+                                      ":9092",           ",",      "a:1,,b:2", "a b:1",
+                                      "::1:9092",        "[::1",   "a:-1",     "[::1]x:1",
+                                      "http://a:1/b",    "SSL://", "a:1;b:2"};
+    bus_kafka_settings       settings = settings_of(NULL);
+    bus_error                err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        settings.servers = good[i];
+        if (bus_kafka_settings_check(&settings, &err) != BUS_OK)
+            fail_msg("%s", err.text);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        settings.servers = bad[i];
+        if (bus_kafka_settings_check(&settings, &err) != BUS_INVALID)
+            fail_msg("%s is taken", bad[i]);
+        assert_non_null(strstr(err.text, "SHINA_KAFKA"));
+    }
+}
+
 /* --- errors -------------------------------------------------------------------- */
 
 static void
@@ -361,6 +387,7 @@ main(void)
         cmocka_unit_test(test_what_the_bus_relies_on_is_not_for_the_file),
         cmocka_unit_test(test_no_secret_is_told),
         cmocka_unit_test(test_a_file_that_is_not_there_and_no_broker_at_all),
+        cmocka_unit_test(test_brokers_that_cannot_be_are_told_before_they_are_waited_for),
         cmocka_unit_test(test_errors_by_what_can_be_done),
         cmocka_unit_test(test_statistics_become_metrics),
         cmocka_unit_test(test_names_of_topics),

@@ -234,6 +234,9 @@ test_brokers_away_and_back(void **state)
         (void)usleep(20000);
     }
     assert_int_equal(rc, BUS_UNAVAILABLE);
+    while (!OPS.away(t.near) && bus_mono_us(clock) < until_us)
+        (void)usleep(20000);
+    assert_true(OPS.away(t.near));
     while (failed < sent && OPS.replies(t.client, &env, 1, 8000) == 1) {
         assert_int_equal(env->reply.status, BUS_ANSWER_FAILED);
         bus_envelope_release(env);
@@ -241,6 +244,9 @@ test_brokers_away_and_back(void **state)
     }
     assert_int_equal(failed, sent);
     mock_brokers_set_down(&t.brokers, false);
+    while (OPS.away(t.near) && bus_mono_us(clock) < until_us) /* though nobody sends */
+        (void)usleep(20000);
+    assert_false(OPS.away(t.near));
     while (try_to_send(t.client, 2) != BUS_OK && bus_mono_us(clock) < until_us)
         (void)usleep(20000);
     answer(take(2));

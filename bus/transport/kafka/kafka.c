@@ -262,6 +262,13 @@ transport_peers(bus_transport *t, const char *const *urls, int count)
     (void)t, (void)urls, (void)count; /* all are reached by way of the brokers */
 }
 
+/* The reader asks all the time, so it knows; the producer only when something is sent. */
+static bool
+transport_away(const bus_transport *t)
+{
+    return bus_kafka_reader_down(t->road);
+}
+
 static bus_code
 transport_serve(bus_transport *t, const char *name, bus_server **out, bus_error *err)
 {
@@ -353,6 +360,7 @@ const bus_transport_ops bus_transport_kafka = {
     .close = transport_close,
     .url = transport_url,
     .peers = transport_peers,
+    .away = transport_away,
     .serve = transport_serve,
     .address = bus_local_address,
     .own = bus_kafka_own,

@@ -7,9 +7,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define LINE_BYTES 16384 /* a certificate may be written in one line */
+#define SERVERS_BYTES 4096
+#define PORT_MAX 65535
 
 /* What the user may set otherwise. */
 static const char *const defaults[] = {
@@ -187,15 +190,60 @@ read_file(rd_kafka_conf_t *conf, const char *path, const char *const *needs, bus
     return rc;
 }
 
+/* --- bootstrap.servers
+ * ---------------------------------------------------------------------------- */
+
+/* "host:port", "[::1]:9092", "SASL_SSL://host:port"; librdkafka would take port 99999 for another,
+ * and wait for what can never answer. */
+static bus_code
+check_server(const char *server, bus_error *err)
+{
+    const char *scheme = strstr(server, "://"), *host = scheme != NULL ? scheme + 3 : server;
+    const char *bracket = *host == '[' ? strchr(host, ']') : NULL;
+    const char *colon = strrchr(bracket != NULL ? bracket : host, ':');
+    const char *end = colon != NULL ? colon : host + strlen(host);
+    char       *rest;
+    long        port = 9092;
+
+    if (end == host || strpbrk(host, " \t\r\n/") != NULL || (*host == '[' && bracket == NULL) ||
+        (bracket != NULL && bracket + 1 != end) ||
+        (bracket == NULL && memchr(host, ':', (size_t)(end - host)) != NULL))
+        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA: \"%.80s\" is no host:port", server);
+    if (colon == NULL)
+        return BUS_OK;
+    errno = 0;
+    if (isdigit((unsigned char)colon[1]))
+        port = strtol(colon + 1, &rest, 10);
+    if (!isdigit((unsigned char)colon[1]) || *rest != '\0' || errno != 0 || port < 1 ||
+        port > PORT_MAX)
+        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA: \"%.80s\": a port is 1 to %d", server,
+                        PORT_MAX);
+    return BUS_OK;
+}
+
+static bus_code
+check_servers(const char *servers, bus_error *err)
+{
+    char     copy[SERVERS_BYTES], *next = copy;
+    bus_code rc = BUS_OK;
+
+    if (servers == NULL || *servers == '\0')
+        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA names no broker: host:port,host:port");
+    if (snprintf(copy, sizeof(copy), "%s", servers) >= (int)sizeof(copy))
+        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA has more than %d bytes", SERVERS_BYTES - 1);
+    while (rc == BUS_OK && next != NULL)
+        rc = check_server(trimmed(strsep(&next, ",")), err);
+    return rc;
+}
+
 bus_code
 bus_kafka_properties_set(rd_kafka_conf_t *conf, const bus_kafka_settings *settings,
                          const char *const *needs, bus_error *err)
 {
     bus_code rc;
 
-    if (settings->servers == NULL || *settings->servers == '\0')
-        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA names no broker: host:port,host:port");
-    if ((rc = set_all(conf, defaults, err)) != BUS_OK ||
+    if ((rc = check_servers(settings->servers, err)) != BUS_OK ||
+        (rc = set_all(conf, defaults, err)) != BUS_OK ||
         (settings->properties != NULL &&
          (rc = read_file(conf, settings->properties, needs, err)) != BUS_OK) ||
         (rc = set_all(conf, fixed, err)) != BUS_OK || (rc = set_all(conf, needs, err)) != BUS_OK)

@@ -3,6 +3,7 @@
 #include "bus/transport/kafka/publisher.h"
 #include "bus/base/clock.h"
 #include "bus/log/log.h"
+#include "bus/transport/kafka/end.h"
 #include "bus/transport/kafka/event.h"
 #include "bus/transport/kafka/topics.h"
 
@@ -390,11 +391,22 @@ open_reader(bus_sink *sink, bus_error *err)
     return bus_kafka_client_create(&sink->reader, sink->settings, &options, err);
 }
 
-/* Waits for the message at an offset; NULL: it did not come in time. */
+/* What is left of a caller's time. */
+static int
+left_ms(int64_t until_us)
+{
+    const int64_t left = (until_us - now_us()) / 1000;
+
+    return left > 0 ? (int)left : 0;
+}
+
+/* Waits for the message at an offset. BUS_OK and NULL: it has aged out. */
 static bus_code
 fetch(rd_kafka_topic_t *handle, int32_t partition, int64_t offset, int timeout_ms,
       rd_kafka_message_t **out, bus_error *err)
 {
+    rd_kafka_resp_err_t error;
+
     *out = NULL;
     if (rd_kafka_consume_start(handle, partition, offset) != 0)
         return bus_kafka_fail(err, rd_kafka_last_error(), "kafka: topic %s, partition %d",
@@ -404,14 +416,15 @@ fetch(rd_kafka_topic_t *handle, int32_t partition, int64_t offset, int timeout_m
     if (*out == NULL)
         return bus_fail(err, BUS_TIMEOUT, "kafka: topic %s, partition %d: its end was not told",
                         rd_kafka_topic_name(handle), (int)partition);
-    if ((*out)->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)bus_kafka_fail(err, (*out)->err, "kafka: topic %s, partition %d",
-                             rd_kafka_topic_name(handle), (int)partition);
-        rd_kafka_message_destroy(*out);
-        *out = NULL;
-        return err->code;
-    }
-    return BUS_OK;
+    error = (*out)->err;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return BUS_OK;
+    rd_kafka_message_destroy(*out);
+    *out = NULL;
+    if (error == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+        return BUS_OK;
+    return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", rd_kafka_topic_name(handle),
+                          (int)partition);
 }
 
 static bus_code
@@ -426,7 +439,8 @@ read_last(bus_sink *sink, topic *t, int32_t partition, int64_t offset, int timeo
     if (t->reader == NULL)
         t->reader = rd_kafka_topic_new(bus_kafka_client_handle(sink->reader), t->name, NULL);
     BUS_INVARIANT(t->reader != NULL);
-    if ((rc = fetch(t->reader, partition, offset, timeout_ms, &message, err)) != BUS_OK)
+    if ((rc = fetch(t->reader, partition, offset, timeout_ms, &message, err)) != BUS_OK ||
+        message == NULL)
         return rc;
     if (bus_kafka_event_read(message, t->domain, &record, &why) == BUS_OK)
         *out = (bus_sink_last){.readable = true,
@@ -443,8 +457,9 @@ static bus_code
 publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
                bus_error *err)
 {
+    const int64_t       until_us = now_us() + timeout_ms * INT64_C(1000);
     topic              *t = &sink->topics[index];
-    int64_t             low, high;
+    int64_t             end;
     rd_kafka_resp_err_t error;
     bus_code            rc = open_reader(sink, err);
 
@@ -452,12 +467,12 @@ publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bu
     if (rc != BUS_OK)
         return rc;
     (void)rd_kafka_poll(bus_kafka_client_handle(sink->reader), 0);
-    error = rd_kafka_query_watermark_offsets(bus_kafka_client_handle(sink->reader), t->name,
-                                             partition, &low, &high, timeout_ms);
+    error = bus_kafka_end_ask(bus_kafka_client_handle(sink->reader), t->name, partition,
+                              RD_KAFKA_OFFSET_END, timeout_ms, &end);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", t->name, (int)partition);
-    out->untouched = high == 0;
-    return low == high ? BUS_OK : read_last(sink, t, partition, high - 1, timeout_ms, out, err);
+    out->untouched = end == 0;
+    return end == 0 ? BUS_OK : read_last(sink, t, partition, end - 1, left_ms(until_us), out, err);
 }
 
 /* --- opening

@@ -405,6 +405,31 @@ brokers_that_are_away_are_waited_for_within_a_bound(void **state)
     assert_false(SINK.away(t.sink));
 }
 
+/* A leader that goes, or hears and says nothing, when it is known already. */
+static void
+what_is_there_is_asked_for_within_its_time(void **state)
+{
+    const bus_clock *clock = bus_clock_system();
+    bus_sink_last    last;
+    bus_sink_trouble trouble;
+    bus_error        err = {0};
+    int64_t          began_us;
+
+    (void)state;
+    put(1, 7);
+    assert_true(settles(1, &trouble));
+    assert_int_equal(SINK.last(t.sink, t.topic, 1, 5000, &last, &err), BUS_OK);
+    for (int story = 0; story < 2; story++) {
+        assert_int_equal(story == 0 ? rd_kafka_mock_broker_set_rtt(t.brokers, 1, 60000)
+                                    : rd_kafka_mock_broker_set_down(t.brokers, 1),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+        began_us = bus_mono_us(clock);
+        assert_int_not_equal(SINK.last(t.sink, t.topic, 1, 1000, &last, &err), BUS_OK);
+        assert_true(err.retryable);
+        assert_in_range(bus_mono_us(clock) - began_us, 0, 8000000); /* not minutes */
+    }
+}
+
 static void
 what_is_no_event_of_ours_is_named(void **state)
 {
@@ -448,6 +473,7 @@ main(void)
         STORY(the_first_event_goes_alone),
         STORY(who_is_to_blame_for_a_refused_batch_is_found),
         STORY(brokers_that_are_away_are_waited_for_within_a_bound),
+        STORY(what_is_there_is_asked_for_within_its_time),
         STORY(what_is_no_event_of_ours_is_named),
     };
 

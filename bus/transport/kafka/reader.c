@@ -3,6 +3,7 @@
 #include "bus/transport/kafka/reader.h"
 #include "bus/base/clock.h"
 #include "bus/log/log.h"
+#include "bus/transport/kafka/end.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -72,9 +73,8 @@ bus_kafka_reader_drop(bus_kafka_reader *r, rd_kafka_topic_partition_list_t *list
 bool
 bus_kafka_reader_end(bus_kafka_reader *r, const char *topic, int partition, int64_t *out)
 {
-    int64_t             low;
     rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(r->handle, topic, partition, &low, out, ASK_MS);
+        bus_kafka_end_ask(r->handle, topic, partition, RD_KAFKA_OFFSET_END, ASK_MS, out);
 
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         complain(r, "kafka.end_unknown", error, topic);
@@ -252,6 +252,12 @@ bus_kafka_reader_poke(bus_kafka_reader *r)
 {
     atomic_store(&r->poked, true);
     rd_kafka_queue_yield(r->queue);
+}
+
+bool
+bus_kafka_reader_down(const bus_kafka_reader *r)
+{
+    return bus_kafka_client_down(r->client);
 }
 
 void

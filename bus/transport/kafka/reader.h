@@ -31,6 +31,7 @@ BUS_CHECKED bus_code bus_kafka_reader_create(bus_kafka_reader              **out
                                              bus_error                      *err);
 void                 bus_kafka_reader_destroy(bus_kafka_reader *reader); /* accepts NULL */
 void                 bus_kafka_reader_poke(bus_kafka_reader *reader);
+bool bus_kafka_reader_down(const bus_kafka_reader *reader); /* as bus_kafka_client_down(); any */
 
 /* --- in its callbacks ------------------------------------------------------- */
 

@@ -171,8 +171,11 @@ read_result(const wanted *w, rd_kafka_event_t *event, bus_error *err)
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
         return BUS_OK;
-    return bus_kafka_fail(err, error, "kafka: topic %s is missing and cannot be made (%.60s)",
-                          w->name, text != NULL ? text : "");
+    (void)bus_kafka_fail(err, error, "kafka: topic %s is missing and cannot be made (%.60s)",
+                         w->name, text != NULL ? text : "");
+    if (error == RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR)
+        err->retryable = true; /* other brokers of the cluster may be starting */
+    return err->code;
 }
 
 static bus_code

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/transport/kafka/walk.h"
 #include "bus/base/clock.h"
+#include "bus/transport/kafka/end.h"
 #include "bus/transport/kafka/event.h"
 #include "bus/transport/kafka/topics.h"
 
@@ -77,11 +78,15 @@ static bus_code
 ask_bounds(const walker *w, int32_t partition, int64_t *low, int64_t *high, bus_error *err)
 {
     const int64_t       until_us = bus_mono_us(bus_clock_system()) + ASK_MS * INT64_C(1000);
+    rd_kafka_t         *handle = bus_kafka_client_handle(w->client);
     rd_kafka_resp_err_t error;
 
     do {
-        error = rd_kafka_query_watermark_offsets(bus_kafka_client_handle(w->client), w->name,
-                                                 partition, low, high, ASK_MS);
+        error =
+            bus_kafka_end_ask(handle, w->name, partition, RD_KAFKA_OFFSET_BEGINNING, ASK_MS, low);
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+            error =
+                bus_kafka_end_ask(handle, w->name, partition, RD_KAFKA_OFFSET_END, ASK_MS, high);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
             return BUS_OK;
         (void)usleep(AGAIN_US);

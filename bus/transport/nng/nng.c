@@ -285,6 +285,7 @@ const bus_transport_ops bus_transport_nng = {
     .close = transport_close,
     .url = transport_url,
     .peers = bus_nng_peers_want,
+    .away = bus_local_away,
     .serve = transport_serve,
     .address = bus_local_address,
     .own = transport_own,

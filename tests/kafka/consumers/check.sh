@@ -54,6 +54,9 @@ echo '{}' | kcat -P -b "$servers" -t shina.drivers.events -p 0 "${arguments[@]}"
 
 "$root/.tools/venv/bin/python" "$root/tests/kafka/consumers/consumer.py" "$servers" shina.drivers.events > "$scratch/python.log"
 java -cp "$lib/*" "$root/tests/kafka/consumers/Consumer.java" "$servers" shina.drivers.events > "$scratch/java.log" 2> "$scratch/java-said.log"
+"$root/.tools/venv/bin/python" "$root/tests/kafka/consumers/consumer.py" "$servers" shina.nobody.events > "$scratch/python-missing.log" 2>&1 &&
+    fail 'Python says nothing of a topic that is not there'
+grep -q '^shina.nobody.events: ' "$scratch/python-missing.log" || fail 'Python does not name the topic that is not there'
 [ "$(grep -c '"type": "drivers.hired.v1"' "$scratch/python.log")" = 6 ] || fail 'Python did not read six events'
 [ "$(grep -c '^drivers.hired.v1 ' "$scratch/java.log")" = 6 ] || fail 'Java did not read six events'
 [ "$(wc -l < "$scratch/python.log")" = 6 ] || fail 'Python read one twice'

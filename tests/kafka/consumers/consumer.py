@@ -15,7 +15,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 servers, topic = sys.argv[1:]
 consumer = Consumer({"bootstrap.servers": servers, "group.id": "nobody", "enable.auto.commit": False,
                      "enable.partition.eof": True})
-partitions = consumer.list_topics(topic, 30).topics[topic].partitions
+known = consumer.list_topics(topic, 30).topics[topic]
+if known.error:
+    sys.exit(f"{topic}: {known.error}")
+partitions = known.partitions
 consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
 
 last = {p: 0 for p in partitions}  # ce_offset of the last event of each partition
