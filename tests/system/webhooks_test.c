@@ -544,7 +544,7 @@ test_not_into_our_own_house(void **state)
     char        url[200];
     const char *hosts[] = {"https://127.0.0.1", "https://localhost", "https://[::1]",
                            "https://10.0.0.1", "http://127.0.0.1"};
-    char        ids[5][64];
+    char        ids[5][64], vehicle[64];
 
     (void)state;
     stop_shina();
@@ -559,6 +559,7 @@ test_not_into_our_own_house(void **state)
         (void)snprintf(ids[i], sizeof(ids[i]), "%s", text_of(r.json, "id"));
         json_decref(r.json);
     }
+    make_vehicle(admin, vehicle);
     for (int i = 0; i < 4; i++)
         wait_for_status(ids[i], "PARKED", "not a public one");
     wait_for_status(ids[4], "PARKED", "");

@@ -7,8 +7,8 @@ bus_kafka_end_ask(rd_kafka_t *handle, const char *topic, int32_t partition, int6
                   int timeout_ms, int64_t *out)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t         error;
+    rd_kafka_topic_partition_t      *at = rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_resp_err_t              error;
 
     at->offset = which;
     error = rd_kafka_offsets_for_times(handle, list, timeout_ms);

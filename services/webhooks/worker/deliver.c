@@ -33,7 +33,8 @@ struct delivery {
     struct curl_slist *headers;
     bus_buf            body;
     size_t             dropped;
-    bool               refused; /* its address was */
+    bool               refused; /* an address was, of those that its name has */
+    bool               tried;   /* ... and one was not */
     char               id[EVENT_ID_BYTES], error[CURL_ERROR_SIZE];
 };
 
@@ -163,6 +164,7 @@ open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
         d->refused = true;
         return CURL_SOCKET_BAD;
     }
+    d->tried = true;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -212,6 +214,7 @@ land(worker *w, delivery *d)
 {
     d->s->lanes[d->log][d->partition].flying = NULL;
     d->s->flying--;
+    d->s->share->flying--;
     w->flying--;
     destroy(d);
 }
@@ -267,12 +270,20 @@ deliver(worker *w, subscription *s, int log, int partition, const bus_record *re
     }
     s->lanes[log][partition].flying = d;
     s->flying++;
+    s->share->flying++;
     w->flying++;
     return BUS_OK;
 }
 
 /* --- what came of it -----------------------------------------------------------------------------
  */
+
+/* Every address of its name is one of our own house. */
+static bool
+leads_nowhere(const delivery *d)
+{
+    return d->refused && !d->tried;
+}
 
 /* Tried as often as it may be: it waits until somebody looks. Else it is tried again, and all else
  * of the subscription waits for it. */
@@ -290,7 +301,7 @@ note_failure(worker *w, const delivery *d, lane *l, const char *reason, int64_t 
     l->failures++;
     w->options->clock->random(w->options->clock->context, &random, sizeof(random));
     after_us = webhook_schedule_after_us(&w->schedule, l->failures, random);
-    if (after_us < 0 || d->refused) {
+    if (after_us < 0 || leads_nowhere(d)) {
         worker_counted(COUNT_PARKED);
         ask_to_stop(w, s, false, reason, d->log, d->partition, d->offset);
         return;
@@ -332,7 +343,7 @@ judge(worker *w, delivery *d, CURLcode code)
         note_success(d, l);
         return;
     }
-    if (d->refused)
+    if (leads_nowhere(d))
         (void)snprintf(reason, sizeof(reason), "its address is not a public one");
     else if (code != CURLE_OK)
         (void)snprintf(reason, sizeof(reason), "%.150s",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LOOK_US INT64_C(1000000)
+#define DOWN_US INT64_C(5000000) /* what is out of reach is tried again: to try may take long */
 #define TOPIC_PREFIX "events."
 
 void
@@ -58,10 +59,43 @@ open_log(worker *w, domain_log *log, bus_error *err)
     return BUS_OK;
 }
 
+/* --- out of reach ----------------------------------------------------------------------------
+ */
+
+static void
+note_reach(worker *w, domain_log *log, bus_code rc, const bus_error *err)
+{
+    if (rc == BUS_OK) {
+        log->down_us = 0;
+        return;
+    }
+    if (log->down_us == 0)
+        bus_log_warn("webhooks.log_out_of_reach", BUS_KV("domain", log->domain), BUS_KV_ERR(err));
+    log->down_us = worker_now_us(w) + DOWN_US;
+}
+
+bool
+logs_usable(const worker *w, int log)
+{
+    return w->logs[log].known && w->logs[log].down_us == 0;
+}
+
+const char *
+logs_down(const worker *w)
+{
+    for (int i = 0; i < w->logs_count; i++)
+        if (w->logs[i].down_us != 0)
+            return w->logs[i].domain;
+    return NULL;
+}
+
+/* --- where they end ----------------------------------------------------------------------------
+ */
+
 bus_code
 logs_look(worker *w, bus_error *err)
 {
-    bus_code first = BUS_OK;
+    bus_code own = BUS_OK;
 
     if (w->looked_us != 0 && worker_now_us(w) - w->looked_us < LOOK_US)
         return BUS_OK;
@@ -70,15 +104,19 @@ logs_look(worker *w, bus_error *err)
         domain_log *log = &w->logs[i];
         int64_t     heads[BUS_PARTITIONS_MAX];
         bus_error   why = {0};
-        bus_code    rc = open_log(w, log, &why);
+        bus_code    rc;
 
-        if (rc == BUS_OK)
+        if (i != w->own_log && worker_now_us(w) < log->down_us)
+            continue;
+        if ((rc = open_log(w, log, &why)) == BUS_OK)
             rc = w->options->store->heads(log->store, log->domain, heads, w->options->partitions,
                                           &why);
+        note_reach(w, log, rc, &why);
         if (rc != BUS_OK) { /* the others go on */
-            if (first == BUS_OK)
+            if (i == w->own_log) {
                 *err = why;
-            first = first == BUS_OK ? rc : first;
+                own = rc;
+            }
             continue;
         }
         log->known = true;
@@ -86,7 +124,7 @@ logs_look(worker *w, bus_error *err)
             if (heads[p] > log->heads[p])
                 log->heads[p] = heads[p];
     }
-    return first;
+    return own;
 }
 
 /* Only where the logs end is taken from the bus. */
@@ -140,8 +178,10 @@ logs_record(worker *w, int log, int partition, int64_t offset, const bus_record 
     if (offset > l->heads[partition])
         return BUS_OK;
     if (offset < page->first || offset >= page->first + page->count) {
-        if ((rc = open_log(w, l, err)) != BUS_OK)
+        if ((rc = open_log(w, l, err)) != BUS_OK) {
+            note_reach(w, l, rc, err);
             return rc;
+        }
         bus_arena_reset(&page->arena);
         page->count = 0;
         page->records = BUS_ARENA_ARRAY(&page->arena, bus_record, PAGE_RECORDS);
@@ -149,6 +189,7 @@ logs_record(worker *w, int log, int partition, int64_t offset, const bus_record 
                                      PAGE_RECORDS, take_record, page, err);
         if (rc != BUS_OK) {
             page->count = 0;
+            note_reach(w, l, rc, err);
             return rc;
         }
     }
@@ -183,6 +224,8 @@ logs_before(worker *w, int log, int partition, int64_t at_ms, int64_t *out, bus_
         else
             high = middle - 1;
     }
+    if (rc != BUS_OK)
+        note_reach(w, l, rc, err);
     *out = low;
     return rc;
 }

@@ -16,6 +16,7 @@
  * placed. */
 #define FROM_THE_FIRST INT64_C(-1)
 #define EFFECTS_MAX 64 /* readers saved in one transaction */
+#define TURN_US INT64_C(500000)
 
 /* --- the table ------------------------------------------------------------------------------- */
 
@@ -28,17 +29,82 @@ find(worker *w, bus_id id)
     return s;
 }
 
+/* --- bounds ---------------------------------------------------------------------------------- */
+
+static tenant_share *
+share_of(worker *w, bus_id tenant)
+{
+    tenant_share *share;
+
+    HASH_FIND(hh, w->tenants, &tenant, sizeof(tenant), share);
+    if (share != NULL)
+        return share;
+    share = calloc(1, sizeof(*share));
+    if (share == NULL)
+        abort();
+    share->id = tenant;
+    HASH_ADD(hh, w->tenants, id, sizeof(share->id), share);
+    return share;
+}
+
+static void
+serve_if_there_is_room(worker *w, subscription *s)
+{
+    s->served = w->served < SUBSCRIPTIONS_MAX && s->share->served < SUBSCRIPTIONS_OF_TENANT_MAX;
+    w->served += s->served;
+    s->share->served += s->served;
+}
+
+/* Somebody has gone: one that came too late has its place. */
+static void
+fill_up(worker *w)
+{
+    subscription *s, *next;
+
+    if (w->count == w->served)
+        return;
+    HASH_ITER(hh, w->subscriptions, s, next)
+    {
+        if (!s->served)
+            serve_if_there_is_room(w, s);
+    }
+}
+
+static void
+give_share_back(worker *w, subscription *s)
+{
+    tenant_share *share = s->share;
+
+    w->served -= s->served;
+    share->served -= s->served;
+    if (--share->known > 0)
+        return;
+    HASH_DEL(w->tenants, share);
+    free(share);
+}
+
 static void
 forget(worker *w, subscription *s)
 {
     deliver_cancel_all(w, s);
     ask_forget(s);
     HASH_DEL(w->subscriptions, s);
+    give_share_back(w, s);
     for (int i = 0; i < w->logs_count; i++)
         free(s->lanes[i]);
     bus_arena_fini(&s->arena);
     free(s);
     w->count--;
+}
+
+static void
+drop_wish(worker *w, replay_wish **at)
+{
+    replay_wish *wish = *at;
+
+    *at = wish->next;
+    w->replays_count--;
+    free(wish);
 }
 
 void
@@ -48,6 +114,9 @@ subscriptions_forget(worker *w)
 
     HASH_ITER(hh, w->subscriptions, s, next)
     forget(w, s);
+    while (w->replays != NULL)
+        drop_wish(w, &w->replays);
+    w->dropped = 0;
     memset(w->control_read, 0, sizeof(w->control_read));
 }
 
@@ -61,16 +130,41 @@ type_is_of(bus_str type, const char *domain)
     return type.len > len && memcmp(type.at, domain, len) == 0 && type.at[len] == '.';
 }
 
-/* May an event of this log pass? */
 static bool
-wants_log(const struct webhooks_subscribed *wants, const char *domain)
+has_secret(const bus_shape *shape)
+{
+    for (uint32_t i = 0; shape != NULL && i < shape->fields_count; i++)
+        if (shape->fields[i].secret)
+            return true;
+    return false;
+}
+
+/* Its events tell of secrets, be they sealed, and of whom we speak to: no news of the trade. */
+static bool
+keeps_secrets(const bus_contract *contract)
+{
+    for (int i = 0; i < contract->aggregates_count; i++) {
+        const bus_aggregate_contract *aggregate = contract->aggregates[i];
+
+        for (int k = 0; k < aggregate->commands_count; k++)
+            if (has_secret(aggregate->commands[k]->shape))
+                return true;
+    }
+    return false;
+}
+
+/* May an event of this log pass? Of one that keeps secrets only where it is named. */
+static bool
+wants_log(const struct webhooks_subscribed *wants, const bus_contract *contract)
 {
     bool named = wants->domains.count == 0, typed = wants->types.count == 0;
 
+    if (named && typed)
+        return !keeps_secrets(contract);
     for (uint32_t i = 0; i < wants->domains.count; i++)
-        named = named || bus_str_is(wants->domains.items[i], domain);
+        named = named || bus_str_is(wants->domains.items[i], contract->module);
     for (uint32_t i = 0; i < wants->types.count; i++)
-        typed = typed || type_is_of(wants->types.items[i], domain);
+        typed = typed || type_is_of(wants->types.items[i], contract->module);
     return named && typed;
 }
 
@@ -130,12 +224,20 @@ place(worker *w, subscription *s, int log, bus_error *err)
 static bus_code
 place_all(worker *w, subscription *s, bus_error *err)
 {
-    bus_code rc = BUS_OK;
+    bus_code first = BUS_OK;
 
-    for (int i = 0; i < w->logs_count && rc == BUS_OK; i++)
-        if (s->wanted[i] && s->lanes[i] == NULL && w->logs[i].known)
-            rc = place(w, s, i, err);
-    return rc;
+    for (int i = 0; i < w->logs_count; i++) {
+        bus_error why = {0};
+        bus_code  rc = BUS_OK;
+
+        if (s->wanted[i] && s->lanes[i] == NULL && logs_usable(w, i))
+            rc = place(w, s, i, &why);
+        if (rc != BUS_OK && first == BUS_OK) { /* the other logs go on */
+            first = rc;
+            *err = why;
+        }
+    }
+    return first;
 }
 
 /* What is to be saved of one reader in one log; NULL: nothing. */
@@ -218,7 +320,8 @@ subscriptions_save(worker *w, bool all, bus_error *err)
     bus_code rc;
 
     do
-        rc = save_some(w, all, &count, err);
+        if ((rc = save_some(w, all, &count, err)) == BUS_OK)
+            rc = worker_renew(w, err);
     while (rc == BUS_OK && all && count == EFFECTS_MAX);
     if (rc == BUS_OK && count == EFFECTS_MAX)
         w->more = true; /* the rest in the next turn */
@@ -246,8 +349,8 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     char          text[BUS_ID_TEXT_BYTES];
     subscription *s;
 
-    if (w->count == SUBSCRIPTIONS_MAX) {
-        atomic_fetch_add(&w->unserved, 1);
+    if (w->count == SUBSCRIPTIONS_KNOWN_MAX) {
+        w->dropped++;
         bus_log_error("webhooks.too_many", BUS_KV_ID("subscription", event->stream));
         return;
     }
@@ -262,9 +365,12 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     s->secret = s->wants.secret;
     (void)snprintf(s->reader, sizeof(s->reader), "webhook %s", bus_id_format(s->id, text));
     for (int i = 0; i < w->logs_count; i++)
-        s->wanted[i] = wants_log(&s->wants, w->logs[i].domain);
+        s->wanted[i] = wants_log(&s->wants, w->logs[i].contract);
+    s->share = share_of(w, s->tenant);
+    s->share->known++;
     HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
     w->count++;
+    serve_if_there_is_room(w, s);
 }
 
 static void
@@ -284,37 +390,92 @@ go_back(lane *l, int64_t offset)
     }
 }
 
+/* Never forward: what was not sent is not left out. */
 static bus_code
-go_back_to(worker *w, subscription *s, int64_t from_ms, bus_error *err)
+go_back_in_log(worker *w, subscription *s, const replay_wish *wish, bus_error *err)
 {
-    for (int i = 0; i < w->logs_count; i++)
-        for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++) {
-            int64_t  offset;
-            bus_code rc = logs_before(w, i, p, from_ms, &offset, err);
+    lane    *lanes;
+    bus_code rc = BUS_OK;
 
-            if (rc != BUS_OK)
-                return rc;
-            go_back(&s->lanes[i][p], offset);
-        }
+    if (!logs_usable(w, wish->log))
+        return bus_fail(err, BUS_UNAVAILABLE, "the log of %s is out of reach",
+                        w->logs[wish->log].domain);
+    if (s->lanes[wish->log] == NULL && (rc = place(w, s, wish->log, err)) != BUS_OK)
+        return rc;
+    lanes = s->lanes[wish->log];
+    if (!wish->by_time) {
+        if (wish->partition < w->options->partitions)
+            go_back(&lanes[wish->partition], wish->offset);
+        return BUS_OK;
+    }
+    for (int p = 0; p < w->options->partitions && rc == BUS_OK; p++) {
+        int64_t offset;
+
+        if ((rc = logs_before(w, wish->log, p, wish->from_ms, &offset, err)) == BUS_OK)
+            go_back(&lanes[p], offset);
+    }
+    return rc;
+}
+
+/* What cannot be done yet is not forgotten: the control checkpoint stays before it. */
+static bus_code
+wait_for_log(worker *w, const replay_wish *wish, bus_error *err)
+{
+    replay_wish *kept;
+
+    if (w->replays_count == REPLAYS_WAITING_MAX)
+        return bus_fail(err, BUS_FULL, "%d replays wait for logs that are out of reach",
+                        w->replays_count);
+    kept = malloc(sizeof(*kept));
+    if (kept == NULL)
+        abort();
+    *kept = *wish;
+    kept->next = w->replays;
+    w->replays = kept;
+    w->replays_count++;
     return BUS_OK;
 }
 
-/* Never forward: what was not sent is not left out. */
 static bus_code
-replay(worker *w, subscription *s, const struct webhooks_replay_asked *e, bus_error *err)
+replay(worker *w, subscription *s, const bus_record *r, const struct webhooks_replay_asked *e,
+       bus_error *err)
 {
-    bus_code rc = place_all(w, s, err);
+    bus_code rc = BUS_OK;
 
-    if (rc != BUS_OK)
-        return rc;
     begin_anew(w, s);
-    if (e->has_from_at)
-        return go_back_to(w, s, e->from_at, err);
-    for (int i = 0; i < w->logs_count; i++)
-        if (s->lanes[i] != NULL && bus_str_is(e->after.domain, w->logs[i].domain) &&
-            e->after.partition < w->options->partitions)
-            go_back(&s->lanes[i][e->after.partition], e->after.offset);
-    return BUS_OK;
+    for (int i = 0; i < w->logs_count && rc == BUS_OK; i++) {
+        const replay_wish wish = {.subscription = s->id,
+                                  .log = i,
+                                  .by_time = e->has_from_at,
+                                  .from_ms = e->has_from_at ? e->from_at : 0,
+                                  .partition = e->has_from_at ? 0 : (int)e->after.partition,
+                                  .offset = e->has_from_at ? 0 : e->after.offset,
+                                  .control_partition = r->partition,
+                                  .control_offset = r->offset};
+        bus_error         why = {0};
+
+        if (!s->wanted[i] || (!e->has_from_at && !bus_str_is(e->after.domain, w->logs[i].domain)))
+            continue;
+        if (go_back_in_log(w, s, &wish, &why) != BUS_OK)
+            rc = wait_for_log(w, &wish, err);
+    }
+    return rc;
+}
+
+static void
+replay_what_waited(worker *w)
+{
+    for (replay_wish **at = &w->replays; *at != NULL;) {
+        subscription *s = find(w, (*at)->subscription);
+        bus_error     why = {0};
+
+        if (s != NULL && logs_usable(w, (*at)->log))
+            begin_anew(w, s); /* what flies would move its cursor forward again */
+        if (s == NULL || go_back_in_log(w, s, *at, &why) == BUS_OK)
+            drop_wish(w, at);
+        else
+            at = &(*at)->next;
+    }
 }
 
 static void
@@ -327,7 +488,7 @@ stop(worker *w, subscription *s, int status)
 
 /* afresh: for the first time, so what it asks for is to be done. */
 static bus_code
-fold(worker *w, const bus_event *event, bool afresh, bus_error *err)
+fold(worker *w, const bus_record *r, const bus_event *event, bool afresh, bus_error *err)
 {
     const struct webhooks_subscription_event *e = event->tagged;
     subscription                             *s = find(w, event->stream);
@@ -344,9 +505,12 @@ fold(worker *w, const bus_event *event, bool afresh, bus_error *err)
         begin_anew(w, s);
         s->status = SUBSCRIPTION_ACTIVE;
         break;
-    case WEBHOOKS_DELETED: forget(w, s); break;
+    case WEBHOOKS_DELETED:
+        forget(w, s);
+        fill_up(w);
+        break;
     case WEBHOOKS_SECRET_ROTATED: rotate(s, &e->secret_rotated); break;
-    case WEBHOOKS_REPLAY_ASKED: return afresh ? replay(w, s, &e->replay_asked, err) : BUS_OK;
+    case WEBHOOKS_REPLAY_ASKED: return afresh ? replay(w, s, r, &e->replay_asked, err) : BUS_OK;
     case WEBHOOKS_PARKED: stop(w, s, SUBSCRIPTION_PARKED); break;
     case WEBHOOKS_DISABLED: stop(w, s, SUBSCRIPTION_WAITS); break;
     }
@@ -366,7 +530,19 @@ fold_record(worker *w, const bus_record *r, bool afresh, bus_error *err)
         bus_log_error("webhooks.event_unreadable", BUS_KV_ERR(err), BUS_KV_ID("stream", r->stream));
         return BUS_OK;
     }
-    return rc == BUS_OK ? fold(w, &event, afresh, err) : rc;
+    return rc == BUS_OK ? fold(w, r, &event, afresh, err) : rc;
+}
+
+/* All up to here has been done. */
+static int64_t
+done_up_to(const worker *w, int partition)
+{
+    int64_t done = w->control_read[partition];
+
+    for (const replay_wish *wish = w->replays; wish != NULL; wish = wish->next)
+        if (wish->control_partition == partition && wish->control_offset <= done)
+            done = wish->control_offset - 1;
+    return done;
 }
 
 /* What was done is remembered, its effects first. */
@@ -378,7 +554,7 @@ save_control(worker *w, int partition, bus_error *err)
         .home = HOME, .reader = HOME, .domain = HOME, .checkpoints = &at, .checkpoints_count = 1};
     bus_code rc = subscriptions_save(w, true, err);
 
-    at.offset = w->control_read[partition];
+    at.offset = done_up_to(w, partition);
     if (rc == BUS_OK)
         rc = w->options->store->effect(w->store, &effect, err);
     if (rc == BUS_OK)
@@ -389,12 +565,14 @@ save_control(worker *w, int partition, bus_error *err)
 bus_code
 subscriptions_follow(worker *w, bus_error *err)
 {
+    replay_what_waited(w);
     for (int p = 0; p < w->options->partitions; p++) {
         const bus_record *r;
         bus_code          rc;
 
         do {
-            rc = logs_record(w, w->own_log, p, w->control_read[p] + 1, &r, err);
+            if ((rc = worker_renew(w, err)) == BUS_OK)
+                rc = logs_record(w, w->own_log, p, w->control_read[p] + 1, &r, err);
             if (rc == BUS_OK && r != NULL)
                 rc = fold_record(w, r, r->offset > w->control[p].offset, err);
             if (rc != BUS_OK)
@@ -402,7 +580,7 @@ subscriptions_follow(worker *w, bus_error *err)
             if (r != NULL)
                 w->control_read[p]++;
         } while (r != NULL);
-        if (w->control_read[p] > w->control[p].offset && (rc = save_control(w, p, err)) != BUS_OK)
+        if (done_up_to(w, p) > w->control[p].offset && (rc = save_control(w, p, err)) != BUS_OK)
             return rc;
     }
     return BUS_OK;
@@ -435,8 +613,8 @@ advance(worker *w, subscription *s, int log, int partition, bus_error *err)
 static bool
 may_fly(const worker *w, const subscription *s)
 {
-    return w->flying < FLYING_MAX && s->flying < s->window && !s->asking &&
-           worker_now_us(w) >= s->not_before_us;
+    return w->flying < FLYING_MAX && s->share->flying < FLYING_OF_TENANT_MAX &&
+           s->flying < s->window && !s->asking && worker_now_us(w) >= s->not_before_us;
 }
 
 /* One failed: until it goes through it is the only one that is tried. */
@@ -448,7 +626,7 @@ try_again(worker *w, subscription *s, bus_error *err)
     for (int i = 0; i < w->logs_count; i++)
         for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
             if (&s->lanes[i][p] == s->trouble)
-                return advance(w, s, i, p, err);
+                return logs_usable(w, i) ? advance(w, s, i, p, err) : BUS_OK;
     return BUS_OK;
 }
 
@@ -457,60 +635,71 @@ static bus_code
 send_of(worker *w, subscription *s, bus_error *err)
 {
     int      lanes = w->logs_count * w->options->partitions;
-    bus_code rc = place_all(w, s, err);
+    bus_code first = place_all(w, s, err);
 
-    if (rc != BUS_OK || !may_fly(w, s))
-        return rc;
+    if (!may_fly(w, s))
+        return first;
     if (s->trouble != NULL)
         return try_again(w, s, err);
-    for (int n = 0; n < lanes && may_fly(w, s) && rc == BUS_OK; n++) {
-        int at = (s->next + n) % lanes, log = at / w->options->partitions;
-        int partition = at % w->options->partitions;
+    for (int n = 0; n < lanes && may_fly(w, s); n++) {
+        int       at = (s->next + n) % lanes, log = at / w->options->partitions;
+        int       partition = at % w->options->partitions;
+        bus_error why = {0};
+        bus_code  rc = BUS_OK;
 
-        if (s->lanes[log] != NULL && s->lanes[log][partition].flying == NULL)
-            rc = advance(w, s, log, partition, err);
+        if (s->lanes[log] != NULL && s->lanes[log][partition].flying == NULL && logs_usable(w, log))
+            rc = advance(w, s, log, partition, &why);
+        if (rc != BUS_OK && first == BUS_OK) { /* the other lanes go on */
+            first = rc;
+            *err = why;
+        }
     }
     s->next = (s->next + 1) % lanes;
-    return rc;
-}
-
-/* When all that may fly is taken, it is not always the same ones that come too late. */
-static void
-rotate_turns(worker *w)
-{
-    subscription *first = w->subscriptions;
-
-    if (first == NULL || w->flying < FLYING_MAX)
-        return;
-    HASH_DEL(w->subscriptions, first);
-    HASH_ADD(hh, w->subscriptions, id, sizeof(first->id), first);
+    return first;
 }
 
 /* The subscription's own trouble is not the others'. */
 bus_code
 subscriptions_send(worker *w, bus_error *err)
 {
-    subscription *s, *next;
-    int64_t       behind = 0;
-    int           parked = 0;
+    const int64_t until_us = worker_now_us(w) + TURN_US;
     bus_code      first = BUS_OK;
 
-    rotate_turns(w);
-    HASH_ITER(hh, w->subscriptions, s, next)
-    {
-        bus_error why = {0};
-        bus_code  rc = s->status == SUBSCRIPTION_ACTIVE ? send_of(w, s, &why) : BUS_OK;
+    for (int left = w->count; left > 0; left--) {
+        subscription *s = w->subscriptions;
+        bus_error     why = {0};
+        bus_code      rc;
 
-        parked += s->status == SUBSCRIPTION_PARKED;
-        for (int i = 0; s->status == SUBSCRIPTION_ACTIVE && i < w->logs_count; i++)
-            for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
-                behind += w->logs[i].heads[p] - s->lanes[i][p].offset;
+        if (worker_now_us(w) >= until_us) {
+            w->more = true;
+            break;
+        }
+        HASH_DEL(w->subscriptions, s); /* behind all others */
+        HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
+        rc = s->served && s->status == SUBSCRIPTION_ACTIVE ? send_of(w, s, &why) : BUS_OK;
         if (rc != BUS_OK && first == BUS_OK) {
             first = rc;
             *err = why;
         }
     }
+    return first;
+}
+
+void
+subscriptions_show(worker *w)
+{
+    subscription *s, *next;
+    int64_t       behind = 0;
+    int           parked = 0;
+
+    HASH_ITER(hh, w->subscriptions, s, next)
+    {
+        parked += s->status == SUBSCRIPTION_PARKED;
+        for (int i = 0; s->status == SUBSCRIPTION_ACTIVE && i < w->logs_count; i++)
+            for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
+                behind += w->logs[i].heads[p] - s->lanes[i][p].offset;
+    }
     atomic_store(&w->parked, parked);
     atomic_store(&w->behind, behind);
-    return first;
+    atomic_store(&w->unserved, w->count - w->served + w->dropped);
 }

@@ -52,18 +52,16 @@ let_go(worker *w, bool release)
 }
 
 /* All partitions or none: one process leads, others stand by. */
-static void
-take_lease(worker *w)
+static bus_code
+take_lease(worker *w, bus_error *err)
 {
     const bus_runtime_options *o = w->options;
-    bus_error                  err = {0};
     int                        held = 0;
+    bus_code rc = o->store->checkpoint_take(w->store, HOME, HOME, HOME, o->process, o->sole,
+                                            w->control, o->partitions, err);
 
-    if (o->store->checkpoint_take(w->store, HOME, HOME, HOME, o->process, o->sole, w->control,
-                                  o->partitions, &err) != BUS_OK) {
-        worker_trouble(w, "taking the lease", &err);
-        return;
-    }
+    if (rc != BUS_OK)
+        return rc;
     for (int p = 0; p < o->partitions; p++)
         held += w->control[p].held;
     if (held == o->partitions) {
@@ -77,36 +75,37 @@ take_lease(worker *w)
         for (int p = 0; p < o->partitions; p++)
             if (w->control[p].held)
                 some[count++] = w->control[p];
-        if (o->store->checkpoint_release(w->store, HOME, HOME, HOME, some, count, &err) != BUS_OK)
-            worker_trouble(w, "giving part of the lease back", &err);
+        return o->store->checkpoint_release(w->store, HOME, HOME, HOME, some, count, err);
     }
+    return BUS_OK;
 }
 
-static void
-keep_lease(worker *w)
+static bus_code
+renew_lease(worker *w, bus_error *err)
 {
     bus_checkpoint mine[BUS_PARTITIONS_MAX];
-    bus_error      err = {0};
+    bus_code       rc;
+
+    memcpy(mine, w->control, sizeof(mine));
+    rc = w->options->store->checkpoint_renew(w->store, HOME, HOME, HOME, mine,
+                                             w->options->partitions, err);
+    for (int p = 0; p < w->options->partitions && rc == BUS_OK; p++)
+        if (!mine[p].held)
+            rc = bus_fail(err, BUS_FENCED, "another process sends the webhooks");
+    return rc;
+}
+
+bus_code
+worker_renew(worker *w, bus_error *err)
+{
+    bus_code rc;
 
     if (w->renewed_us != 0 && worker_now_us(w) - w->renewed_us < RENEW_US)
-        return;
+        return BUS_OK;
     w->renewed_us = worker_now_us(w);
-    if (!w->held) {
-        take_lease(w);
-        return;
-    }
-    memcpy(mine, w->control, sizeof(mine));
-    if (w->options->store->checkpoint_renew(w->store, HOME, HOME, HOME, mine,
-                                            w->options->partitions, &err) != BUS_OK) {
-        worker_trouble(w, "renewing the lease", &err);
-        return;
-    }
-    for (int p = 0; p < w->options->partitions; p++)
-        if (!mine[p].held) {
-            bus_log_warn("webhooks.fenced", BUS_KV("process", w->options->process));
-            let_go(w, false);
-            return;
-        }
+    rc = w->held ? renew_lease(w, err) : take_lease(w, err);
+    w->lease_trouble = rc != BUS_OK && rc != BUS_FENCED;
+    return rc;
 }
 
 /* --- turns ---------------------------------------------------------------------------------------
@@ -134,7 +133,9 @@ turn(worker *w, bus_error *err)
     atomic_store(&w->caught_up, true);
     ask_take_replies(w);
     ask_again(w);
-    return subscriptions_send(w, err);
+    rc = subscriptions_send(w, err);
+    subscriptions_show(w);
+    return rc;
 }
 
 static void
@@ -156,13 +157,13 @@ worker_main(void *context)
 
     while (!atomic_load(&w->stopping)) {
         bus_error err = {0};
-        bus_code  rc = BUS_OK;
+        bus_code  rc;
 
         w->more = false;
         bus_arena_reset(&w->scratch);
         logs_take_batches(w);
-        keep_lease(w);
-        if (w->held)
+        rc = worker_renew(w, &err);
+        if (rc == BUS_OK && w->held)
             rc = turn(w, &err);
         if (rc == BUS_FENCED) {
             bus_log_warn("webhooks.fenced", BUS_KV("process", w->options->process));
@@ -170,7 +171,7 @@ worker_main(void *context)
         } else if (rc != BUS_OK) {
             worker_trouble(w, "a turn", &err);
         } else {
-            atomic_store(&w->trouble, false);
+            atomic_store(&w->trouble, w->lease_trouble || logs_down(w) != NULL);
         }
         wait_a_moment(w, rc != BUS_OK ? TROUBLE_MS : w->more ? 0 : TURN_MS);
     }
@@ -305,12 +306,14 @@ worker_health(const void *context, bus_health *out)
                         .of = w->options->partitions,
                         .behind = leads ? atomic_load(&w->behind) : 0,
                         .parked = leads ? parked : 0,
-                        .ready = !trouble};
+                        .ready = !trouble,
+                        .aside = true};
     if (trouble)
         (void)snprintf(out->detail, sizeof(out->detail), "the store is out of reach, or a log is");
-    else if (unserved > 0)
+    else if (leads && unserved > 0)
         (void)snprintf(out->detail, sizeof(out->detail),
-                       "%d subscriptions are over the bound of %d", unserved, SUBSCRIPTIONS_MAX);
+                       "%d subscriptions are not served: more than %d of all, or %d of one tenant",
+                       unserved, SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_OF_TENANT_MAX);
     else if (!leads)
         (void)snprintf(out->detail, sizeof(out->detail), "stands by");
 }

@@ -21,9 +21,13 @@
 #define HOME "webhooks" /* our domain, in whose schema the cursors lie */
 #define PAGE_RECORDS 64
 #define LOGS_MAX 64
-#define FLYING_MAX 400         /* deliveries at once */
+#define FLYING_MAX 400 /* deliveries at once */
+#define FLYING_OF_TENANT_MAX 100
 #define FLYING_OF_ONE_MAX 8    /* of one subscription */
 #define SUBSCRIPTIONS_MAX 4096 /* more are not served, and health says so */
+#define SUBSCRIPTIONS_OF_TENANT_MAX 256
+#define SUBSCRIPTIONS_KNOWN_MAX 16384 /* served or not */
+#define REPLAYS_WAITING_MAX 1024
 #define BODY_DROPPED_MAX 65536 /* of a receiver's answer; then we hang up */
 #define SECRET_LABEL "webhooks.secret"
 
@@ -43,8 +47,9 @@ typedef struct {
 typedef struct {
     const bus_contract *contract;
     const char         *domain;
-    bus_store          *store; /* NULL: not open */
-    bool                known; /* heads are */
+    bus_store          *store;   /* NULL: not open */
+    bool                known;   /* heads are */
+    int64_t             down_us; /* out of reach: not tried before; 0: it is not */
     int64_t             heads[BUS_PARTITIONS_MAX];
     log_page            pages[BUS_PARTITIONS_MAX];
 } domain_log;
@@ -62,9 +67,31 @@ typedef struct {
     delivery *flying;
 } lane;
 
+/* What the subscriptions of one tenant take up. */
+typedef struct {
+    bus_id         id;
+    int            known, served, flying;
+    UT_hash_handle hh;
+} tenant_share;
+
+/* What was asked to be sent again of a log that is out of reach. */
+typedef struct replay_wish {
+    struct replay_wish *next;
+    bus_id              subscription;
+    int                 log;
+    bool                by_time;
+    int64_t             from_ms;   /* by time */
+    int                 partition; /* or after this place */
+    int64_t             offset;
+    int                 control_partition; /* where it was asked for */
+    int64_t             control_offset;
+} replay_wish;
+
 struct subscription {
-    bus_id  id, tenant;
-    int32_t version; /* of its stream */
+    bus_id        id, tenant;
+    tenant_share *share;
+    bool          served;  /* within the bounds */
+    int32_t       version; /* of its stream */
     enum { SUBSCRIPTION_ACTIVE, SUBSCRIPTION_WAITS, SUBSCRIPTION_PARKED } status;
     bus_arena                  arena; /* of what was subscribed */
     struct webhooks_subscribed wants;
@@ -101,13 +128,17 @@ typedef struct {
     domain_log                 logs[LOGS_MAX];
     int                        logs_count, own_log; /* own_log: ours among them */
     int64_t                    looked_us, renewed_us, saved_us, warned_us;
+    bool                       lease_trouble; /* taking or renewing it failed last time */
 
     bool           held;                        /* the lease: we are the one that sends */
     bus_checkpoint control[BUS_PARTITIONS_MAX]; /* how far what was asked for has been done */
     int64_t        control_read[BUS_PARTITIONS_MAX];
-    subscription  *subscriptions; /* uthash */
-    int            count, flying;
-    bool           more; /* there is something to do at once */
+    subscription  *subscriptions; /* uthash; whose turn is next is first */
+    tenant_share  *tenants;       /* uthash */
+    replay_wish   *replays;       /* that wait for their logs */
+    int            replays_count;
+    int            count, served, dropped, flying; /* dropped: more than can be known */
+    bool           more;                           /* there is something to do at once */
     bus_arena      scratch;
 
     pthread_t   thread;
@@ -121,12 +152,17 @@ typedef struct {
 int64_t worker_now_us(const worker *w);
 /* Says so once in a while, and makes health say so. */
 void worker_trouble(worker *w, const char *what, const bus_error *err);
+/* Renews the lease if it is time, amid whatever takes long. BUS_FENCED: it is lost. */
+BUS_CHECKED bus_code worker_renew(worker *w, bus_error *err);
 
 void logs_init(worker *w);
 void logs_fini(worker *w);
 void logs_take_batches(worker *w); /* of the bus: how far the logs are */
-/* Once a second the logs themselves are asked. */
+/* Once a second the logs themselves are asked. An error is that of our own log; another one that is
+ * out of reach is down for a while, and what can be done without it goes on. */
 BUS_CHECKED bus_code logs_look(worker *w, bus_error *err);
+bool                 logs_usable(const worker *w, int log);
+const char *logs_down(const worker *w); /* a domain whose log is out of reach; NULL: none */
 /* The record at an offset; *out NULL: it is not there (yet). Borrowed until the next call. */
 BUS_CHECKED bus_code logs_record(worker *w, int log, int partition, int64_t offset,
                                  const bus_record **out, bus_error *err);
@@ -138,8 +174,10 @@ BUS_CHECKED bus_code logs_before(worker *w, int log, int partition, int64_t at_m
 BUS_CHECKED bus_code subscriptions_follow(worker *w, bus_error *err);
 /* Saves cursors: those that a receiver has moved, or (all) whatever has moved. */
 BUS_CHECKED bus_code subscriptions_save(worker *w, bool all, bus_error *err);
-/* Begins deliveries where it can. */
+/* Begins deliveries where it can, for as long as a turn may take; who had no turn comes first in
+ * the next. */
 BUS_CHECKED bus_code subscriptions_send(worker *w, bus_error *err);
+void                 subscriptions_show(worker *w);   /* for health */
 void                 subscriptions_forget(worker *w); /* all: the lease is lost */
 
 /* Sends a record. BUS_OK: it flies, or will be tried later. */
