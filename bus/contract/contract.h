@@ -153,6 +153,7 @@ struct bus_contract {
     const bus_message *const *sends; /* commands of others (or own) that it sends */
     int                       sends_count;
     const bus_shape          *settings; /* OBJECT with defaults, or NULL */
+    const bus_shape          *what_if;  /* OBJECT without required members, or NULL */
     const char               *json;     /* the contract's own text, for documents */
 };
 

@@ -128,12 +128,25 @@ typedef struct bus_reaction {
 
 void bus_react(bus_reaction_out *out, const bus_message *command, bus_id stream, const void *data);
 
+/* What other rules (rates, prices) would have made of an event that stands in the log: for `shina
+ * replay`. Pure, as all of a module. */
+typedef struct bus_what_if {
+    const bus_message *on;
+    /* rules: the contract's generated what_if struct; what is left out stays as it was, so that
+     * without any the same event comes out. state: of the stream, before the event. Emits the
+     * event as it would have been: one, of the same type. */
+    void (*compute)(const void *rules, const void *state, const bus_event *event,
+                    bus_decision *out);
+} bus_what_if;
+
 typedef struct bus_module {
     const bus_contract  *contract;
     const bus_aggregate *aggregates;
     int                  aggregates_count;
     const bus_reaction  *reactions;
     int                  reactions_count;
+    const bus_what_if   *what_ifs;
+    int                  what_ifs_count;
 } bus_module;
 
 /* const bus_module inventory_module = BUS_MODULE(inventory, aggregates); */

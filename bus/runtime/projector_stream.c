@@ -2,9 +2,9 @@
  * with what was taken from the logs, and writes all rows that changed, of all its tables, with the
  * checkpoints of the turn.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bus/contract/row.h"
 #include "bus/log/log.h"
 #include "bus/runtime/projector_internal.h"
+#include "bus/runtime/stream_table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,56 +44,8 @@ projector_create_stream(bus_projector *p, projector_table *tb, bus_error *err)
 static bus_code
 load_named(bus_projector *p, projector_table *tb, bus_stream_table table, bus_error *err)
 {
-    int              count = 0, n = (int)HASH_COUNT(tb->batch.rows[table]);
-    bus_id          *tenants = BUS_ARENA_ARRAY(&p->arena, bus_id, (size_t)n + 1);
-    bus_id          *ids = BUS_ARENA_ARRAY(&p->arena, bus_id, (size_t)n + 1);
-    bus_stream_row **rows = BUS_ARENA_ARRAY(&p->arena, bus_stream_row *, (size_t)n + 1);
-    bus_str         *bodies = BUS_ARENA_ARRAY(&p->arena, bus_str, (size_t)n + 1);
-    int32_t         *versions = BUS_ARENA_ARRAY(&p->arena, int32_t, (size_t)n + 1);
-    bus_code         rc = BUS_OK;
-
-    for (bus_stream_row *row = tb->batch.rows[table]; row != NULL; row = row->hh.next) {
-        if (row->loaded)
-            continue;
-        tenants[count] = row->key.tenant;
-        ids[count] = row->key.id;
-        rows[count++] = row;
-    }
-    if (count > 0)
-        rc = p->options->store->view_rows(p->store, bus_stream_table_of(tb->stream, table),
-                                          tb->view->view_version, tenants, ids, count, &p->arena,
-                                          bodies, versions, err);
-    for (int i = 0; rc == BUS_OK && i < count; i++)
-        rc = bus_stream_load(&tb->batch, table, rows[i], bodies[i], versions[i], err);
-    return rc;
-}
-
-static int
-compare_writes(const void *a, const void *b)
-{
-    const bus_row_write *x = a, *y = b;
-    int                  order = bus_id_compare(x->tenant, y->tenant);
-
-    return order != 0 ? order : bus_id_compare(x->id, y->id);
-}
-
-static bus_row_write
-write_of(bus_projector *p, const projector_table *tb, bus_stream_table table,
-         const bus_stream_row *row)
-{
-    const bus_view_contract *of = bus_stream_table_of(tb->stream, table);
-    bus_row_write            write = {.view = of,
-                                      .view_version = tb->view->view_version,
-                                      .tenant = row->key.tenant,
-                                      .id = row->key.id,
-                                      .remove = !row->there,
-                                      .version = row->version};
-
-    if (!row->there)
-        return write;
-    write.columns = bus_row_columns(of, row->row, &p->arena);
-    write.body = bus_stream_body(&tb->batch, table, row);
-    return write;
+    return bus_stream_load_named(&tb->batch, table, tb->view->view_version, p->store,
+                                 p->options->store->view_rows, err);
 }
 
 /* The changed rows of all tables, those of a table side by side and sorted. */
@@ -106,15 +58,10 @@ gather_rows(bus_projector *p, const projector_table *tb, bus_effect *effect)
         count += (int)HASH_COUNT(tb->batch.rows[i]);
     effect->rows = BUS_ARENA_ARRAY(&p->arena, bus_row_write, (size_t)count + 1);
     effect->rows_count = 0;
-    for (int i = 0; i < BUS_STREAM_TABLES; i++) {
-        int first = effect->rows_count;
-
-        for (const bus_stream_row *row = tb->batch.rows[i]; row != NULL; row = row->hh.next)
-            if (row->changed)
-                effect->rows[effect->rows_count++] = write_of(p, tb, (bus_stream_table)i, row);
-        qsort(effect->rows + first, (size_t)(effect->rows_count - first), sizeof(*effect->rows),
-              compare_writes);
-    }
+    for (int i = 0; i < BUS_STREAM_TABLES; i++)
+        effect->rows_count +=
+            bus_stream_writes(&tb->batch, (bus_stream_table)i, tb->view->view_version,
+                              effect->rows + effect->rows_count);
 }
 
 static void

@@ -414,6 +414,12 @@ typedef struct bus_store_ops {
                                        int view_version, const bus_id *tenants, const bus_id *ids,
                                        int count, bus_arena *arena, bus_str *bodies,
                                        int32_t *versions, bus_error *err);
+    /* As view_scan, of the table that is built. */
+    BUS_CHECKED
+    bus_code (*build_scan)(bus_store *st, const bus_view_contract *view, int view_version,
+                           bus_code (*visit)(void *context, bus_id tenant, bus_id id,
+                                             int32_t version, bus_str body, bus_error *err),
+                           void *context, bus_error *err);
     /* Writes rows of one view, sorted by key, there or not. BUS_FENCED: another builder has taken
      * over. BUS_UNKNOWN: it may have happened. */
     BUS_CHECKED bus_code (*build_write)(bus_store *st, const char *builder,

@@ -64,6 +64,20 @@ static const struct {
      "Folds the whole log into a new table, with progress, and puts it into the place of the old\n"
      "one, which is read until then. What a view's code or contract changes is rebuilt by itself\n"
      "at the start; this is for a table that was damaged. Ctrl-C leaves everything as it was.\n"},
+    {"replay", verb_replay,
+     "ANALYTIC [--from TIME] [--to TIME] [--rules FILE] [--tenant UUID] [--limit N] [--json]",
+     "what would an analytic say at other rates?",
+     "Runs an analytic over the whole log once more, beside a working system, into tables that "
+     "are\n"
+     "dropped afterwards, and prints each window that differs from what is read today. Without\n"
+     "rules none should, unless the analytic's code has changed since its tables were filled.\n"
+     "  --from, --to TIME   only windows that begin within: 2026-11-23, or 2026-11-23T05:00:00Z\n"
+     "  --rules FILE        rates by domain, in JSON: {\"trips\": {\"per_km_kop\": 600}}; what is\n"
+     "                      left out stays as it was. Which there are stands in the contract of a\n"
+     "                      domain, under what_if\n"
+     "  --tenant UUID       of one carrier\n"
+     "  --limit N           at most N lines; default 100; 0: all\n"
+     "  --json              a window as it is today and as it would be, one line of JSON each\n"},
     {"archive", verb_archive, "DOMAIN... [--before TIME] [--keep-events N] [--dry-run]",
      "move old events to files, beside a running system",
      "Moves the oldest events of each partition from the database to files in SHINA_ARCHIVE, as\n"

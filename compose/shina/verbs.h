@@ -19,6 +19,7 @@ int verb_status(const bus_config *config, int argc, char **argv);
 int verb_events(const bus_config *config, int argc, char **argv);
 int verb_parked(const bus_config *config, int argc, char **argv);
 int verb_rebuild(const bus_config *config, int argc, char **argv);
+int verb_replay(const bus_config *config, int argc, char **argv);
 int verb_archive(const bus_config *config, int argc, char **argv);
 int verb_verify(const bus_config *config, int argc, char **argv);
 int verb_contracts(const bus_config *config, int argc, char **argv);

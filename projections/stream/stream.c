@@ -95,6 +95,12 @@ bus_stream_offset(const bus_stream *stream, int source, int partition)
 }
 
 int64_t
+bus_stream_change(const bus_stream *stream)
+{
+    return stream->change;
+}
+
+int64_t
 bus_stream_late(const bus_stream *stream)
 {
     int64_t late = 0;

@@ -44,6 +44,8 @@ const char *bus_stream_domain(const bus_stream *stream, int source);
 int64_t bus_stream_offset(const bus_stream *stream, int source, int partition);
 /* Events that came too late, committed so far. */
 int64_t bus_stream_late(const bus_stream *stream);
+/* The place in the feed of the row that changed last, committed so far. */
+int64_t bus_stream_change(const bus_stream *stream);
 
 /* --- rows ---------------------------------------------------------------------- */
 

@@ -492,17 +492,14 @@ count_young_unmatched(const struct trip *s, const bus_meta *meta)
     return count;
 }
 
-static bus_verdict
-emit_settled(const struct trip *s, int64_t day_share_kop, const bus_meta *meta, bus_decision *out)
+bus_verdict
+trip_emit_settled(const struct trip *s, const struct trip_measure *m, bus_decision *out)
 {
-    struct trip_measure         m;
     struct trip_parts           parts;
     struct trips_customer_share shares[TRIP_PARTS_MAX];
     struct trips_trip_settled   e = {0};
 
-    trip_measure(s, TRIPS_STAGE_FINAL, trip_settings(meta), &m);
-    m.day_share_kop = day_share_kop;
-    trip_profit(s, &m, &e.profit, &parts);
+    trip_profit(s, m, &e.profit, &parts);
     e.has_vehicle_id = e.has_driver_id = true;
     e.vehicle_id = s->vehicle_id;
     e.driver_id = s->driver_id;
@@ -511,14 +508,24 @@ emit_settled(const struct trip *s, int64_t day_share_kop, const bus_meta *meta, 
     e.day = s->day;
     e.customers =
         (struct trips_trip_settled_customers){shares, shares_of(&parts, shares), TRIP_PARTS_MAX};
-    e.distance_m = m.distance_m;
-    e.duration_s = m.duration_s;
-    e.points = m.points;
-    e.fuel_ml = m.fuel_ml;
+    e.distance_m = m->distance_m;
+    e.duration_s = m->duration_s;
+    e.points = m->points;
+    e.fuel_ml = m->fuel_ml;
     e.has_fuel_norm_ml = s->has_fuel;
-    e.fuel_norm_ml = trip_norm_ml(s, m.distance_m);
-    e.fuel_litre_kop = m.fuel_litre_kop;
+    e.fuel_norm_ml = trip_norm_ml(s, m->distance_m);
+    e.fuel_litre_kop = m->fuel_litre_kop;
     return trips_emit_trip_settled(out, &e);
+}
+
+static bus_verdict
+emit_settled(const struct trip *s, int64_t day_share_kop, const bus_meta *meta, bus_decision *out)
+{
+    struct trip_measure m;
+
+    trip_measure(s, TRIPS_STAGE_FINAL, trip_settings(meta), &m);
+    m.day_share_kop = day_share_kop;
+    return trip_emit_settled(s, &m, out);
 }
 
 /* A trip that never left has no share in a day. The others ask their vehicle's day to freeze

@@ -218,6 +218,16 @@ void trip_apply_unmatched_noted(struct trip *s, const struct trips_unmatched_fue
 void trip_apply_unmatched_cleared(struct trip *s, const struct trips_unmatched_fuel_cleared *e);
 void trip_apply_incident_cost(struct trip *s, const struct trips_incident_cost_recorded *e);
 
+struct trip_measure;
+/* Emits what the trip settles with. */
+bus_verdict trip_emit_settled(const struct trip *s, const struct trip_measure *m,
+                              bus_decision *out);
+
+/* --- what_if.c: the same trip at other rates ------------------------------------ */
+
+#define TRIP_WHAT_IFS 1
+extern const bus_what_if trip_what_ifs[TRIP_WHAT_IFS];
+
 /* --- profit.c: exact arithmetic, no decisions ----------------------------------- */
 
 /* What a value of the profit is computed from, besides the lines. */

@@ -438,4 +438,10 @@ static const bus_reaction reactions[] = {
     {.on = &deliveries_unplanned_event, .react = on_delivery_unplanned},
 };
 
-const bus_module trips_module = BUS_MODULE_WITH_REACTIONS(trips, aggregates, reactions);
+const bus_module trips_module = {.contract = &trips_contract,
+                                 .aggregates = aggregates,
+                                 .aggregates_count = BUS_COUNT(aggregates),
+                                 .reactions = reactions,
+                                 .reactions_count = BUS_COUNT(reactions),
+                                 .what_ifs = trip_what_ifs,
+                                 .what_ifs_count = TRIP_WHAT_IFS};

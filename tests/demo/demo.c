@@ -682,10 +682,23 @@ report_profit(const json_t *cards, const json_t *days, const json_t *customers,
           "revenue - cost = profit");
 }
 
+static const char *const finals[] = {"DELIVERED", "RETURNED", "CANCELLED"};
+
+static bool
+all_final(void)
+{
+    json_t *deliveries = list("/api/v1/deliveries");
+    int     final = 0;
+
+    for (int i = 0; i < 3; i++)
+        final += count_status(deliveries, finals[i]);
+    json_decref(deliveries);
+    return final == demo.count;
+}
+
 static void
 report(void)
 {
-    static const char *const finals[] = {"DELIVERED", "RETURNED", "CANCELLED"};
     json_t *deliveries = list("/api/v1/deliveries"), *cards = list("/api/v1/trip-cards");
     json_t *days = list("/api/v1/profit-days"), *customers = list("/api/v1/profit-customers");
     json_t *vehicles = list("/api/v1/profit-vehicles"), *drivers = list("/api/v1/profit-drivers");
@@ -805,10 +818,97 @@ wait_for_reports(void)
                      sum_in("/api/v1/delivery-on-time-days?by=ALL", "arrived") ==
                          count_fate(WILL_DELIVER) + count_fate(WILL_RETURN);
 
-        if (there)
+        if (there && all_final())
             return;
         pause_ms(50);
     }
+}
+
+/* --- what if
+ * -------------------------------------------------------------------------------------------------
+ */
+
+/* The windows that differ, as a list of {"today","replayed"}. */
+static json_t *
+replay(const char *analytic, const char *rules)
+{
+    const char *args[] = {"replay",  analytic, "--tenant", demo.tenant,
+                          "--limit", "0",      "--json",   rules == NULL ? NULL : "--rules",
+                          rules,     NULL};
+    json_t     *lines = json_array();
+    int         code;
+    char       *out = tests_shina_verb(demo.shina, args, &code);
+
+    check(code == 0, analytic);
+    for (char *rest = out, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        json_t *value = json_loads(line, 0, NULL);
+
+        if (value != NULL)
+            (void)json_array_append_new(lines, value);
+    }
+    free(out);
+    return lines;
+}
+
+static int64_t
+sum_of_all(const json_t *lines, const char *side, const char *name)
+{
+    const json_t *line;
+    int64_t       sum = 0;
+    size_t        i;
+
+    json_array_foreach(lines, i, line)
+    {
+        const json_t *row = json_object_get(line, side);
+
+        if (strcmp(json_string_value(json_object_get(row, "by")), "ALL") == 0)
+            sum += int_of(row, name);
+    }
+    return sum;
+}
+
+static void
+write_rules(char path[64])
+{
+    static const char rules[] = "{\"trips\":{\"price_bp\":20000}}";
+    int               fd;
+
+    (void)snprintf(path, 64, "/tmp/shina-demo-rules-XXXXXX");
+    fd = mkstemp(path);
+    if (fd < 0 || write(fd, rules, sizeof(rules) - 1) != sizeof(rules) - 1 || close(fd) != 0)
+        die("no file for rules");
+}
+
+/* The day once more: by itself it is the same, at twice the prices it earns twice as much. */
+static void
+report_what_if(void)
+{
+    static const char *const analytics[] = {"profit_group_days",
+                                            "delivery_on_time_hours",
+                                            "delivery_attempt_days",
+                                            "deliveries_in_flight",
+                                            "fleet_days",
+                                            "stop_service_days"};
+    const int64_t revenue_kop = sum_in("/api/v1/profit-group-days?by=ALL", "revenue_kop");
+    char          path[64];
+    json_t       *lines;
+
+    (void)printf("\nWhat if?\n");
+    for (size_t i = 0; i < sizeof(analytics) / sizeof(analytics[0]); i++) {
+        lines = replay(analytics[i], NULL);
+        check(json_array_size(lines) == 0, "replayed, it is as it is");
+        json_decref(lines);
+    }
+    write_rules(path);
+    lines = replay("profit_group_days", path);
+    (void)unlink(path);
+    say("roubles of revenue at twice the prices",
+        (int)(sum_of_all(lines, "replayed", "revenue_kop") / 100));
+    say("roubles of profit then", (int)(sum_of_all(lines, "replayed", "profit_kop") / 100));
+    check(sum_of_all(lines, "today", "revenue_kop") == revenue_kop &&
+              sum_of_all(lines, "replayed", "revenue_kop") == 2 * revenue_kop,
+          "at twice the prices it is twice the revenue");
+    json_decref(lines);
 }
 
 static void
@@ -931,6 +1031,7 @@ main(int argc, char **argv)
     run_day();
     report();
     report_analytics();
+    report_what_if();
     verify();
     if (url == NULL)
         look_for_leaks();

@@ -29,6 +29,7 @@ static struct {
     bus_meta             meta;
     unsigned             commands; /* decided so far: gives each its id */
 
+    void        *before;   /* the state before the last when() */
     bus_decision decision; /* of the last when() */
     bus_verdict  verdict;
     bus_problems problems;
@@ -306,6 +307,8 @@ decide(const bus_message *type, const void *data)
     told.meta.command_id = bus_id_v5_text(told.meta.tenant, name);
     told.next = told.next_send = 0;
     told.decided = true;
+    told.before = bus_arena_alloc(&told.arena, told.aggregate->state_size);
+    memcpy(told.before, told.state, told.aggregate->state_size);
     bus_decision_begin(&told.decision, &told.arena);
     told.verdict = told.aggregate->decide(told.state, bus_tagged(&told.arena, type, data),
                                           &told.meta, &told.decision);
@@ -421,6 +424,34 @@ story_then_event(const char *file, int line, const char *event, const char *json
     if (strcmp(e->type->type, event) != 0)
         fail_at(file, line, "event %d is %s, expected %s", told.next, e->type->type, event);
     compare(file, line, event, encoded(e->type->shape, e->data), json, exact);
+}
+
+void
+story_what_if(const char *file, int line, const char *event, const char *rules)
+{
+    const bus_contract *contract = told.module->contract;
+    bus_event           was = {.type = event_of(file, line, told.aggregate->of, event)};
+    bus_decision        again;
+
+    expect_accepted(file, line);
+    for (int i = 0; i < told.decision.events_count && was.data == NULL; i++)
+        if (told.decision.events[i].type == was.type)
+            was.data = told.decision.events[i].data;
+    if (was.data == NULL || contract->what_if == NULL)
+        fail_at(file, line, "no %s has happened, or there are no rules", event);
+    was.tagged = bus_tagged(&told.arena, was.type, was.data);
+    bus_decision_begin(&again, &told.arena);
+    for (int i = 0; i < told.module->what_ifs_count; i++)
+        if (told.module->what_ifs[i].on == was.type)
+            told.module->what_ifs[i].compute(decoded(file, line, contract->what_if, rules),
+                                             told.before, &was, &again);
+    if (again.events_count != 1)
+        fail_at(file, line, "%d events came of it", again.events_count);
+    for (int i = 0; i < told.decision.events_count; i++)
+        if (told.decision.events[i].type == was.type) {
+            told.decision.events[i] = again.events[0];
+            told.next = i;
+        }
 }
 
 void

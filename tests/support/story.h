@@ -53,6 +53,9 @@ void with_setting(const char *settings_json); /* members that differ from the de
  * (then_exactly: all of them). */
 #define then_event(event, json) story_then_event(__FILE__, __LINE__, (event), (json), false)
 #define then_exactly(event, json) story_then_event(__FILE__, __LINE__, (event), (json), true)
+/* What other rules would have made of an event of the last command; then_event() looks at it next.
+ */
+#define what_if(event, rules) story_what_if(__FILE__, __LINE__, (event), (rules))
 /* No more events than those expected before. Also after accepted without events. */
 #define then_nothing_more() story_then_nothing_more(__FILE__, __LINE__)
 #define then_refused(code) story_then_refused(__FILE__, __LINE__, (code), NULL)
@@ -74,6 +77,7 @@ void story_when_answer(const char *file, int line, const char *command, const ch
 void story_when_answer_from(const char *file, int line, const char *stream, const char *command,
                             const char *of, const char *code, const char *event, const char *json);
 void story_then_event(const char *file, int line, const char *event, const char *json, bool exact);
+void story_what_if(const char *file, int line, const char *event, const char *rules);
 void story_then_nothing_more(const char *file, int line);
 void story_then_refused(const char *file, int line, const char *code, const char *params);
 void story_then_invalid(const char *file, int line, const char *pointer);

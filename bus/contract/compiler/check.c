@@ -146,6 +146,8 @@ claim_contract(const contract *c)
         claim_type(c->defs[i]);
     if (c->settings != NULL)
         claim_type(c->settings);
+    if (c->what_if != NULL)
+        claim_type(c->what_if);
     claim_once(text("%s_contract", c->module), c->file, "/module");
     claim_once(text("%s_refusals", c->module), c->file, "/module");
     for (int i = 0; i < c->aggregates_count; i++)
@@ -634,6 +636,8 @@ check_all(contract *const *all, int count)
         }
         if (c->settings != NULL)
             check_document(c, c->settings, false);
+        if (c->what_if != NULL)
+            check_document(c, c->what_if, false);
         check_refusals(c);
         check_messages(all, count, c);
     }

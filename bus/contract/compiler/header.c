@@ -242,6 +242,8 @@ write_header(const contract *c, bus_buf *out)
         declare(c->module, c->defs[i], out);
     if (c->settings != NULL)
         declare(c->module, c->settings, out);
+    if (c->what_if != NULL)
+        declare(c->module, c->what_if, out);
     for (int i = 0; i < c->aggregates_count; i++)
         declare_aggregate(c, &c->aggregates[i], out);
     declare_refusals(c, out);

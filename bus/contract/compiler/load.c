@@ -427,6 +427,23 @@ load_settings(contract *c)
             die(c->file, c->settings->members[i].pointer, "a setting needs a default");
 }
 
+/* What `shina replay --rules` may say: whatever is left out stays as it was. */
+static void
+load_what_if(contract *c)
+{
+    const json_t *what_if = json_object_get(c->json, "what_if");
+    const where   at = {c, "/what_if", text("%s_what_if", c->module)};
+
+    if (what_if == NULL)
+        return;
+    c->what_if = build_type(&at, what_if);
+    if (c->what_if->kind != BUS_KIND_OBJECT || c->what_if->nullable)
+        die(c->file, at.pointer, "must be an object");
+    for (int i = 0; i < c->what_if->members_count; i++)
+        if (c->what_if->members[i].required)
+            die(c->file, c->what_if->members[i].pointer, "a rule may not be required");
+}
+
 /* --- views
  * --------------------------------------------------------------------------------------------- */
 
@@ -755,7 +772,7 @@ load_contract(const char *folder, const char *domain)
 {
     static const char *const known[] = {"module",     "description", "settings",  "$defs",
                                         "aggregates", "views",       "analytics", "refusals",
-                                        "follows",    "sends",       NULL};
+                                        "follows",    "sends",       "what_if",   NULL};
     contract                *c;
 
     for (int i = 0; i < loaded_count; i++)
@@ -777,6 +794,7 @@ load_contract(const char *folder, const char *domain)
         die(c->file, "/module", "is no name for a module");
     build_definitions(c, common);
     load_settings(c);
+    load_what_if(c);
     load_aggregates(c);
     load_refusals(c);
     c->follows_count = load_list(c, "/follows", json_object_get(c->json, "follows"), c->follows);

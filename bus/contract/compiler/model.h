@@ -132,6 +132,7 @@ typedef struct {
     type       *defs[LIST_MAX]; /* of its $defs, each after what it is made of */
     int         defs_count;
     type       *settings;
+    type       *what_if;
     aggregate  *aggregates;
     int         aggregates_count;
     refusal    *refusals;

@@ -490,6 +490,8 @@ write_contract(const contract *c, bus_buf *out)
         ADD("    .sends = sends, .sends_count = %d,\n", c->sends_count);
     if (c->settings != NULL)
         ADD("    .settings = &shape_%d,\n", c->settings->shape);
+    if (c->what_if != NULL)
+        ADD("    .what_if = &shape_%d,\n", c->what_if->shape);
     field("json", json, out);
     ADD("};\n");
     free(json);
@@ -525,6 +527,8 @@ write_tables(contract *c, bus_buf *out)
     ADD("\n#include <stddef.h>\n\n");
     if (c->settings != NULL)
         write_shape(c->settings, out);
+    if (c->what_if != NULL)
+        write_shape(c->what_if, out);
     for (int i = 0; i < c->aggregates_count; i++)
         write_aggregate(c, &c->aggregates[i], out);
     write_refusals(c, out);

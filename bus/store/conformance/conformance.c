@@ -1817,6 +1817,18 @@ assert_built(world *w, const bus_view_contract *view, bus_id id, int32_t version
         assert_str(found, bus_str_of(body));
 }
 
+static bus_code
+scan_built(void *context, bus_id tenant, bus_id id, int32_t version, bus_str body, bus_error *err)
+{
+    scanned *s = context;
+
+    (void)version, (void)body, (void)err;
+    assert_id(tenant, id_of("tenant"));
+    s->last_id = id;
+    s->count++;
+    return BUS_OK;
+}
+
 static void
 test_a_table_is_built_beside_the_one_that_is_read(void **state)
 {
@@ -1832,6 +1844,7 @@ test_a_table_is_built_beside_the_one_that_is_read(void **state)
     int               count;
     bus_id            a = id_of("a"), b = id_of("b");
     const char       *odd = "{\"odd\":\"tab\t line\n \\\\ \\N\"}";
+    scanned           scan = {0};
 
     ok(w, subject->ops->view_create(w->st, &view, 1, &w->err));
     assert_true(info_of(w, &view).live);
@@ -1860,6 +1873,9 @@ test_a_table_is_built_beside_the_one_that_is_read(void **state)
     rows[0] = row_of(&view, b, 4, "{\"v\":4}");
     ok(w, subject->ops->build_write(w->st, "me", rows, 1, &w->err));
     assert_built(w, &view, b, 4, "{\"v\":4}");
+    ok(w, subject->ops->build_scan(w->st, &view, 1, scan_built, &scan, &w->err));
+    assert_int_equal(scan.count, 2); /* not the one row of the table that is read */
+    assert_true(bus_id_equal(scan.last_id, bus_id_compare(a, b) < 0 ? b : a));
     rows[0].remove = true;
     ok(w, subject->ops->build_write(w->st, "me", rows, 1, &w->err));
     assert_built(w, &view, b, 0, NULL);

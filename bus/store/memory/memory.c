@@ -302,6 +302,7 @@ const bus_store_ops bus_store_memory = {
     .build_fill = mem_build_fill,
     .build_index = mem_build_index,
     .build_rows = mem_build_rows,
+    .build_scan = mem_build_scan,
     .build_write = mem_build_write,
     .build_swap = mem_build_swap,
     .build_abandon = mem_build_abandon,

@@ -225,6 +225,10 @@ bus_code mem_build_index(bus_store *st, const bus_view_contract *view, int view_
 bus_code mem_build_rows(bus_store *st, const bus_view_contract *view, int view_version,
                         const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
                         bus_str *bodies, int32_t *versions, bus_error *err);
+bus_code mem_build_scan(bus_store *st, const bus_view_contract *view, int view_version,
+                        bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                          bus_str body, bus_error *err),
+                        void *context, bus_error *err);
 bus_code mem_build_write(bus_store *st, const char *builder, const bus_row_write *rows, int count,
                          bus_error *err);
 bus_code mem_build_swap(bus_store *st, const bus_view_contract *view, int view_version,

@@ -332,11 +332,26 @@ compare_rows(const void *a, const void *b)
     return by_tenant != 0 ? by_tenant : bus_id_compare(x->id, y->id);
 }
 
-bus_code
-mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
-              bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
-                                bus_str body, bus_error *err),
-              void *context, bus_error *err)
+typedef bus_code (*row_visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                              bus_str body, bus_error *err);
+
+/* Under the lock: a copy of rows, sorted. */
+static scanned_row *
+copy_rows(const mem_row *rows, bus_arena *arena, size_t *count)
+{
+    scanned_row *copy = BUS_ARENA_ARRAY(arena, scanned_row, (size_t)HASH_COUNT(rows) + 1);
+
+    for (const mem_row *row = rows; row != NULL; row = row->hh.next)
+        copy[(*count)++] = (scanned_row){row->tenant, row->id, row->version,
+                                         bus_arena_copy(arena, row->text, row->text_bytes), 0};
+    if (*count > 0)
+        qsort(copy, *count, sizeof(*copy), compare_rows);
+    return copy;
+}
+
+static bus_code
+scan(bus_store *st, const bus_view_contract *view, int view_version, bool built, row_visit visit,
+     void *context, bus_error *err)
 {
     bus_arena    arena = {0};
     scanned_row *rows = NULL;
@@ -345,22 +360,31 @@ mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
     bus_code     rc = BUS_OK;
 
     (void)pthread_mutex_lock(&st->shared->lock);
-    v = mem_view_live(st->shared, view, view_version);
-    if (v == NULL) {
+    v = built ? mem_view_get(st, view, view_version)
+              : mem_view_live(st->shared, view, view_version);
+    if (v == NULL)
         rc = no_view(view, err);
-    } else {
-        rows = BUS_ARENA_ARRAY(&arena, scanned_row, (size_t)HASH_COUNT(v->rows) + 1);
-        for (const mem_row *row = v->rows; row != NULL; row = row->hh.next)
-            rows[n++] = (scanned_row){row->tenant, row->id, row->version,
-                                      bus_arena_copy(&arena, row->text, row->text_bytes), 0};
-    }
+    else
+        rows = copy_rows(built ? v->built : v->rows, &arena, &n);
     (void)pthread_mutex_unlock(&st->shared->lock);
-    if (n > 0)
-        qsort(rows, n, sizeof(*rows), compare_rows);
     for (size_t i = 0; rc == BUS_OK && i < n; i++)
         rc = visit(context, rows[i].tenant, rows[i].id, rows[i].version, rows[i].body, err);
     bus_arena_fini(&arena);
     return rc;
+}
+
+bus_code
+mem_view_scan(bus_store *st, const bus_view_contract *view, int view_version, row_visit visit,
+              void *context, bus_error *err)
+{
+    return scan(st, view, view_version, false, visit, context, err);
+}
+
+bus_code
+mem_build_scan(bus_store *st, const bus_view_contract *view, int view_version, row_visit visit,
+               void *context, bus_error *err)
+{
+    return scan(st, view, view_version, true, visit, context, err);
 }
 
 static int

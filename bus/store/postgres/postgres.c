@@ -90,6 +90,7 @@ const bus_store_ops bus_store_postgres = {
     .build_fill = pg_build_fill,
     .build_index = pg_build_index,
     .build_rows = pg_build_rows,
+    .build_scan = pg_build_scan,
     .build_write = pg_build_write,
     .build_swap = pg_build_swap,
     .build_abandon = pg_build_abandon,

@@ -132,21 +132,19 @@ pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version, con
     return pg_table_rows(st, table, tenants, ids, count, arena, bodies, versions, err);
 }
 
-bus_code
-pg_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
-             bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
-                               bus_str body, bus_error *err),
-             void *context, bus_error *err)
+static bus_code
+scan_table(bus_store *st, const char *table,
+           bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version, bus_str body,
+                             bus_error *err),
+           void *context, bus_error *err)
 {
     static const char sql[] = "select tenant, id, version, body from views.{d}"
                               " where (tenant, id) > ($1::uuid, $2::uuid)"
                               " order by tenant, id limit $3::int4";
     bus_id            tenant = BUS_ID_NIL, id = BUS_ID_NIL;
-    char              table[BUS_VIEW_TABLE_BYTES];
     bool              more = true;
     bus_code          rc = BUS_OK;
 
-    bus_view_table_name(view, view_version, table);
     while (rc == BUS_OK && more) {
         PGresult *res = NULL;
 
@@ -166,6 +164,30 @@ pg_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
         PQclear(res);
     }
     return rc;
+}
+
+bus_code
+pg_view_scan(bus_store *st, const bus_view_contract *view, int view_version,
+             bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                               bus_str body, bus_error *err),
+             void *context, bus_error *err)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_table_name(view, view_version, table);
+    return scan_table(st, table, visit, context, err);
+}
+
+bus_code
+pg_build_scan(bus_store *st, const bus_view_contract *view, int view_version,
+              bus_code (*visit)(void *context, bus_id tenant, bus_id id, int32_t version,
+                                bus_str body, bus_error *err),
+              void *context, bus_error *err)
+{
+    char table[BUS_VIEW_TABLE_BYTES];
+
+    bus_view_build_name(view, view_version, table);
+    return scan_table(st, table, visit, context, err);
 }
 
 bus_code
