@@ -21,6 +21,7 @@
 #define STOPPED_US 30000000 /* what is stopped is tried again */
 #define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
 #define ASK_MS 1000           /* the sink is waited for, at most, in one round of all logs */
+#define ASK_LEAST_MS 200      /* less is not worth a question */
 #define PAUSE_FIRST_US 100000 /* after trouble with the sink, doubled up to */
 #define PAUSE_LAST_US 5000000
 #define DRAIN_US 3000000 /* a clean stop waits so long for what is under way */
@@ -73,7 +74,7 @@ ask_ms(const bus_relay *relay)
 {
     const int64_t left = (relay->ask_until_us - relay_now_us(relay)) / 1000;
 
-    return left > 0 ? (int)left : 0;
+    return left >= ASK_LEAST_MS ? (int)left : 0;
 }
 
 static void
@@ -190,13 +191,15 @@ open_next(bus_relay *relay, relay_log *log)
 {
     int64_t now = relay_now_us(relay);
 
-    for (int p = 0; p < relay->partitions; p++) {
+    for (int i = 0; i < relay->partitions; i++) {
+        const int    p = (log->opened_next + i) % relay->partitions;
         relay_place *place = &log->place[p];
 
         if ((place->state != PLACE_TAKEN && place->state != PLACE_STOPPED) || place->retry_us > now)
             continue;
         if (ask_ms(relay) == 0)
             return false;
+        log->opened_next = (p + 1) % relay->partitions;
         open_place(relay, log, p);
         return place->state == PLACE_OPEN;
     }

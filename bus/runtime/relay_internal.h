@@ -37,8 +37,9 @@ typedef struct {
     bus_store  *store; /* of its database */
     bool        owns_store;
     bus_follow *follow;
-    int         topic;      /* in the sink; -1: not prepared */
-    int64_t     prepare_us; /* tried again then */
+    int         topic;       /* in the sink; -1: not prepared */
+    int64_t     prepare_us;  /* tried again then */
+    int         opened_next; /* the place that is asked about first: all get their turn */
     relay_place place[BUS_PARTITIONS_MAX];
     int64_t     committed_us, renewed_us, shared_us;
     bool        store_down, sink_trouble;

@@ -28,6 +28,7 @@ typedef struct {
     const char      *application; /* shown in pg_stat_activity; may be NULL */
     const bus_clock *clock;       /* memory: its time; postgres uses the database's */
     const char *archive; /* postgres: folder of archived events; NULL: none can be made or read */
+    int patience_ms; /* postgres: with a server that says nothing; 0: 5 s to connect, 15 s later */
 } bus_store_options;
 
 /* --- leases of partitions ------------------------------------------------ */

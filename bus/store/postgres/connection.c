@@ -11,7 +11,8 @@
 #include <string.h>
 #include <uthash.h>
 
-#define CONNECT_TIMEOUT_S "5"
+#define CONNECT_TIMEOUT_S 5
+#define SILENT_MS 15000
 #define PREPARED_MAX 1024 /* statements of one connection; then it is made anew */
 
 struct pg_prepared {
@@ -114,10 +115,17 @@ connect(bus_store *st, bus_error *err)
                                     "tcp_user_timeout",
                                     "client_encoding",
                                     NULL};
-    const char *const values[] = {
-        st->url, st->application, CONNECT_TIMEOUT_S, "15", "15000", "UTF8", NULL};
-    bus_code rc;
+    char              connect_s[16], silent_ms[16];
+    const char *const values[] = {st->url,   st->application, connect_s, "15",
+                                  silent_ms, "UTF8",          NULL};
+    bus_code          rc;
 
+    (void)snprintf(connect_s, sizeof(connect_s), "%d",
+                   st->patience_ms == 0     ? CONNECT_TIMEOUT_S
+                   : st->patience_ms < 2000 ? 2 /* libpq's least */
+                                            : st->patience_ms / 1000);
+    (void)snprintf(silent_ms, sizeof(silent_ms), "%d",
+                   st->patience_ms == 0 ? SILENT_MS : st->patience_ms);
     if ((rc = check_url(st->url, err)) != BUS_OK)
         return rc;
     st->conn = PQconnectdbParams(keywords, values, 1);

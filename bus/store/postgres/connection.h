@@ -93,8 +93,9 @@ struct bus_store {
     PGconn             *conn; /* NULL: connect before the next statement */
     char               *url;
     char                application[64];
-    bool                stale;    /* its prepared statements do not fit any more: connect anew */
-    pg_prepared        *prepared; /* statements that this connection knows */
+    int                 patience_ms; /* as of bus_store_options */
+    bool                stale;       /* its prepared statements do not fit any more: connect anew */
+    pg_prepared        *prepared;    /* statements that this connection knows */
     int                 prepared_count;
     pg_params           params; /* of the statement being built */
     bus_buf             sql;

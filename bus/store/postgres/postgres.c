@@ -41,6 +41,7 @@ open_store(bus_store **out, const bus_store_options *options, bus_error *err)
         abort();
     (void)snprintf(st->application, sizeof(st->application), "%s",
                    options->application == NULL ? "shina" : options->application);
+    st->patience_ms = options->patience_ms;
     if ((rc = pg_ready(st, err)) != BUS_OK) {
         close_store(st);
         return rc;

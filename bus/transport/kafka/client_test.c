@@ -144,12 +144,16 @@ test_a_file_that_is_not_there_and_no_broker_at_all(void **state)
 static void
 test_brokers_that_cannot_be_are_told_before_they_are_waited_for(void **state)
 {
-    static const char *const good[] = {"localhost:9092", "kafka", "10.0.0.1:1,10.0.0.2:65535",
-                                       "[::1]:9092, SASL_SSL://b.example:9093", "[::1]"};
-    static const char *const bad[] = {"127.0.0.1:99999", "kafka:", "kafka:0",  "kafka:9092x",
-                                      ":9092",           ",",      "a:1,,b:2", "a b:1",
-                                      "::1:9092",        "[::1",   "a:-1",     "[::1]x:1",
-                                      "http://a:1/b",    "SSL://", "a:1;b:2"};
+    static const char *const good[] = {"localhost:9092",
+                                       "kafka",
+                                       "10.0.0.1:1,10.0.0.2:65535",
+                                       "[::1]:9092, plaintext://b.example:9093",
+                                       "[::1]",
+                                       "a:1,,b:2,"};
+    static const char *const bad[] = {"127.0.0.1:99999", "kafka:", "kafka:0",   "kafka:9092x",
+                                      ":9092",           ",",      "SSL://a:1", "a b:1",
+                                      "::1:9092",        "[::1",   "a:-1",      "[::1]x:1",
+                                      "http://a:1/b",    "://a:1", "a:1;b:2",   "a:1,kafak://b:2"};
     bus_kafka_settings       settings = settings_of(NULL);
     bus_error                err = {0};
 

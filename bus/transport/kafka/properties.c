@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LINE_BYTES 16384 /* a certificate may be written in one line */
 #define SERVERS_BYTES 4096
@@ -193,46 +194,72 @@ read_file(rd_kafka_conf_t *conf, const char *path, const char *const *needs, bus
 /* --- bootstrap.servers
  * ---------------------------------------------------------------------------- */
 
+/* librdkafka passes over a server whose scheme is not its security.protocol, and all behind it. */
+static bus_code
+check_scheme(rd_kafka_conf_t *conf, const char *server, size_t len, bus_error *err)
+{
+    char   protocol[32];
+    size_t room = sizeof(protocol);
+
+    if (rd_kafka_conf_get(conf, "security.protocol", protocol, &room) != RD_KAFKA_CONF_OK ||
+        (strlen(protocol) == len && strncasecmp(protocol, server, len) == 0))
+        return BUS_OK;
+    return bus_fail(err, BUS_INVALID, "SHINA_KAFKA: \"%.80s\": security.protocol is %s", server,
+                    protocol);
+}
+
+static bool
+is_port(const char *text)
+{
+    char *rest;
+    long  port;
+
+    if (!isdigit((unsigned char)*text))
+        return false;
+    errno = 0;
+    port = strtol(text, &rest, 10);
+    return *rest == '\0' && errno == 0 && port >= 1 && port <= PORT_MAX;
+}
+
 /* "host:port", "[::1]:9092", "SASL_SSL://host:port"; librdkafka would take port 99999 for another,
  * and wait for what can never answer. */
 static bus_code
-check_server(const char *server, bus_error *err)
+check_server(rd_kafka_conf_t *conf, const char *server, bus_error *err)
 {
     const char *scheme = strstr(server, "://"), *host = scheme != NULL ? scheme + 3 : server;
     const char *bracket = *host == '[' ? strchr(host, ']') : NULL;
     const char *colon = strrchr(bracket != NULL ? bracket : host, ':');
     const char *end = colon != NULL ? colon : host + strlen(host);
-    char       *rest;
-    long        port = 9092;
 
-    if (end == host || strpbrk(host, " \t\r\n/") != NULL || (*host == '[' && bracket == NULL) ||
+    if (end == host || strpbrk(host, " \t\r\n/;") != NULL || (*host == '[' && bracket == NULL) ||
         (bracket != NULL && bracket + 1 != end) ||
         (bracket == NULL && memchr(host, ':', (size_t)(end - host)) != NULL))
         return bus_fail(err, BUS_INVALID, "SHINA_KAFKA: \"%.80s\" is no host:port", server);
-    if (colon == NULL)
-        return BUS_OK;
-    errno = 0;
-    if (isdigit((unsigned char)colon[1]))
-        port = strtol(colon + 1, &rest, 10);
-    if (!isdigit((unsigned char)colon[1]) || *rest != '\0' || errno != 0 || port < 1 ||
-        port > PORT_MAX)
+    if (colon != NULL && !is_port(colon + 1))
         return bus_fail(err, BUS_INVALID, "SHINA_KAFKA: \"%.80s\": a port is 1 to %d", server,
                         PORT_MAX);
-    return BUS_OK;
+    return scheme == NULL ? BUS_OK : check_scheme(conf, server, (size_t)(scheme - server), err);
 }
 
 static bus_code
-check_servers(const char *servers, bus_error *err)
+check_servers(rd_kafka_conf_t *conf, const char *servers, bus_error *err)
 {
     char     copy[SERVERS_BYTES], *next = copy;
+    int      count = 0;
     bus_code rc = BUS_OK;
 
-    if (servers == NULL || *servers == '\0')
-        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA names no broker: host:port,host:port");
     if (snprintf(copy, sizeof(copy), "%s", servers) >= (int)sizeof(copy))
         return bus_fail(err, BUS_INVALID, "SHINA_KAFKA has more than %d bytes", SERVERS_BYTES - 1);
-    while (rc == BUS_OK && next != NULL)
-        rc = check_server(trimmed(strsep(&next, ",")), err);
+    while (rc == BUS_OK && next != NULL) {
+        const char *server = trimmed(strsep(&next, ","));
+
+        if (*server == '\0')
+            continue;
+        rc = check_server(conf, server, err);
+        count++;
+    }
+    if (rc == BUS_OK && count == 0)
+        return bus_fail(err, BUS_INVALID, "SHINA_KAFKA names no broker: host:port,host:port");
     return rc;
 }
 
@@ -242,11 +269,12 @@ bus_kafka_properties_set(rd_kafka_conf_t *conf, const bus_kafka_settings *settin
 {
     bus_code rc;
 
-    if ((rc = check_servers(settings->servers, err)) != BUS_OK ||
-        (rc = set_all(conf, defaults, err)) != BUS_OK ||
+    if ((rc = set_all(conf, defaults, err)) != BUS_OK ||
         (settings->properties != NULL &&
          (rc = read_file(conf, settings->properties, needs, err)) != BUS_OK) ||
-        (rc = set_all(conf, fixed, err)) != BUS_OK || (rc = set_all(conf, needs, err)) != BUS_OK)
+        (rc = set_all(conf, fixed, err)) != BUS_OK || (rc = set_all(conf, needs, err)) != BUS_OK ||
+        (rc = check_servers(conf, settings->servers == NULL ? "" : settings->servers, err)) !=
+            BUS_OK)
         return rc;
     return set_one(conf, "bootstrap.servers", settings->servers, "SHINA_KAFKA", err);
 }

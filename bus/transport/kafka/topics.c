@@ -9,7 +9,7 @@
 
 #define ASK_AGAIN_US 100000
 #define ASK_MS 5000 /* one question */
-#define ASK_LEAST_MS 500
+#define ASK_LEAST_MS 100
 
 #define LARGE "88080384" /* bytes, as message.max.bytes of our producers */
 #define MINUTES_10 "600000"
@@ -193,12 +193,12 @@ make(const wanted *w, bus_error *err)
         return rc;
     options = rd_kafka_AdminOptions_new(w->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     queue = rd_kafka_queue_new(w->handle);
-    BUS_INVARIANT(rd_kafka_AdminOptions_set_request_timeout(options, 2 * ms, why, sizeof(why)) ==
+    BUS_INVARIANT(rd_kafka_AdminOptions_set_request_timeout(options, ms, why, sizeof(why)) ==
                   RD_KAFKA_RESP_ERR_NO_ERROR);
     BUS_INVARIANT(rd_kafka_AdminOptions_set_operation_timeout(options, ms, why, sizeof(why)) ==
                   RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_CreateTopics(w->handle, &topic, 1, options, queue);
-    event = rd_kafka_queue_poll(queue, 2 * ms + 100);
+    event = rd_kafka_queue_poll(queue, ms + 100);
     rc = read_result(w, event, err);
     if (event != NULL)
         rd_kafka_event_destroy(event);

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #define LOOK_US INT64_C(1000000)
-#define DOWN_US INT64_C(5000000) /* what is out of reach is tried again: to try may take long */
+#define DOWN_FIRST_US INT64_C(2000000) /* what is out of reach is tried again, ever later */
+#define DOWN_LAST_US INT64_C(60000000)
+#define PATIENCE_MS 2000 /* with a server that says nothing: the lease is not renewed meanwhile */
 #define TOPIC_PREFIX "events."
 
 void
@@ -39,39 +41,64 @@ logs_fini(worker *w)
 }
 
 /* A domain whose service was never started has no log yet: it gets an empty one. */
+static void
+make_log(worker *w, domain_log *log)
+{
+    const bus_store_ops *ops = w->options->store;
+    bus_error            why;
+
+    log->made =
+        ops->create_domain(log->store, log->domain, w->options->partitions, &why) == BUS_OK &&
+        (strcmp(log->domain, HOME) == 0 ||
+         ops->follow_domain(log->store, HOME, log->domain, &why) == BUS_OK);
+    if (!log->made)
+        bus_log_debug("webhooks.log_not_made", BUS_KV("domain", log->domain),
+                      BUS_KV("why", why.text));
+}
+
 static bus_code
 open_log(worker *w, domain_log *log, bus_error *err)
 {
-    const bus_store_ops *ops = w->options->store;
-    bus_error            ignored;
-    bus_code             rc;
+    bus_runtime_options options = *w->options;
+    bus_code            rc = BUS_OK;
 
-    if (log->store != NULL)
-        return BUS_OK;
-    if ((rc = bus_runtime_store(w->options, log->domain, "shina webhooks", &log->store, err)) !=
-        BUS_OK)
-        return rc;
-    if ((ops->create_domain(log->store, log->domain, w->options->partitions, &ignored) != BUS_OK ||
-         (strcmp(log->domain, HOME) != 0 &&
-          ops->follow_domain(log->store, HOME, log->domain, &ignored) != BUS_OK)))
-        bus_log_debug("webhooks.log_not_made", BUS_KV("domain", log->domain),
-                      BUS_KV("why", ignored.text));
-    return BUS_OK;
+    options.store_options.patience_ms = PATIENCE_MS;
+    if (log->store == NULL)
+        rc = bus_runtime_store(&options, log->domain, "shina webhooks", &log->store, err);
+    if (rc == BUS_OK && !log->made)
+        make_log(w, log);
+    return rc;
 }
 
 /* --- out of reach ----------------------------------------------------------------------------
  */
 
-static void
-note_reach(worker *w, domain_log *log, bus_code rc, const bus_error *err)
+static bool
+is_out_of_reach(bus_code code)
 {
-    if (rc == BUS_OK) {
-        log->down_us = 0;
-        return;
-    }
-    if (log->down_us == 0)
+    return code == BUS_UNAVAILABLE || code == BUS_TIMEOUT || code == BUS_UNKNOWN;
+}
+
+static void
+note_down(worker *w, domain_log *log, const bus_error *err)
+{
+    if (log->down_us == 0) {
         bus_log_warn("webhooks.log_out_of_reach", BUS_KV("domain", log->domain), BUS_KV_ERR(err));
-    log->down_us = worker_now_us(w) + DOWN_US;
+        log->pause_us = DOWN_FIRST_US;
+    } else if (log->pause_us < DOWN_LAST_US) {
+        log->pause_us *= 2;
+    }
+    log->down_us = worker_now_us(w) + log->pause_us;
+}
+
+/* After a read: what cannot be read of one place, as when an archive is missing, says nothing of
+ * the others. */
+static bus_code
+read_failed(worker *w, domain_log *log, bus_code rc, const bus_error *err)
+{
+    if (is_out_of_reach(rc))
+        note_down(w, log, err);
+    return rc;
 }
 
 bool
@@ -92,39 +119,51 @@ logs_down(const worker *w)
 /* --- where they end ----------------------------------------------------------------------------
  */
 
+static bus_code
+look_at(worker *w, domain_log *log, bus_error *err)
+{
+    int64_t  heads[BUS_PARTITIONS_MAX];
+    bus_code rc = open_log(w, log, err);
+
+    if (rc == BUS_OK)
+        rc = w->options->store->heads(log->store, log->domain, heads, w->options->partitions, err);
+    if (rc != BUS_OK) {
+        note_down(w, log, err);
+        return rc;
+    }
+    log->down_us = 0;
+    log->known = true;
+    for (int p = 0; p < w->options->partitions; p++)
+        if (heads[p] > log->heads[p])
+            log->heads[p] = heads[p];
+    return BUS_OK;
+}
+
+/* To try one that is out of reach may take long, so at most one at a time. */
 bus_code
 logs_look(worker *w, bus_error *err)
 {
-    bus_code own = BUS_OK;
+    bool     tried = false;
+    bus_code rc = BUS_OK;
 
     if (w->looked_us != 0 && worker_now_us(w) - w->looked_us < LOOK_US)
         return BUS_OK;
     w->looked_us = worker_now_us(w);
-    for (int i = 0; i < w->logs_count; i++) {
+    for (int i = 0; i < w->logs_count && rc == BUS_OK; i++) {
         domain_log *log = &w->logs[i];
-        int64_t     heads[BUS_PARTITIONS_MAX];
         bus_error   why = {0};
-        bus_code    rc;
 
-        if (i != w->own_log && worker_now_us(w) < log->down_us)
-            continue;
-        if ((rc = open_log(w, log, &why)) == BUS_OK)
-            rc = w->options->store->heads(log->store, log->domain, heads, w->options->partitions,
-                                          &why);
-        note_reach(w, log, rc, &why);
-        if (rc != BUS_OK) { /* the others go on */
-            if (i == w->own_log) {
-                *err = why;
-                own = rc;
-            }
-            continue;
+        if (i == w->own_log) {
+            rc = look_at(w, log, err);
+        } else if (log->down_us == 0 || (!tried && worker_now_us(w) >= log->down_us)) {
+            tried = tried || log->down_us != 0;
+            if (look_at(w, log, &why) != BUS_OK)
+                tried = true;
         }
-        log->known = true;
-        for (int p = 0; p < w->options->partitions; p++)
-            if (heads[p] > log->heads[p])
-                log->heads[p] = heads[p];
+        if (rc == BUS_OK)
+            rc = worker_renew(w, err);
     }
-    return own;
+    return rc;
 }
 
 /* Only where the logs end is taken from the bus. */
@@ -178,10 +217,8 @@ logs_record(worker *w, int log, int partition, int64_t offset, const bus_record 
     if (offset > l->heads[partition])
         return BUS_OK;
     if (offset < page->first || offset >= page->first + page->count) {
-        if ((rc = open_log(w, l, err)) != BUS_OK) {
-            note_reach(w, l, rc, err);
-            return rc;
-        }
+        if ((rc = open_log(w, l, err)) != BUS_OK)
+            return read_failed(w, l, rc, err);
         bus_arena_reset(&page->arena);
         page->count = 0;
         page->records = BUS_ARENA_ARRAY(&page->arena, bus_record, PAGE_RECORDS);
@@ -189,8 +226,7 @@ logs_record(worker *w, int log, int partition, int64_t offset, const bus_record 
                                      PAGE_RECORDS, take_record, page, err);
         if (rc != BUS_OK) {
             page->count = 0;
-            note_reach(w, l, rc, err);
-            return rc;
+            return read_failed(w, l, rc, err);
         }
     }
     if (offset >= page->first && offset < page->first + page->count)
@@ -224,8 +260,6 @@ logs_before(worker *w, int log, int partition, int64_t at_ms, int64_t *out, bus_
         else
             high = middle - 1;
     }
-    if (rc != BUS_OK)
-        note_reach(w, l, rc, err);
     *out = low;
-    return rc;
+    return rc == BUS_OK ? rc : read_failed(w, l, rc, err);
 }

@@ -15,7 +15,8 @@
 /* Saved where a subscription was told to go back to the very first event: 0 is one that never was
  * placed. */
 #define FROM_THE_FIRST INT64_C(-1)
-#define EFFECTS_MAX 64 /* readers saved in one transaction */
+#define EFFECTS_MAX 32             /* subscriptions in one log, saved in one transaction */
+#define RETRY_US INT64_C(10000000) /* where a log cannot be read */
 #define TURN_US INT64_C(500000)
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -47,26 +48,41 @@ share_of(worker *w, bus_id tenant)
     return share;
 }
 
-static void
-serve_if_there_is_room(worker *w, subscription *s)
+static int
+by_age(const void *a, const void *b)
 {
-    s->served = w->served < SUBSCRIPTIONS_MAX && s->share->served < SUBSCRIPTIONS_OF_TENANT_MAX;
-    w->served += s->served;
-    s->share->served += s->served;
+    const subscription *x = *(subscription *const *)a, *y = *(subscription *const *)b;
+
+    if (x->subscribed_at_ms != y->subscribed_at_ms)
+        return x->subscribed_at_ms < y->subscribed_at_ms ? -1 : 1;
+    return bus_id_compare(x->id, y->id);
 }
 
-/* Somebody has gone: one that came too late has its place. */
+/* The oldest are served, so that it is the same ones wherever and whenever that is settled. */
 static void
-fill_up(worker *w)
+settle_who_is_served(worker *w)
 {
-    subscription *s, *next;
+    subscription **all, *s, *next;
+    tenant_share  *share, *other;
+    int            count = 0;
 
-    if (w->count == w->served)
+    if (!w->unsettled)
         return;
+    w->unsettled = false;
+    w->served = 0;
+    all = BUS_ARENA_ARRAY(&w->scratch, subscription *, (size_t)w->count + 1);
+    HASH_ITER(hh, w->tenants, share, other)
+    share->served = 0;
     HASH_ITER(hh, w->subscriptions, s, next)
-    {
+    all[count++] = s;
+    qsort(all, (size_t)count, sizeof(subscription *), by_age);
+    for (int i = 0; i < count; i++) {
+        s = all[i];
+        s->served = w->served < SUBSCRIPTIONS_MAX && s->share->served < SUBSCRIPTIONS_OF_TENANT_MAX;
+        w->served += s->served;
+        s->share->served += s->served;
         if (!s->served)
-            serve_if_there_is_room(w, s);
+            deliver_cancel_all(w, s);
     }
 }
 
@@ -75,8 +91,7 @@ give_share_back(worker *w, subscription *s)
 {
     tenant_share *share = s->share;
 
-    w->served -= s->served;
-    share->served -= s->served;
+    w->unsettled = true;
     if (--share->known > 0)
         return;
     HASH_DEL(w->tenants, share);
@@ -97,16 +112,6 @@ forget(worker *w, subscription *s)
     w->count--;
 }
 
-static void
-drop_wish(worker *w, replay_wish **at)
-{
-    replay_wish *wish = *at;
-
-    *at = wish->next;
-    w->replays_count--;
-    free(wish);
-}
-
 void
 subscriptions_forget(worker *w)
 {
@@ -114,9 +119,8 @@ subscriptions_forget(worker *w)
 
     HASH_ITER(hh, w->subscriptions, s, next)
     forget(w, s);
-    while (w->replays != NULL)
-        drop_wish(w, &w->replays);
     w->dropped = 0;
+    w->again = false;
     memset(w->control_read, 0, sizeof(w->control_read));
 }
 
@@ -186,38 +190,63 @@ wants_record(const subscription *s, const bus_record *r)
 /* --- cursors -----------------------------------------------------------------------------------
  */
 
-/* Reads the cursors of a log, and makes them ours. One that never moved begins where it was
- * subscribed. */
+/* Reads the cursors of a log, and makes them ours: our own database has them, the log itself is not
+ * asked. One that never moved begins where it was subscribed. */
 static bus_code
 place(worker *w, subscription *s, int log, bus_error *err)
 {
     const bus_runtime_options *o = w->options;
-    bus_checkpoint             found[BUS_PARTITIONS_MAX];
+    const char                *domain = w->logs[log].domain;
+    bus_checkpoint             found[BUS_PARTITIONS_MAX], back[BUS_PARTITIONS_MAX];
     lane                      *lanes;
     bus_code                   rc;
 
-    rc = o->store->checkpoint_take(w->store, HOME, s->reader, w->logs[log].domain, o->process, true,
-                                   found, o->partitions, err);
+    memset(back, 0, sizeof(back));
+    rc = o->store->checkpoint_take(w->store, HOME, s->reader, domain, o->process, true, found,
+                                   o->partitions, err);
+    if (rc == BUS_OK && s->replayed)
+        rc = o->store->checkpoint_take(w->store, HOME, s->back_reader, domain, o->process, true,
+                                       back, o->partitions, err);
     if (rc != BUS_OK)
         return rc;
     lanes = calloc((size_t)o->partitions, sizeof(*lanes));
     if (lanes == NULL)
         abort();
-    for (int p = 0; p < o->partitions && rc == BUS_OK; p++) {
-        lanes[p].offset = found[p].offset;
-        lanes[p].epoch = found[p].epoch;
-        if (found[p].offset == 0 && w->logs[log].heads[p] > 0) {
-            rc = logs_before(w, log, p, s->subscribed_at_ms, &lanes[p].offset, err);
-            lanes[p].moved = true;
-        }
-        if (lanes[p].offset == FROM_THE_FIRST)
-            lanes[p].offset = 0;
-    }
-    if (rc != BUS_OK) {
-        free(lanes);
-        return rc;
+    for (int p = 0; p < o->partitions; p++) {
+        const bool never = found[p].offset == 0;
+
+        lanes[p] = (lane){.offset = never                               ? LANE_NOT_PLACED
+                                    : found[p].offset == FROM_THE_FIRST ? 0
+                                                                        : found[p].offset,
+                          .epoch = found[p].epoch,
+                          .back_to_ms = never ? s->subscribed_at_ms : LANE_GOES_ON,
+                          .back_epoch = back[p].epoch};
+        if (back[p].offset > 0 && back[p].offset - 1 < lanes[p].back_to_ms)
+            lanes[p].back_to_ms = back[p].offset - 1;
     }
     s->lanes[log] = lanes;
+    return BUS_OK;
+}
+
+/* Where a lane goes on, which its log must tell: never forward, what was not sent is not left out.
+ */
+static bus_code
+go_back_in_time(worker *w, subscription *s, int log, int partition, bus_error *err)
+{
+    lane    *l = &s->lanes[log][partition];
+    int64_t  offset;
+    bus_code rc;
+
+    if (l->back_to_ms == LANE_GOES_ON)
+        return BUS_OK;
+    if ((rc = logs_before(w, log, partition, l->back_to_ms, &offset, err)) != BUS_OK)
+        return rc;
+    if (offset < l->offset) {
+        l->offset = offset;
+        l->moved = true;
+    }
+    l->back_to_ms = LANE_GOES_ON;
+    l->back_moved = l->back_epoch != 0; /* else nothing was ever remembered */
     return BUS_OK;
 }
 
@@ -240,34 +269,61 @@ place_all(worker *w, subscription *s, bus_error *err)
     return first;
 }
 
-/* What is to be saved of one reader in one log; NULL: nothing. */
-static bus_effect *
-effect_of(worker *w, subscription *s, int log, bool all)
+static bool
+is_to_be_saved(const lane *l, bool all)
 {
-    bus_checkpoint *places = NULL;
-    bus_effect     *effect;
-    int             count = 0;
+    return l->back_moved || (l->moved && l->offset != LANE_NOT_PLACED && (all || l->acknowledged));
+}
+
+static bus_effect *
+effect_for(worker *w, const char *reader, int log, bus_checkpoint *places, int count,
+           bus_effect *also)
+{
+    bus_effect *effect;
+
+    if (count == 0)
+        return also;
+    effect = BUS_ARENA_NEW(&w->scratch, bus_effect);
+    *effect = (bus_effect){.home = HOME,
+                           .reader = reader,
+                           .domain = w->logs[log].domain,
+                           .checkpoints = places,
+                           .checkpoints_count = count,
+                           .also = also};
+    return effect;
+}
+
+/* What is to be saved of one subscription in one log, before `also`: its cursors, and where they
+ * are to go back to, in one transaction. */
+static bus_effect *
+effects_of(worker *w, subscription *s, int log, bool all, bus_effect *also)
+{
+    const size_t    room = (size_t)w->options->partitions;
+    bus_checkpoint *places = NULL, *backs = NULL;
+    int             count = 0, backs_count = 0;
 
     for (int p = 0; s->lanes[log] != NULL && p < w->options->partitions; p++) {
         const lane *l = &s->lanes[log][p];
 
-        if (!l->moved || (!all && !l->acknowledged))
+        if (!is_to_be_saved(l, all))
             continue;
-        if (places == NULL)
-            places = BUS_ARENA_ARRAY(&w->scratch, bus_checkpoint, (size_t)w->options->partitions);
-        places[count++] = (bus_checkpoint){.partition = (uint16_t)p,
-                                           .offset = l->offset == 0 ? FROM_THE_FIRST : l->offset,
-                                           .epoch = l->epoch};
+        if (places == NULL) {
+            places = BUS_ARENA_ARRAY(&w->scratch, bus_checkpoint, room);
+            backs = BUS_ARENA_ARRAY(&w->scratch, bus_checkpoint, room);
+        }
+        if (l->moved && l->offset != LANE_NOT_PLACED)
+            places[count++] =
+                (bus_checkpoint){.partition = (uint16_t)p,
+                                 .offset = l->offset == 0 ? FROM_THE_FIRST : l->offset,
+                                 .epoch = l->epoch};
+        if (l->back_moved)
+            backs[backs_count++] =
+                (bus_checkpoint){.partition = (uint16_t)p,
+                                 .offset = l->back_to_ms == LANE_GOES_ON ? 0 : l->back_to_ms + 1,
+                                 .epoch = l->back_epoch};
     }
-    if (count == 0)
-        return NULL;
-    effect = BUS_ARENA_NEW(&w->scratch, bus_effect);
-    *effect = (bus_effect){.home = HOME,
-                           .reader = s->reader,
-                           .domain = w->logs[log].domain,
-                           .checkpoints = places,
-                           .checkpoints_count = count};
-    return effect;
+    also = effect_for(w, s->back_reader, log, backs, backs_count, also);
+    return effect_for(w, s->reader, log, places, count, also);
 }
 
 static void
@@ -276,7 +332,10 @@ note_saved(worker *w, subscription *s, int log, bool all)
     for (int p = 0; s->lanes[log] != NULL && p < w->options->partitions; p++) {
         lane *l = &s->lanes[log][p];
 
-        if (l->moved && (all || l->acknowledged))
+        if (!is_to_be_saved(l, all))
+            continue;
+        l->back_moved = false;
+        if (l->offset != LANE_NOT_PLACED)
             l->moved = l->acknowledged = false;
     }
 }
@@ -295,13 +354,12 @@ save_some(worker *w, bool all, int *saved_count, bus_error *err)
     bus_code      rc = BUS_OK;
 
     HASH_ITER(hh, w->subscriptions, s, next)
-    for (int i = 0; i < w->logs_count; i++) {
-        bus_effect *effect = count < EFFECTS_MAX ? effect_of(w, s, i, all) : NULL;
+    for (int i = 0; i < w->logs_count && count < EFFECTS_MAX; i++) {
+        bus_effect *longer = effects_of(w, s, i, all, chain);
 
-        if (effect == NULL)
+        if (longer == chain)
             continue;
-        effect->also = chain;
-        chain = effect;
+        chain = longer;
         saved[count].s = s;
         saved[count++].log = i;
     }
@@ -349,7 +407,9 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     char          text[BUS_ID_TEXT_BYTES];
     subscription *s;
 
-    if (w->count == SUBSCRIPTIONS_KNOWN_MAX) {
+    tenant_share *share = share_of(w, event->tenant);
+
+    if (share->known == SUBSCRIPTIONS_KNOWN_OF_TENANT_MAX) {
         w->dropped++;
         bus_log_error("webhooks.too_many", BUS_KV_ID("subscription", event->stream));
         return;
@@ -364,13 +424,14 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     bus_copy(webhooks_subscribed_event.shape, e, &s->wants, &s->arena);
     s->secret = s->wants.secret;
     (void)snprintf(s->reader, sizeof(s->reader), "webhook %s", bus_id_format(s->id, text));
+    (void)snprintf(s->back_reader, sizeof(s->back_reader), "replay %s", text);
     for (int i = 0; i < w->logs_count; i++)
         s->wanted[i] = wants_log(&s->wants, w->logs[i].contract);
-    s->share = share_of(w, s->tenant);
+    s->share = share;
     s->share->known++;
+    w->unsettled = true;
     HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
     w->count++;
-    serve_if_there_is_room(w, s);
 }
 
 static void
@@ -381,101 +442,48 @@ rotate(subscription *s, const struct webhooks_secret_rotated *e)
     s->secret = bus_arena_copy(&s->arena, e->secret.at, e->secret.len);
 }
 
-static void
-go_back(lane *l, int64_t offset)
-{
-    if (offset < l->offset) {
-        l->offset = offset;
-        l->moved = true;
-    }
-}
-
-/* Never forward: what was not sent is not left out. */
+/* Its cursors in a log are ours, also the ones that remember where to go back to. */
 static bus_code
-go_back_in_log(worker *w, subscription *s, const replay_wish *wish, bus_error *err)
+own_lanes(worker *w, subscription *s, int log, bus_error *err)
 {
-    lane    *lanes;
-    bus_code rc = BUS_OK;
+    const bus_runtime_options *o = w->options;
+    bus_checkpoint             back[BUS_PARTITIONS_MAX];
+    bus_code                   rc;
 
-    if (!logs_usable(w, wish->log))
-        return bus_fail(err, BUS_UNAVAILABLE, "the log of %s is out of reach",
-                        w->logs[wish->log].domain);
-    if (s->lanes[wish->log] == NULL && (rc = place(w, s, wish->log, err)) != BUS_OK)
-        return rc;
-    lanes = s->lanes[wish->log];
-    if (!wish->by_time) {
-        if (wish->partition < w->options->partitions)
-            go_back(&lanes[wish->partition], wish->offset);
-        return BUS_OK;
-    }
-    for (int p = 0; p < w->options->partitions && rc == BUS_OK; p++) {
-        int64_t offset;
-
-        if ((rc = logs_before(w, wish->log, p, wish->from_ms, &offset, err)) == BUS_OK)
-            go_back(&lanes[p], offset);
-    }
+    if (s->lanes[log] == NULL)
+        return place(w, s, log, err);
+    rc = o->store->checkpoint_take(w->store, HOME, s->back_reader, w->logs[log].domain, o->process,
+                                   true, back, o->partitions, err);
+    for (int p = 0; rc == BUS_OK && p < o->partitions; p++)
+        s->lanes[log][p].back_epoch = back[p].epoch;
     return rc;
 }
 
-/* What cannot be done yet is not forgotten: the control checkpoint stays before it. */
+/* Only remembered, and saved before the control checkpoint: the log may be out of reach now. */
 static bus_code
-wait_for_log(worker *w, const replay_wish *wish, bus_error *err)
-{
-    replay_wish *kept;
-
-    if (w->replays_count == REPLAYS_WAITING_MAX)
-        return bus_fail(err, BUS_FULL, "%d replays wait for logs that are out of reach",
-                        w->replays_count);
-    kept = malloc(sizeof(*kept));
-    if (kept == NULL)
-        abort();
-    *kept = *wish;
-    kept->next = w->replays;
-    w->replays = kept;
-    w->replays_count++;
-    return BUS_OK;
-}
-
-static bus_code
-replay(worker *w, subscription *s, const bus_record *r, const struct webhooks_replay_asked *e,
-       bus_error *err)
+replay(worker *w, subscription *s, const struct webhooks_replay_asked *e, bus_error *err)
 {
     bus_code rc = BUS_OK;
 
     begin_anew(w, s);
     for (int i = 0; i < w->logs_count && rc == BUS_OK; i++) {
-        const replay_wish wish = {.subscription = s->id,
-                                  .log = i,
-                                  .by_time = e->has_from_at,
-                                  .from_ms = e->has_from_at ? e->from_at : 0,
-                                  .partition = e->has_from_at ? 0 : (int)e->after.partition,
-                                  .offset = e->has_from_at ? 0 : e->after.offset,
-                                  .control_partition = r->partition,
-                                  .control_offset = r->offset};
-        bus_error         why = {0};
-
         if (!s->wanted[i] || (!e->has_from_at && !bus_str_is(e->after.domain, w->logs[i].domain)))
             continue;
-        if (go_back_in_log(w, s, &wish, &why) != BUS_OK)
-            rc = wait_for_log(w, &wish, err);
+        rc = own_lanes(w, s, i, err);
+        for (int p = 0; rc == BUS_OK && p < w->options->partitions; p++) {
+            lane *l = &s->lanes[i][p];
+
+            if (e->has_from_at && e->from_at < l->back_to_ms)
+                l->back_to_ms = e->from_at;
+            if (!e->has_from_at && p == e->after.partition && e->after.offset < l->offset) {
+                l->offset = e->after.offset;
+                l->moved = true;
+            }
+            l->back_moved = l->back_moved || l->back_to_ms != LANE_GOES_ON;
+            l->retry_us = 0;
+        }
     }
     return rc;
-}
-
-static void
-replay_what_waited(worker *w)
-{
-    for (replay_wish **at = &w->replays; *at != NULL;) {
-        subscription *s = find(w, (*at)->subscription);
-        bus_error     why = {0};
-
-        if (s != NULL && logs_usable(w, (*at)->log))
-            begin_anew(w, s); /* what flies would move its cursor forward again */
-        if (s == NULL || go_back_in_log(w, s, *at, &why) == BUS_OK)
-            drop_wish(w, at);
-        else
-            at = &(*at)->next;
-    }
 }
 
 static void
@@ -488,7 +496,7 @@ stop(worker *w, subscription *s, int status)
 
 /* afresh: for the first time, so what it asks for is to be done. */
 static bus_code
-fold(worker *w, const bus_record *r, const bus_event *event, bool afresh, bus_error *err)
+fold(worker *w, const bus_event *event, bool afresh, bus_error *err)
 {
     const struct webhooks_subscription_event *e = event->tagged;
     subscription                             *s = find(w, event->stream);
@@ -507,10 +515,12 @@ fold(worker *w, const bus_record *r, const bus_event *event, bool afresh, bus_er
         break;
     case WEBHOOKS_DELETED:
         forget(w, s);
-        fill_up(w);
+        w->again = w->again || (afresh && w->dropped > 0);
         break;
     case WEBHOOKS_SECRET_ROTATED: rotate(s, &e->secret_rotated); break;
-    case WEBHOOKS_REPLAY_ASKED: return afresh ? replay(w, s, r, &e->replay_asked, err) : BUS_OK;
+    case WEBHOOKS_REPLAY_ASKED:
+        s->replayed = true;
+        return afresh ? replay(w, s, &e->replay_asked, err) : BUS_OK;
     case WEBHOOKS_PARKED: stop(w, s, SUBSCRIPTION_PARKED); break;
     case WEBHOOKS_DISABLED: stop(w, s, SUBSCRIPTION_WAITS); break;
     }
@@ -530,19 +540,7 @@ fold_record(worker *w, const bus_record *r, bool afresh, bus_error *err)
         bus_log_error("webhooks.event_unreadable", BUS_KV_ERR(err), BUS_KV_ID("stream", r->stream));
         return BUS_OK;
     }
-    return rc == BUS_OK ? fold(w, r, &event, afresh, err) : rc;
-}
-
-/* All up to here has been done. */
-static int64_t
-done_up_to(const worker *w, int partition)
-{
-    int64_t done = w->control_read[partition];
-
-    for (const replay_wish *wish = w->replays; wish != NULL; wish = wish->next)
-        if (wish->control_partition == partition && wish->control_offset <= done)
-            done = wish->control_offset - 1;
-    return done;
+    return rc == BUS_OK ? fold(w, &event, afresh, err) : rc;
 }
 
 /* What was done is remembered, its effects first. */
@@ -554,7 +552,7 @@ save_control(worker *w, int partition, bus_error *err)
         .home = HOME, .reader = HOME, .domain = HOME, .checkpoints = &at, .checkpoints_count = 1};
     bus_code rc = subscriptions_save(w, true, err);
 
-    at.offset = done_up_to(w, partition);
+    at.offset = w->control_read[partition];
     if (rc == BUS_OK)
         rc = w->options->store->effect(w->store, &effect, err);
     if (rc == BUS_OK)
@@ -565,7 +563,13 @@ save_control(worker *w, int partition, bus_error *err)
 bus_code
 subscriptions_follow(worker *w, bus_error *err)
 {
-    replay_what_waited(w);
+    if (w->again) { /* there is room for who was left out */
+        const bus_code rc = subscriptions_save(w, true, err);
+
+        if (rc != BUS_OK)
+            return rc;
+        subscriptions_forget(w);
+    }
     for (int p = 0; p < w->options->partitions; p++) {
         const bus_record *r;
         bus_code          rc;
@@ -580,27 +584,39 @@ subscriptions_follow(worker *w, bus_error *err)
             if (r != NULL)
                 w->control_read[p]++;
         } while (r != NULL);
-        if (done_up_to(w, p) > w->control[p].offset && (rc = save_control(w, p, err)) != BUS_OK)
+        if (w->control_read[p] > w->control[p].offset && (rc = save_control(w, p, err)) != BUS_OK)
             return rc;
     }
+    settle_who_is_served(w);
     return BUS_OK;
 }
 
 /* --- sending
  * -------------------------------------------------------------------------------------- */
 
+/* What lies there cannot be read, as when an archive is missing: nobody else is held up by it. */
+static bus_code
+wait_here(worker *w, lane *l, bus_code rc)
+{
+    if (rc != BUS_OK)
+        l->retry_us = worker_now_us(w) + RETRY_US;
+    return rc;
+}
+
 /* Passes over what is not for it, and sends the next that is. */
 static bus_code
 advance(worker *w, subscription *s, int log, int partition, bus_error *err)
 {
-    lane *l = &s->lanes[log][partition];
+    lane    *l = &s->lanes[log][partition];
+    bus_code rc = go_back_in_time(w, s, log, partition, err);
 
+    if (rc != BUS_OK)
+        return wait_here(w, l, rc);
     for (int i = 0; i < SCAN_MAX; i++) {
         const bus_record *r;
-        bus_code          rc = logs_record(w, log, partition, l->offset + 1, &r, err);
 
-        if (rc != BUS_OK || r == NULL)
-            return rc;
+        if ((rc = logs_record(w, log, partition, l->offset + 1, &r, err)) != BUS_OK || r == NULL)
+            return wait_here(w, l, rc);
         if (wants_record(s, r))
             return deliver(w, s, log, partition, r, err);
         l->offset = r->offset;
@@ -617,17 +633,29 @@ may_fly(const worker *w, const subscription *s)
            s->flying < s->window && !s->asking && worker_now_us(w) >= s->not_before_us;
 }
 
-/* One failed: until it goes through it is the only one that is tried. */
-static bus_code
-try_again(worker *w, subscription *s, bus_error *err)
+static bool
+is_readable(const worker *w, const subscription *s, int log, int partition)
 {
-    if (s->flying > 0)
-        return BUS_OK;
+    return s->lanes[log] != NULL && logs_usable(w, log) &&
+           worker_now_us(w) >= s->lanes[log][partition].retry_us;
+}
+
+/* One failed: until it goes through it is the only one that is tried. False: it cannot be read now,
+ * so the others are. */
+static bool
+try_again(worker *w, subscription *s, bus_code *rc, bus_error *err)
+{
     for (int i = 0; i < w->logs_count; i++)
-        for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
-            if (&s->lanes[i][p] == s->trouble)
-                return logs_usable(w, i) ? advance(w, s, i, p, err) : BUS_OK;
-    return BUS_OK;
+        for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++) {
+            if (&s->lanes[i][p] != s->trouble)
+                continue;
+            if (!is_readable(w, s, i, p))
+                return false;
+            if (s->flying == 0)
+                *rc = advance(w, s, i, p, err);
+            return true;
+        }
+    BUS_UNREACHABLE();
 }
 
 /* All lanes in turn, so that a busy one holds up no other. */
@@ -639,15 +667,16 @@ send_of(worker *w, subscription *s, bus_error *err)
 
     if (!may_fly(w, s))
         return first;
-    if (s->trouble != NULL)
-        return try_again(w, s, err);
+    if (s->trouble != NULL && try_again(w, s, &first, err))
+        return first;
+    s->trouble = NULL;
     for (int n = 0; n < lanes && may_fly(w, s); n++) {
         int       at = (s->next + n) % lanes, log = at / w->options->partitions;
         int       partition = at % w->options->partitions;
         bus_error why = {0};
         bus_code  rc = BUS_OK;
 
-        if (s->lanes[log] != NULL && s->lanes[log][partition].flying == NULL && logs_usable(w, log))
+        if (is_readable(w, s, log, partition) && s->lanes[log][partition].flying == NULL)
             rc = advance(w, s, log, partition, &why);
         if (rc != BUS_OK && first == BUS_OK) { /* the other lanes go on */
             first = rc;
@@ -682,7 +711,22 @@ subscriptions_send(worker *w, bus_error *err)
             *err = why;
         }
     }
+    if (w->subscriptions != NULL) { /* when room is short, it is not always the same that have it */
+        subscription *s = w->subscriptions;
+
+        HASH_DEL(w->subscriptions, s);
+        HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
+    }
     return first;
+}
+
+/* What is not sent yet. Where it begins may not be known. */
+static int64_t
+behind_of(const worker *w, const subscription *s, int log, int partition)
+{
+    const lane *l = &s->lanes[log][partition];
+
+    return w->logs[log].heads[partition] - (l->offset == LANE_NOT_PLACED ? 0 : l->offset);
 }
 
 void
@@ -697,7 +741,7 @@ subscriptions_show(worker *w)
         parked += s->status == SUBSCRIPTION_PARKED;
         for (int i = 0; s->status == SUBSCRIPTION_ACTIVE && i < w->logs_count; i++)
             for (int p = 0; s->lanes[i] != NULL && p < w->options->partitions; p++)
-                behind += w->logs[i].heads[p] - s->lanes[i][p].offset;
+                behind += behind_of(w, s, i, p);
     }
     atomic_store(&w->parked, parked);
     atomic_store(&w->behind, behind);

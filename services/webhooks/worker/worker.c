@@ -171,7 +171,7 @@ worker_main(void *context)
         } else if (rc != BUS_OK) {
             worker_trouble(w, "a turn", &err);
         } else {
-            atomic_store(&w->trouble, w->lease_trouble || logs_down(w) != NULL);
+            atomic_store(&w->trouble, w->lease_trouble || (w->held && logs_down(w) != NULL));
         }
         wait_a_moment(w, rc != BUS_OK ? TROUBLE_MS : w->more ? 0 : TURN_MS);
     }

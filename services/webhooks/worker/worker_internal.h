@@ -26,9 +26,8 @@
 #define FLYING_OF_ONE_MAX 8    /* of one subscription */
 #define SUBSCRIPTIONS_MAX 4096 /* more are not served, and health says so */
 #define SUBSCRIPTIONS_OF_TENANT_MAX 256
-#define SUBSCRIPTIONS_KNOWN_MAX 16384 /* served or not */
-#define REPLAYS_WAITING_MAX 1024
-#define BODY_DROPPED_MAX 65536 /* of a receiver's answer; then we hang up */
+#define SUBSCRIPTIONS_KNOWN_OF_TENANT_MAX 1024 /* served or not; more are not looked at */
+#define BODY_DROPPED_MAX 65536                 /* of a receiver's answer; then we hang up */
 #define SECRET_LABEL "webhooks.secret"
 
 typedef struct delivery     delivery;
@@ -47,14 +46,19 @@ typedef struct {
 typedef struct {
     const bus_contract *contract;
     const char         *domain;
-    bus_store          *store;   /* NULL: not open */
-    bool                known;   /* heads are */
-    int64_t             down_us; /* out of reach: not tried before; 0: it is not */
+    bus_store          *store;    /* NULL: not open */
+    bool                made;     /* and we may read it */
+    bool                known;    /* heads are */
+    int64_t             down_us;  /* out of reach: not tried before; 0: it is not */
+    int64_t             pause_us; /* ... and then not for so long */
     int64_t             heads[BUS_PARTITIONS_MAX];
     log_page            pages[BUS_PARTITIONS_MAX];
 } domain_log;
 
 /* --- subscriptions.c ------------------------------------------------------------------------ */
+
+#define LANE_NOT_PLACED INT64_MAX /* offset: nothing is taken yet, it begins by back_to_ms */
+#define LANE_GOES_ON INT64_MAX    /* back_to_ms: it goes on where it is */
 
 /* How far a subscription is in one partition of one log. What goes there goes in order, one after
  * the other. */
@@ -63,6 +67,10 @@ typedef struct {
     int64_t   epoch;        /* of its checkpoint */
     bool      moved;        /* offset is not saved */
     bool      acknowledged; /* ... and what is not saved was taken by the receiver */
+    int64_t   back_to_ms;   /* before it goes on, back to the first event of this time */
+    int64_t   back_epoch;   /* of the checkpoint that remembers that */
+    bool      back_moved;   /* back_to_ms is not saved */
+    int64_t   retry_us;     /* its log cannot be read here: not before */
     int       failures;     /* of the event after it */
     delivery *flying;
 } lane;
@@ -73,19 +81,6 @@ typedef struct {
     int            known, served, flying;
     UT_hash_handle hh;
 } tenant_share;
-
-/* What was asked to be sent again of a log that is out of reach. */
-typedef struct replay_wish {
-    struct replay_wish *next;
-    bus_id              subscription;
-    int                 log;
-    bool                by_time;
-    int64_t             from_ms;   /* by time */
-    int                 partition; /* or after this place */
-    int64_t             offset;
-    int                 control_partition; /* where it was asked for */
-    int64_t             control_offset;
-} replay_wish;
 
 struct subscription {
     bus_id        id, tenant;
@@ -99,6 +94,8 @@ struct subscription {
     bus_str                    secret, previous_secret; /* sealed */
     int64_t                    previous_until_ms;
     char                       reader[64];       /* whose checkpoints its cursors are */
+    char                       back_reader[64];  /* ... and, once replayed, where to go back to */
+    bool                       replayed;         /* a replay was ever asked for */
     bool                       wanted[LOGS_MAX]; /* by log: something of it passes the filter */
     lane                      *lanes[LOGS_MAX];  /* by log; NULL: its cursors were not read yet */
     int                        flying, next;     /* next: the lane to be looked at first */
@@ -135,8 +132,8 @@ typedef struct {
     int64_t        control_read[BUS_PARTITIONS_MAX];
     subscription  *subscriptions; /* uthash; whose turn is next is first */
     tenant_share  *tenants;       /* uthash */
-    replay_wish   *replays;       /* that wait for their logs */
-    int            replays_count;
+    bool           unsettled;     /* who is served is to be settled anew */
+    bool           again;         /* all is to be read anew: there is room for who was left out */
     int            count, served, dropped, flying; /* dropped: more than can be known */
     bool           more;                           /* there is something to do at once */
     bus_arena      scratch;

@@ -257,20 +257,68 @@ a_replay_waits_for_its_log(void **state)
     happens(1, "vehicles.retired.v1");
     happens(2, "trips.planned.v1");
     assert_true(receiver_wait("/again", 2, 15));
+    WAIT_UNTIL(health().ready && health().behind == 0);
     (void)usleep(1500000); /* its cursors are saved */
     trips_are_out_of_reach(true);
     WAIT_UNTIL(!health().ready);
     asked(t.tenant, id, "webhooks.replay_asked.v1", "{\"from_at\":0}");
-    WAIT_UNTIL(attempts_of("/again", "vehicles.") == 2);
+    WAIT_UNTIL(attempts_of("/again", "vehicles.") == 2 && receiver_taken("/again") == 3);
     assert_int_equal(attempts_of("/again", "trips."), 1);
+    (void)usleep(1500000);
     stop_worker();
     start_worker();
     trips_are_out_of_reach(false);
     WAIT_UNTIL(attempts_of("/again", "trips.") == 2);
+    WAIT_UNTIL(health().ready && health().behind == 0);
     stop_worker();
     start_worker(); /* and then no more */
     (void)usleep(1500000);
     assert_int_equal(attempts_of("/again", "trips."), 2);
+    assert_int_equal(attempts_of("/again", "vehicles."), 2); /* what was done is not done again */
+}
+
+/* However many ask for it, and whatever they ask: the others get theirs. */
+static void
+many_replays_of_a_log_out_of_reach_stop_nobody(void **state)
+{
+    bus_id id;
+
+    (void)state;
+    id = subscribed(t.tenant, "/often", ",\"domains\":[\"trips\"]");
+    (void)subscribed(t.tenant, "/calm", "");
+    start_worker();
+    happens(2, "trips.planned.v1");
+    assert_true(receiver_wait("/often", 1, 15));
+    trips_are_out_of_reach(true);
+    WAIT_UNTIL(!health().ready);
+    for (int i = 0; i < 1500; i++)
+        asked(t.tenant, id, "webhooks.replay_asked.v1",
+              i % 2 == 0 ? "{\"from_at\":0}"
+                         : "{\"after\":{\"domain\":\"trips\",\"partition\":0,\"offset\":0}}");
+    happens(1, "vehicles.retired.v1");
+    WAIT_UNTIL(attempts_of("/calm", "vehicles.") == 1);
+    assert_int_equal(receiver_attempts("/often"), 1);
+    trips_are_out_of_reach(false);
+    WAIT_UNTIL(receiver_taken("/often") == 2);
+}
+
+/* Its event failed, and then its log went: the receiver that works again gets all else. */
+static void
+a_failed_event_of_a_log_out_of_reach_holds_up_no_other(void **state)
+{
+    (void)state;
+    receiver_set("/failed", RECEIVER_FAILS);
+    (void)subscribed(t.tenant, "/failed", "");
+    start_worker();
+    happens(2, "trips.planned.v1");
+    WAIT_UNTIL(attempts_of("/failed", "trips.") >= 1);
+    trips_are_out_of_reach(true);
+    WAIT_UNTIL(!health().ready);
+    receiver_set("/failed", RECEIVER_TAKES);
+    happens(1, "vehicles.retired.v1");
+    WAIT_UNTIL(attempts_of("/failed", "vehicles.") == 1);
+    trips_are_out_of_reach(false);
+    WAIT_UNTIL(receiver_taken("/failed") >= 2);
 }
 
 /* The domains that keep secrets are sent to nobody who has not named them. */
@@ -309,6 +357,7 @@ no_tenant_takes_all_the_room(void **state)
         if (i == 0)
             first = id;
     }
+    (void)usleep(5000); /* the youngest */
     (void)subscribed(t.tenant, "/beyond", "");
     (void)subscribed(other, "/other", "");
     start_worker();
@@ -346,6 +395,8 @@ main(void)
     const struct CMUnitTest stories[] = {
         STORY(one_domain_out_of_reach_holds_up_no_other),
         STORY(a_replay_waits_for_its_log),
+        STORY(many_replays_of_a_log_out_of_reach_stop_nobody),
+        STORY(a_failed_event_of_a_log_out_of_reach_holds_up_no_other),
         STORY(secrets_are_for_who_names_them),
         STORY(no_tenant_takes_all_the_room),
         STORY(health_is_not_well_while_the_lease_cannot_be_kept),
@@ -353,7 +404,8 @@ main(void)
     int failed;
 
     bus_log_start(BUS_LOG_ERROR, STDERR_FILENO);
-    if (setenv("SHINA_WEBHOOK_PRIVATE", "true", 1) != 0)
+    if (setenv("SHINA_WEBHOOK_PRIVATE", "true", 1) != 0 ||
+        setenv("SHINA_WEBHOOK_RETRIES", "0.5,1,1,1,1,1,1,1,1,1,1,1", 1) != 0)
         return 1;
     t.port = receiver_start();
     failed = cmocka_run_group_tests_name("webhooks worker", stories, NULL, NULL);
