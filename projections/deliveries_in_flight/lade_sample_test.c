@@ -5,6 +5,7 @@
 #include "projections/story_delivery.h"
 #include "tests/support/analytic_story.h"
 #include "tests/support/dice.h"
+#include "tests/support/lade.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,11 +25,9 @@ extern const bus_view deliveries_in_flight_projection;
 #define LENGTH_MS (2 * HOUR_MS)
 #define MINUTE_MS INT64_C(60000)
 
-static struct {
-    int64_t accepted_at, delivered_at;
-} orders[ORDERS_MAX];
-static int      orders_count;
-static uint64_t dice = TESTS_DICE;
+static lade_order orders[ORDERS_MAX];
+static int        orders_count;
+static uint64_t   dice = TESTS_DICE;
 
 static int64_t
 roll(int64_t below)
@@ -36,40 +35,11 @@ roll(int64_t below)
     return (int64_t)tests_roll(&dice, (uint64_t)below);
 }
 
-/* "09-25 08:08:00" */
-static int64_t
-time_of(const char *text)
-{
-    int month, day, hour, minute, second;
-
-    assert_int_equal(sscanf(text, "%d-%d %d:%d:%d", &month, &day, &hour, &minute, &second), 5);
-    return bus_days_from_civil(YEAR, month, day) * INT64_C(86400000) +
-           ((hour * 60 + minute) * 60 + second) * INT64_C(1000);
-}
-
-/* Columns 8 and 12, accept_time and delivery_time. */
 static int
 read_sample(void **state)
 {
-    FILE *file = fopen(LADE_SAMPLE, "r");
-    char  line[600];
-
     (void)state;
-    assert_non_null(file);
-    assert_non_null(fgets(line, sizeof(line), file)); /* names */
-    while (fgets(line, sizeof(line), file) != NULL) {
-        char *rest = line, *field;
-
-        assert_true(orders_count < ORDERS_MAX);
-        for (int i = 0; (field = strsep(&rest, ",")) != NULL; i++) {
-            if (i == 8)
-                orders[orders_count].accepted_at = time_of(field);
-            if (i == 12)
-                orders[orders_count].delivered_at = time_of(field);
-        }
-        orders_count++;
-    }
-    (void)fclose(file);
+    orders_count = lade_read(LADE_SAMPLE, YEAR, orders, ORDERS_MAX);
     return orders_count > 30 ? 0 : -1;
 }
 

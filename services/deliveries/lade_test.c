@@ -1,6 +1,7 @@
 /* lade_test.c - real courier deliveries (LaDe, Jilin): distances and lateness over all rows.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "services/deliveries/delivery.h"
+#include "tests/support/lade.h"
 #include "tests/support/story.h"
 
 #include <setjmp.h>
@@ -19,49 +20,14 @@ extern const bus_module deliveries_module;
 #define ROWS 38
 #define CUSTOMER "00000000-0000-4000-8000-0000000000c1"
 
-typedef struct {
-    double  lng, lat, gps_lng, gps_lat; /* GPS at delivery; NAN: none */
-    int64_t accepted_at, delivered_at;  /* as if of 2026, UTC */
-} row;
-
-static row rows[ROWS];
-static int count;
-
-/* "09-25 11:32:00" of 2026 */
-static int64_t
-time_of(const char *text)
-{
-    int month, day, hour, minute, second;
-
-    assert_int_equal(sscanf(text, "%d-%d %d:%d:%d", &month, &day, &hour, &minute, &second), 5);
-    return (int64_t)bus_days_from_civil(2026, month, day) * BUS_DAY_MS +
-           ((int64_t)hour * 3600 + minute * 60 + second) * 1000;
-}
+static lade_order rows[ROWS];
+static int        count;
 
 static int
 read_rows(void **state)
 {
-    FILE *f = fopen(LADE_DATA, "r");
-    char  line[512];
-
     (void)state;
-    if (f == NULL || fgets(line, sizeof(line), f) == NULL)
-        return -1;
-    while (fgets(line, sizeof(line), f) != NULL && count < ROWS) {
-        char *fields[20], *at = line;
-        int   n = 0;
-
-        while (n < 20 && at != NULL)
-            fields[n++] = strsep(&at, ",");
-        assert_true(n >= 16);
-        rows[count++] = (row){.lng = strtod(fields[4], NULL),
-                              .lat = strtod(fields[5], NULL),
-                              .accepted_at = time_of(fields[8]),
-                              .delivered_at = time_of(fields[12]),
-                              .gps_lng = strtod(fields[14], NULL),
-                              .gps_lat = strtod(fields[15], NULL)};
-    }
-    (void)fclose(f);
+    count = lade_read(LADE_DATA, 2026, rows, ROWS);
     return count == ROWS ? 0 : -1;
 }
 
@@ -90,7 +56,7 @@ test_a_row_by_hand(void **state)
 static void
 test_another_row_by_hand(void **state)
 {
-    const row *r = &rows[21];
+    const lade_order *r = &rows[21];
 
     (void)state;
     assert_int_equal(delivery_distance_m(e6(r->lat), e6(r->lng), e6(r->gps_lat), e6(r->gps_lng)),
@@ -107,9 +73,9 @@ test_all_rows_agree_with_the_great_circle(void **state)
 
     (void)state;
     for (int i = 0; i < count; i++) {
-        const row *r = &rows[i];
-        double     a, metres;
-        int64_t    ours;
+        const lade_order *r = &rows[i];
+        double            a, metres;
+        int64_t           ours;
 
         if (isnan(r->gps_lat) || isnan(r->gps_lng))
             continue;
@@ -133,11 +99,11 @@ test_all_rows_are_told_as_stories(void **state)
 
     (void)state;
     for (int i = 0; i < count; i++) {
-        const row *r = &rows[i];
-        int64_t    until = r->accepted_at + 4 * INT64_C(3600000);
-        int64_t    late_ms = r->delivered_at - until;
-        int64_t    late_s = late_ms > 0 ? (late_ms + 999) / 1000 : late_ms / 1000;
-        char       json[640];
+        const lade_order *r = &rows[i];
+        int64_t           until = r->accepted_at + 4 * INT64_C(3600000);
+        int64_t           late_ms = r->delivered_at - until;
+        int64_t           late_s = late_ms > 0 ? (late_ms + 999) / 1000 : late_ms / 1000;
+        char              json[640];
 
         story(&deliveries_module, "delivery");
         (void)snprintf(json, sizeof(json),

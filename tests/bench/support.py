@@ -242,8 +242,11 @@ class Shina:
 
 
 def to_ms(text):
-    number, unit = re.match(r"([\d.]+)(us|ms|s)", text).groups()
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    """Of wrk's figures: "1.23ms"."""
+    found = re.fullmatch(r"([\d.]+)(us|ms|s|m|h)", text)
+    if not found:
+        sys.exit(f"bench: wrk tells a time as {text!r}")
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000, "h": 3600000}[found[2]]
 
 
 def wrk(shina, what, clients, seconds, odometer_m=1000):

@@ -16,7 +16,9 @@
 
 #include <errno.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -824,6 +826,90 @@ wait_for_reports(void)
     }
 }
 
+/* --- the feed of changes
+ * -------------------------------------------------------------------------------------------------
+ */
+
+#define FEED "/api/v1/deliveries-in-flight?sort=change&limit=50&change.gt="
+
+static struct {
+    pthread_t   thread;
+    atomic_bool ends;
+    int64_t     change; /* of the row that was seen last */
+    json_t     *rows;   /* by id, as each was seen last */
+    int         seen, disorder;
+} feed;
+
+/* How many came. */
+static size_t
+follow_once(void)
+{
+    char           url[160];
+    tests_response r;
+    const json_t  *items;
+    json_t        *row;
+    size_t         i, count;
+
+    (void)snprintf(url, sizeof(url), FEED "%lld", (long long)feed.change);
+    r = tests_shina_get(demo.shina, demo.admin, url);
+    if (r.status != 200)
+        explain(url, &r);
+    items = json_object_get(r.json, "items");
+    count = json_array_size(items);
+    json_array_foreach(items, i, row)
+    {
+        feed.disorder += int_of(row, "change") <= feed.change;
+        feed.change = int_of(row, "change");
+        feed.seen++;
+        (void)json_object_set(feed.rows, text_of(row, "id"), row);
+    }
+    json_decref(r.json);
+    return count;
+}
+
+/* From the number of the last change it has seen, while the day goes on and processes die. */
+static void *
+follow_changes(void *context)
+{
+    (void)context;
+    while (!atomic_load(&feed.ends))
+        if (follow_once() == 0)
+            pause_ms(20);
+    while (follow_once() > 0)
+        continue;
+    return NULL;
+}
+
+static void
+start_following(void)
+{
+    feed.rows = json_object();
+    if (pthread_create(&feed.thread, NULL, follow_changes, NULL) != 0)
+        die("no thread to follow the changes");
+}
+
+/* Who followed has every window as it is, and no other. */
+static void
+check_followed(void)
+{
+    json_t       *now = list("/api/v1/deliveries-in-flight");
+    const json_t *row;
+    int           differ = 0;
+    size_t        i;
+
+    atomic_store(&feed.ends, true);
+    if (pthread_join(feed.thread, NULL) != 0)
+        die("the thread that follows does not end");
+    json_array_foreach(now, i, row) differ +=
+        !json_equal(row, json_object_get(feed.rows, text_of(row, "id")));
+    say("changes followed", feed.seen);
+    check(differ == 0 && json_object_size(feed.rows) == json_array_size(now) && feed.seen > 0,
+          "who followed the changes has every window");
+    check(feed.disorder == 0, "in order, each change once");
+    json_decref(now);
+    json_decref(feed.rows);
+}
+
 /* --- what if
  * -------------------------------------------------------------------------------------------------
  */
@@ -1028,10 +1114,12 @@ main(int argc, char **argv)
     demo.shina =
         url == NULL ? tests_shina_start() : tests_shina_attach(url, home == NULL ? ".shina" : home);
     prepare();
+    start_following();
     run_day();
     report();
     report_analytics();
     report_what_if();
+    check_followed();
     verify();
     if (url == NULL)
         look_for_leaks();

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define EVENTS_MAX 128
+#define EVENTS_MAX 256
 #define PARTITIONS 16
 #define ORDERS 100
 
