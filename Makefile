@@ -29,7 +29,7 @@ packages-test:
 packages-check:
 	@sh cmake/install-packages.sh run test check
 packages-bench:
-	@sh cmake/install-packages.sh run bench
+	@sh cmake/install-packages.sh run test bench
 
 build: packages-run $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)

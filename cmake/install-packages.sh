@@ -2,7 +2,7 @@
 # Installs what is missing of the named sets of cmake/packages.txt, and nothing else:
 #   sh cmake/install-packages.sh run test
 # Debian's packages need root or sudo; npm's go to .tools/node, Python's to .tools/venv, Maven's to
-# .tools/kafka.
+# .tools/kafka and .tools/streams.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -94,13 +94,13 @@ done
 
 # Not to be had: the tests say so, and run on librdkafka's mock cluster.
 for pom in $(wanted maven); do
-    lib="$root/.tools/kafka/lib"
+    lib="$root/.tools/$(basename "$(dirname "$pom")")/lib"
     cmp -s "$root/$pom" "$lib/pom.xml" && continue
     rm -rf "$lib"
     if mvn -q -B -f "$root/$pom" dependency:copy-dependencies -DoutputDirectory="$lib" < /dev/null; then
         cp "$root/$pom" "$lib/pom.xml"
     else
         rm -rf "$lib"
-        echo 'Apache Kafka could not be fetched from Maven Central: its tests will run on a mock'
+        echo "What $pom names could not be fetched from Maven Central: tests of Kafka will run on a mock"
     fi
 done

@@ -9,11 +9,12 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 
 import long_log
 from support import Home, Kafka, Shina, median_of, pgbench, scratch, wrk
 
-PARTS = ("transports", "relay", "append", "idle", "commands", "reads", "lone", "rebuild", "start", "memory")
+PARTS = ("transports", "relay", "windows", "append", "idle", "commands", "reads", "lone", "rebuild", "start", "memory")
 
 
 def transports(args, results):
@@ -53,6 +54,36 @@ def relay(args, results):
           f"{'relay/s':>10} {'CPU us':>8} {'kcat/s':>10} {'ratio':>6}\n"
           f"{row['relay_per_s']:10.0f} {row['relay_cpu_us']:8.1f} {row['kcat_per_s']:10.0f} "
           f"{row['ratio']:6.2f}", flush=True)
+
+
+def windows(args, results):
+    """Windows of a second over 1,000 keys, durable, and the same in Kafka Streams."""
+    ours, theirs = [], []
+    for _ in range(args.rounds):
+        out, _ = scratch.run([args.programs + "/streams/streams_bench", str(args.records)])
+        ours.append(json.loads(out))
+        if not os.path.isdir(".tools/streams/lib") or not os.path.isdir(".tools/kafka/lib"):
+            continue
+        folder = scratch.folder()
+        with Kafka(args.programs) as kafka:
+            out, _ = scratch.run(["java", "-cp", ".tools/streams/lib/*", "tests/bench/streams/StreamsPeer.java",
+                                  kafka.servers, str(args.records), folder], stderr=subprocess.DEVNULL)
+        scratch.remove(folder)
+        theirs.append(json.loads(out.splitlines()[-1]))
+    row = {key: median_of(ours, key) for key in ("per_s", "cpu_us", "mb")}
+    if theirs:
+        row.update({key: median_of(theirs, key) for key in ("peer_per_s", "peer_cpu_us", "peer_mb")})
+        row["ratio"] = row["per_s"] / row["peer_per_s"]
+    results["windows"] = row
+    print(f"\nevents a second through durable windows of a second, 1,000 keys, {args.records} events of 200 bytes, "
+          f"one thread\n{'':>16} {'per s':>9} {'CPU us':>7} {'MB':>6}\n"
+          f"{'shina':>16} {row['per_s']:9.0f} {row['cpu_us']:7.1f} {row['mb']:6.0f}", flush=True)
+    if theirs:
+        print(f"{'Kafka Streams':>16} {row['peer_per_s']:9.0f} {row['peer_cpu_us']:7.1f} {row['peer_mb']:6.0f}\n"
+              f"{'ratio':>16} {row['ratio']:9.2f}   (shina's CPU and memory are without PostgreSQL's, the peer's "
+              "without the broker's)", flush=True)
+    else:
+        print("there is no Kafka Streams here (.tools/streams), so nothing is beside it")
 
 
 def append(args, results):
@@ -143,6 +174,7 @@ def parse_args():
     parser.add_argument("--rounds", type=int, default=2, help="of each; medians count")
     parser.add_argument("--idle", type=int, default=10, help="seconds of doing nothing")
     parser.add_argument("--vehicles", type=int, default=1000, help="of the parts over HTTP")
+    parser.add_argument("--records", type=int, default=1000000, help="of the windows")
     parser.add_argument("--streams", type=int, default=50000, help="of the long log")
     parser.add_argument("--events", type=int, default=200000, help="of the long log")
     parser.add_argument("--full", action="store_true",
@@ -175,6 +207,8 @@ def main():
         transports(args, results)
     if "relay" in args.only:
         relay(args, results)
+    if "windows" in args.only:
+        windows(args, results)
     if "append" in args.only:
         append(args, results)
     over_http(args, results)

@@ -70,8 +70,8 @@ load_times(const contract *c, const char *pointer, const json_t *json, analytic 
     if (window == NULL)
         die(c->file, pointer, "needs a window");
     check_keywords(c->file, here, window, known);
-    a->size_s = seconds(c, here, window, "size_s", 60, SIZE_S_MAX, -1);
-    a->every_s = seconds(c, here, window, "every_s", 60, a->size_s, a->size_s);
+    a->size_s = seconds(c, here, window, "size_s", 1, SIZE_S_MAX, -1);
+    a->every_s = seconds(c, here, window, "every_s", 1, a->size_s, a->size_s);
     if (a->size_s % a->every_s != 0 || a->size_s / a->every_s > PANE_WINDOWS_MAX)
         die(c->file, text("%s/every_s", here), "must go into size_s, at most %d times",
             PANE_WINDOWS_MAX);
