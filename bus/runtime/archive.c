@@ -42,7 +42,8 @@ hold_for_home(work *w, bus_store *st, const char *home, bus_error *err)
     if (rc != BUS_OK)
         return rc == BUS_NOT_FOUND ? BUS_OK : rc; /* there is no such home here */
     for (int i = 0; i < count; i++)
-        if (bus_str_is(checkpoints[i].domain, domain))
+        if (bus_str_is(checkpoints[i].domain, domain) &&
+            !bus_reader_keeps_time(checkpoints[i].reader))
             hold(w, checkpoints[i].partition, checkpoints[i].offset, checkpoints[i].reader, home,
                  "");
     if ((rc = ops->parked(st, home, NULL, &w->arena, &parked, &count, err)) != BUS_OK)

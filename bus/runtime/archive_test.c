@@ -129,6 +129,19 @@ test_a_wish_is_the_bound(void **state)
     assert_int_equal(last.archived, 0); /* nothing of it was done */
 }
 
+/* A time in the place of an offset, as of a replay that waits: nothing is held back by it. */
+static void
+test_a_reader_that_keeps_a_time_holds_nothing_back(void **state)
+{
+    (void)state;
+    read_up_to("others", BUS_TIME_READER "018f", 0);
+    (void)run(0, 1, true);
+    assert_int_equal(last.up_to, EVENTS - 1);
+    read_up_to("others", BUS_TIME_READER "018f", FIRST_MS);
+    (void)run(0, 1, true);
+    assert_int_equal(last.up_to, EVENTS - 1);
+}
+
 static void
 test_no_reader_is_overtaken(void **state)
 {
@@ -188,6 +201,7 @@ main(void)
 #define ARCHIVE_TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
         ARCHIVE_TEST(test_a_wish_is_the_bound),
+        ARCHIVE_TEST(test_a_reader_that_keeps_a_time_holds_nothing_back),
         ARCHIVE_TEST(test_no_reader_is_overtaken),
         ARCHIVE_TEST(test_what_goes_is_counted_and_goes_once),
         ARCHIVE_TEST(test_it_stops_when_it_is_told),

@@ -9,7 +9,9 @@
 #include "bus/runtime/fold.h"
 #include "bus/runtime/owners.h"
 #include "bus/runtime/stream_table.h"
+#include "bus/store/view_table.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,10 +46,14 @@ typedef struct {
     int64_t                    reported_us;
     bus_arena                  arena; /* of a page */
 
-    bus_record records[PAGE];
-    bus_event  events[PAGE];
-    bool       known[PAGE]; /* events[i] is one that the analytic follows */
-    int        count;
+    bus_record   records[PAGE];
+    bus_event    events[PAGE];
+    bus_arena    lasting;
+    bus_parked  *parked; /* streams that wait, and events that were left out, today */
+    bus_skipped *skipped;
+    int          parked_count, skipped_count;
+    bool         known[PAGE]; /* events[i] is one that the analytic follows */
+    int          count;
 
     int64_t   change; /* of today's tables, when they were last caught up with */
     bool      from_today;
@@ -138,6 +144,7 @@ leave(replay *r)
     bus_stream_destroy(r->today);
     bus_stream_destroy(r->again);
     bus_arena_fini(&r->arena);
+    bus_arena_fini(&r->lasting);
     bus_arena_fini(&r->bodies);
     free(r);
 }
@@ -160,6 +167,24 @@ open(replay *r, bus_error *err)
 /* --- where today's tables are ----------------------------------------------------------------- */
 
 static bus_code
+look_at_parked(replay *r, bus_error *err)
+{
+    const bus_view_contract *of = r->what->analytic->of;
+    char                     table[BUS_VIEW_TABLE_BYTES], reader[16 + BUS_VIEW_TABLE_BYTES];
+    bus_code                 rc;
+
+    bus_view_table_name(of, r->version, table);
+    (void)snprintf(reader, sizeof(reader), "view.%s", table);
+    bus_arena_reset(&r->lasting);
+    rc = r->ops->parked(r->tables, of->contract->module, reader, &r->lasting, &r->parked,
+                        &r->parked_count, err);
+    if (rc == BUS_OK)
+        rc = r->ops->skipped(r->tables, of->contract->module, reader, &r->lasting, &r->skipped,
+                             &r->skipped_count, err);
+    return rc;
+}
+
+static bus_code
 look_at_today(replay *r, bus_error *err)
 {
     bus_stream_batch batch;
@@ -174,6 +199,8 @@ look_at_today(replay *r, bus_error *err)
         rc = bus_stream_restore(&batch, err);
     bus_stream_fini(&batch);
     if (rc != BUS_OK)
+        return rc;
+    if ((rc = look_at_parked(r, err)) != BUS_OK)
         return rc;
     r->change = bus_stream_change(r->today);
     r->counts->total = 0;
@@ -307,19 +334,40 @@ typedef struct {
     const source *from;
 } page_of;
 
+/* Today's tables do not have it either. */
+static bool
+is_left_out(const replay *r, const source *from, const bus_record *record)
+{
+    for (int i = 0; i < r->parked_count; i++)
+        if (bus_id_equal(r->parked[i].stream, record->stream) &&
+            bus_str_is(r->parked[i].domain, from->contract->module) &&
+            record->offset >= r->parked[i].from_offset)
+            return true;
+    for (int i = 0; i < r->skipped_count; i++)
+        if (r->skipped[i].partition == record->partition &&
+            r->skipped[i].offset == record->offset &&
+            bus_str_is(r->skipped[i].domain, from->contract->module))
+            return true;
+    return false;
+}
+
 static bus_code
 take_record(void *context, const bus_record *record, bus_error *err)
 {
-    const page_of *page = context;
-    replay        *r = page->r;
-    bus_event     *event = &r->events[r->count];
-    bus_code       rc;
+    const page_of     *page = context;
+    replay            *r = page->r;
+    const bus_message *type =
+        bus_message_newest(bus_contract_event(page->from->contract, record->type));
+    bus_code rc = BUS_OK;
 
     r->records[r->count] = *record; /* its numbers; its strings do not last */
-    rc = bus_event_of_record(&page->from->contract, 1, record, r->personal, &r->arena, event, err);
-    if (rc != BUS_OK && rc != BUS_NOT_FOUND)
+    r->known[r->count] = type != NULL && bus_fold_follows(r->what->analytic, type) &&
+                         !is_left_out(r, page->from, record);
+    if (r->known[r->count])
+        rc = bus_event_of_record(&page->from->contract, 1, record, r->personal, &r->arena,
+                                 &r->events[r->count], err);
+    if (rc != BUS_OK)
         return at_event(page->from, record, rc, err);
-    r->known[r->count] = rc == BUS_OK && bus_fold_follows(r->what->analytic, event->type);
     r->count++;
     return BUS_OK;
 }
@@ -350,6 +398,8 @@ fold_page(replay *r, int s, bus_stream_batch *batch, bus_error *err)
         if (r->known[i] && ((rc = compute_anew(r, from, &r->events[i], err)) != BUS_OK ||
                             (rc = bus_stream_remember(batch, &r->events[i], err)) != BUS_OK))
             return at_event(from, &r->records[i], rc, err);
+    if ((rc = report(r, false, err)) != BUS_OK)
+        return rc;
     rc = bus_stream_load_named(batch, BUS_STREAM_MEMORY, r->version, r->tables, r->ops->build_rows,
                                err);
     for (int i = 0; rc == BUS_OK && i < r->count; i++) {
@@ -366,11 +416,15 @@ fold_page(replay *r, int s, bus_stream_batch *batch, bus_error *err)
     bus_stream_name(batch);
     rc = bus_stream_load_named(batch, BUS_STREAM_WINDOWS, r->version, r->tables, r->ops->build_rows,
                                err);
-    if (rc == BUS_OK && (rc = bus_stream_step(batch, &place, err)) == BUS_OK) {
-        bus_stream_finish(batch);
-        rc = write_batch(r, batch, err);
+    if (rc != BUS_OK)
+        return rc;
+    if ((rc = bus_stream_step(batch, &place, err)) != BUS_OK) {
+        const bus_record culprit = {.partition = (uint16_t)place.partition, .offset = place.offset};
+
+        return at_event(from, &culprit, rc, err);
     }
-    return rc;
+    bus_stream_finish(batch);
+    return write_batch(r, batch, err);
 }
 
 static bus_code
@@ -518,7 +572,7 @@ take_row(void *context, bus_id tenant, bus_id id, int32_t version, bus_str body,
 
     (void)version;
     if (!bus_id_is_nil(r->what->tenant) && !bus_id_equal(tenant, r->what->tenant))
-        return BUS_OK;
+        return report(r, false, err);
     r->page[r->page_count++] =
         (compared){tenant, id, bus_arena_copy(&r->bodies, body.at, body.len)};
     return r->page_count == COMPARE_ROWS ? compare_page(r, err) : BUS_OK;

@@ -15,6 +15,18 @@
 #include "bus/store/store.h"
 #include "bus/transport/transport.h"
 
+#include <string.h>
+
+/* A reader with this before its name keeps a time in the place of an offset: the log has no such
+ * place, and nothing waits for it. */
+#define BUS_TIME_READER "replay "
+static inline bool
+bus_reader_keeps_time(bus_str reader)
+{
+    return reader.len >= sizeof(BUS_TIME_READER) - 1 &&
+           memcmp(reader.at, BUS_TIME_READER, sizeof(BUS_TIME_READER) - 1) == 0;
+}
+
 typedef struct bus_service   bus_service;
 typedef struct bus_projector bus_projector;
 typedef struct bus_members   bus_members; /* bus/runtime/members.h */

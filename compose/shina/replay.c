@@ -24,6 +24,7 @@ typedef struct {
     bus_id          tenant;
     bool            json;
     int64_t         lines, lines_max; /* printed; 0: all */
+    bool            unprinted;        /* nobody reads what we print */
 } wish;
 
 static volatile sig_atomic_t interrupted;
@@ -38,8 +39,9 @@ on_signal(int number)
 static bool
 go_on(void *context)
 {
-    (void)context;
-    return !interrupted;
+    const wish *w = context;
+
+    return !interrupted && !w->unprinted;
 }
 
 static void
@@ -124,7 +126,8 @@ print_json(bus_id tenant, const json_t *today, const json_t *replayed)
     json_t *line = json_pack("{s:s, s:O?, s:O?}", "tenant", bus_id_format(tenant, text), "today",
                              today, "replayed", replayed);
 
-    BUS_INVARIANT(line != NULL && json_dumpf(line, stdout, JSON_COMPACT) == 0);
+    BUS_INVARIANT(line != NULL);
+    (void)json_dumpf(line, stdout, JSON_COMPACT); /* ferror() tells */
     (void)putchar('\n');
     json_decref(line);
 }
@@ -147,6 +150,7 @@ print_difference(void *context, bus_id tenant, bus_str today, bus_str replayed)
             print_members(was, is);
         }
     }
+    w->unprinted = ferror(stdout) != 0;
     json_decref(was);
     json_decref(is);
 }
@@ -353,5 +357,9 @@ verb_replay(const bus_config *config, int argc, char **argv)
                   "read, %lld made anew by rules\n",
                   (long long)counts.windows, (long long)counts.differ, (long long)counts.moved,
                   (long long)counts.events, (long long)counts.computed);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        (void)fputs("shina replay: not all could be printed\n", stderr);
+        return 1;
+    }
     return 0;
 }

@@ -131,8 +131,8 @@ revenue_part(struct trips_profit *p, enum trips_revenue_kind kind)
     BUS_UNREACHABLE();
 }
 
-static int64_t
-line_amount(const struct trip_revenue *line, const struct trip_measure *m)
+int64_t
+trip_line_amount(const struct trip_revenue *line, const struct trip_measure *m)
 {
     if (!line->measured)
         return line->amount_kop;
@@ -168,7 +168,7 @@ add_revenue(const struct trip *s, const struct trip_measure *m, struct trips_pro
 
         if (line->voided)
             continue;
-        amount_kop = line_amount(line, m);
+        amount_kop = trip_line_amount(line, m);
         *revenue_part(p, line->kind) += amount_kop;
         parts->revenue_kop[line->customer] += amount_kop;
     }

@@ -252,6 +252,8 @@ struct trip_parts {
 void trip_measure(const struct trip *s, enum trips_stage stage,
                   const struct trips_settings *settings, struct trip_measure *m);
 /* Fuel that the vehicle's norm allows for a distance. */
+/* What a line of revenue is worth. */
+int64_t trip_line_amount(const struct trip_revenue *line, const struct trip_measure *m);
 int64_t trip_norm_ml(const struct trip *s, int64_t distance_m);
 void    trip_profit(const struct trip *s, const struct trip_measure *m, struct trips_profit *p,
                     struct trip_parts *parts);

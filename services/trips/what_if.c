@@ -7,8 +7,9 @@
 
 #define BP INT64_C(10000)
 
+/* Divided last: a line that follows the metres is worth so much before it is changed. */
 static void
-set_prices(struct trip *s, const struct trips_what_if *r)
+set_prices(struct trip *s, const struct trip_measure *m, const struct trips_what_if *r)
 {
     if (!r->has_price_bp)
         return;
@@ -19,8 +20,8 @@ set_prices(struct trip *s, const struct trips_what_if *r)
 
         if (line->kind == TRIPS_REVENUE_KIND_PENALTY)
             continue;
-        line->rate_kop = trip_mul_div(line->rate_kop, r->price_bp, BP);
-        line->amount_kop = trip_mul_div(line->amount_kop, r->price_bp, BP);
+        line->amount_kop = trip_mul_div(trip_line_amount(line, m), r->price_bp, BP);
+        line->measured = false;
     }
 }
 
@@ -69,11 +70,11 @@ settle_again(const void *rules, const void *state, const bus_event *event, bus_d
     struct trip         s = *(const struct trip *)state;
     struct trip_measure m;
 
-    set_prices(&s, r);
     set_pay(&s.pay, r);
     set_pay(&s.co_pay, r);
     set_vehicle(&s, r);
     trip_measure(&s, TRIPS_STAGE_FINAL, &settings, &m);
+    set_prices(&s, &m, r);
     m.day_share_kop = day_share(&s, was->profit.cost_day_share_kop, r);
     (void)trip_emit_settled(&s, &m, out);
 }

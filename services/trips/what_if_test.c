@@ -29,17 +29,18 @@ test_without_rules_it_is_the_same(void **state)
     (void)state;
     a_trip_that_settles();
     what_if(SETTLED, "{}");
-    then_exactly(SETTLED,
-                 "{'vehicle_id':'" VEHICLE "','driver_id':'" DRIVER "','route_id':'" ROUTE
-                 "','day':'2026-11-23','profit':{'revenue_fixed_kop':220000,'revenue_per_box_kop':0,"
-                 "'revenue_per_km_kop':0,'revenue_per_point_kop':0,'revenue_waiting_kop':0,"
-                 "'revenue_penalty_kop':0,'cost_fuel_kop':36192,'cost_driver_pay_kop':197000,"
-                 "'cost_expenses_kop':0,'cost_wear_kop':15600,'cost_day_share_kop':180000,"
-                 "'cost_incidents_kop':0,'revenue_kop':220000,'cost_kop':428792,"
-                 "'profit_kop':-208792,'margin_bp':-9490},'customers':[{'customer_id':'" CUSTOMER_A
-                 "','revenue_kop':150000,'cost_kop':292359},{'customer_id':'" CUSTOMER_B
-                 "','revenue_kop':70000,'cost_kop':136433}],'distance_m':52000,'duration_s':7200,"
-                 "'points':2,'fuel_ml':6240,'fuel_litre_kop':5800}");
+    then_exactly(
+        SETTLED,
+        "{'vehicle_id':'" VEHICLE "','driver_id':'" DRIVER "','route_id':'" ROUTE
+        "','day':'2026-11-23','profit':{'revenue_fixed_kop':220000,'revenue_per_box_kop':0,"
+        "'revenue_per_km_kop':0,'revenue_per_point_kop':0,'revenue_waiting_kop':0,"
+        "'revenue_penalty_kop':0,'cost_fuel_kop':36192,'cost_driver_pay_kop':197000,"
+        "'cost_expenses_kop':0,'cost_wear_kop':15600,'cost_day_share_kop':180000,"
+        "'cost_incidents_kop':0,'revenue_kop':220000,'cost_kop':428792,"
+        "'profit_kop':-208792,'margin_bp':-9490},'customers':[{'customer_id':'" CUSTOMER_A
+        "','revenue_kop':150000,'cost_kop':292359},{'customer_id':'" CUSTOMER_B
+        "','revenue_kop':70000,'cost_kop':136433}],'distance_m':52000,'duration_s':7200,"
+        "'points':2,'fuel_ml':6240,'fuel_litre_kop':5800}");
 }
 
 /* 52 km, 6.24 l of the norm. Wear 4 roubles a kilometre: 20800. Fuel at 70 roubles: 43680. */
@@ -83,6 +84,21 @@ test_prices(void **state)
                         "'cost_driver_pay_kop':198100,'cost_kop':429892,'profit_kop':-187892}}");
 }
 
+/* 52 km at 33 kopecks are 1716; one per cent more are 1733.16: the rate itself would not change. */
+static void
+test_a_price_by_the_kilometre(void **state)
+{
+    (void)state;
+    a_finished_trip();
+    when("trips.add_revenue", "{'kind':'PER_KM','rate_kop':33}");
+    when("trips.settle", "{}");
+    when_answer_from(VEHICLE_DAY, "trips.day_frozen", "trips.freeze_day_share",
+                     "trips.day_share_frozen.v1", "{'trip_id':'" STORY_STREAM "','share_kop':1}");
+    then_event(SETTLED, "{'profit':{'revenue_per_km_kop':1716}}");
+    what_if(SETTLED, "{'price_bp':10100}");
+    then_event(SETTLED, "{'profit':{'revenue_per_km_kop':1733,'revenue_fixed_kop':222200}}");
+}
+
 /* A day of half the cost: half the share. A driver paid by the trip alone. */
 static void
 test_the_day_and_the_pay(void **state)
@@ -103,6 +119,7 @@ main(void)
         cmocka_unit_test(test_rates_of_the_road),
         cmocka_unit_test(test_counted_fuel_at_another_price),
         cmocka_unit_test(test_prices),
+        cmocka_unit_test(test_a_price_by_the_kilometre),
         cmocka_unit_test(test_the_day_and_the_pay),
     };
 

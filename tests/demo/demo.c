@@ -892,7 +892,7 @@ start_following(void)
 static void
 check_followed(void)
 {
-    json_t       *now = list("/api/v1/deliveries-in-flight");
+    json_t       *now;
     const json_t *row;
     int           differ = 0;
     size_t        i;
@@ -900,6 +900,9 @@ check_followed(void)
     atomic_store(&feed.ends, true);
     if (pthread_join(feed.thread, NULL) != 0)
         die("the thread that follows does not end");
+    do /* until nothing has changed meanwhile */
+        now = list("/api/v1/deliveries-in-flight");
+    while (follow_once() > 0 && (json_decref(now), true));
     json_array_foreach(now, i, row) differ +=
         !json_equal(row, json_object_get(feed.rows, text_of(row, "id")));
     say("changes followed", feed.seen);
@@ -953,6 +956,26 @@ sum_of_all(const json_t *lines, const char *side, const char *name)
     return sum;
 }
 
+/* Replayed as it is, every window is compared and is as it is. */
+static void
+check_unchanged(const char *analytic)
+{
+    const char *args[] = {"replay", analytic, "--tenant", demo.tenant, NULL};
+    char        what[100], *out;
+    int         code;
+    long long   windows = 0, differ = -1, moved = -1;
+    const char *summary;
+
+    out = tests_shina_verb(demo.shina, args, &code);
+    summary = out == NULL ? NULL : strstr(out, "replay: ");
+    if (code == 0 && summary != NULL)
+        (void)sscanf(summary, "replay: %lld windows compared, %lld differ, %lld changed", &windows,
+                     &differ, &moved);
+    (void)snprintf(what, sizeof(what), "%s replayed is as it is", analytic);
+    check(windows > 0 && differ == 0 && moved == 0, what);
+    free(out);
+}
+
 static void
 write_rules(char path[64])
 {
@@ -980,11 +1003,8 @@ report_what_if(void)
     json_t       *lines;
 
     (void)printf("\nWhat if?\n");
-    for (size_t i = 0; i < sizeof(analytics) / sizeof(analytics[0]); i++) {
-        lines = replay(analytics[i], NULL);
-        check(json_array_size(lines) == 0, "replayed, it is as it is");
-        json_decref(lines);
-    }
+    for (size_t i = 0; i < sizeof(analytics) / sizeof(analytics[0]); i++)
+        check_unchanged(analytics[i]);
     write_rules(path);
     lines = replay("profit_group_days", path);
     (void)unlink(path);

@@ -510,6 +510,9 @@ test_checkpoints_parkings_and_domains(void **state)
               " ('sends', 'things', 0, 1000)");
     (void)assert_found(w, BUS_VERIFY_CHECKPOINT, 1);
     tamper(w, "delete from things.checkpoints where reader = 'sends'");
+    tamper(w, "insert into things.checkpoints (reader, domain, partition, \"offset\") values"
+              " ('replay 018f', 'things', 0, 1795420800000)"); /* a time, and no place in the log */
+    assert_int_equal(look(w, &counts).count[BUS_VERIFY_CHECKPOINT], 0);
     tamper(w, "delete from things.partitions where partition = 3");
     f = look(w, &counts);
     assert_int_equal(f.count[BUS_VERIFY_DOMAIN], 1);

@@ -120,7 +120,6 @@ subscriptions_forget(worker *w)
     HASH_ITER(hh, w->subscriptions, s, next)
     forget(w, s);
     w->dropped = 0;
-    w->again = false;
     memset(w->control_read, 0, sizeof(w->control_read));
 }
 
@@ -407,9 +406,7 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     char          text[BUS_ID_TEXT_BYTES];
     subscription *s;
 
-    tenant_share *share = share_of(w, event->tenant);
-
-    if (share->known == SUBSCRIPTIONS_KNOWN_OF_TENANT_MAX) {
+    if (w->count == SUBSCRIPTIONS_KNOWN_MAX) {
         w->dropped++;
         bus_log_error("webhooks.too_many", BUS_KV_ID("subscription", event->stream));
         return;
@@ -424,10 +421,10 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     bus_copy(webhooks_subscribed_event.shape, e, &s->wants, &s->arena);
     s->secret = s->wants.secret;
     (void)snprintf(s->reader, sizeof(s->reader), "webhook %s", bus_id_format(s->id, text));
-    (void)snprintf(s->back_reader, sizeof(s->back_reader), "replay %s", text);
+    (void)snprintf(s->back_reader, sizeof(s->back_reader), BUS_TIME_READER "%s", text);
     for (int i = 0; i < w->logs_count; i++)
         s->wanted[i] = wants_log(&s->wants, w->logs[i].contract);
-    s->share = share;
+    s->share = share_of(w, s->tenant);
     s->share->known++;
     w->unsettled = true;
     HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
@@ -513,10 +510,7 @@ fold(worker *w, const bus_event *event, bool afresh, bus_error *err)
         begin_anew(w, s);
         s->status = SUBSCRIPTION_ACTIVE;
         break;
-    case WEBHOOKS_DELETED:
-        forget(w, s);
-        w->again = w->again || (afresh && w->dropped > 0);
-        break;
+    case WEBHOOKS_DELETED: forget(w, s); break;
     case WEBHOOKS_SECRET_ROTATED: rotate(s, &e->secret_rotated); break;
     case WEBHOOKS_REPLAY_ASKED:
         s->replayed = true;
@@ -532,8 +526,10 @@ fold_record(worker *w, const bus_record *r, bool afresh, bus_error *err)
 {
     const bus_contract *own = w->logs[w->own_log].contract;
     bus_event           event;
-    bus_code            rc = bus_event_of_record(&own, 1, r, NULL, &w->scratch, &event, err);
+    bus_code            rc;
 
+    bus_arena_reset(&w->folding);
+    rc = bus_event_of_record(&own, 1, r, NULL, &w->folding, &event, err);
     if (rc == BUS_NOT_FOUND)
         return BUS_OK; /* a refusal, or newer than we are */
     if (rc == BUS_FAULT) {
@@ -563,13 +559,6 @@ save_control(worker *w, int partition, bus_error *err)
 bus_code
 subscriptions_follow(worker *w, bus_error *err)
 {
-    if (w->again) { /* there is room for who was left out */
-        const bus_code rc = subscriptions_save(w, true, err);
-
-        if (rc != BUS_OK)
-            return rc;
-        subscriptions_forget(w);
-    }
     for (int p = 0; p < w->options->partitions; p++) {
         const bus_record *r;
         bus_code          rc;
@@ -660,7 +649,7 @@ try_again(worker *w, subscription *s, bus_code *rc, bus_error *err)
 
 /* All lanes in turn, so that a busy one holds up no other. */
 static bus_code
-send_of(worker *w, subscription *s, bus_error *err)
+send_of(worker *w, subscription *s, int64_t until_us, bus_error *err)
 {
     int      lanes = w->logs_count * w->options->partitions;
     bus_code first = place_all(w, s, err);
@@ -671,6 +660,11 @@ send_of(worker *w, subscription *s, bus_error *err)
         return first;
     s->trouble = NULL;
     for (int n = 0; n < lanes && may_fly(w, s); n++) {
+        if (n > 0 && worker_now_us(w) >= until_us) { /* goes on here in its next turn */
+            s->next = (s->next + n) % lanes;
+            w->more = true;
+            return first;
+        }
         int       at = (s->next + n) % lanes, log = at / w->options->partitions;
         int       partition = at % w->options->partitions;
         bus_error why = {0};
@@ -703,9 +697,11 @@ subscriptions_send(worker *w, bus_error *err)
             w->more = true;
             break;
         }
+        if ((rc = worker_renew(w, err)) != BUS_OK)
+            return rc;
         HASH_DEL(w->subscriptions, s); /* behind all others */
         HASH_ADD(hh, w->subscriptions, id, sizeof(s->id), s);
-        rc = s->served && s->status == SUBSCRIPTION_ACTIVE ? send_of(w, s, &why) : BUS_OK;
+        rc = s->served && s->status == SUBSCRIPTION_ACTIVE ? send_of(w, s, until_us, &why) : BUS_OK;
         if (rc != BUS_OK && first == BUS_OK) {
             first = rc;
             *err = why;

@@ -235,6 +235,7 @@ worker_destroy(worker *w)
     if (w->multi != NULL)
         (void)curl_multi_cleanup(w->multi);
     bus_arena_fini(&w->scratch);
+    bus_arena_fini(&w->folding);
     free(w);
 }
 

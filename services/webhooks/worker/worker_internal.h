@@ -26,8 +26,9 @@
 #define FLYING_OF_ONE_MAX 8    /* of one subscription */
 #define SUBSCRIPTIONS_MAX 4096 /* more are not served, and health says so */
 #define SUBSCRIPTIONS_OF_TENANT_MAX 256
-#define SUBSCRIPTIONS_KNOWN_OF_TENANT_MAX 1024 /* served or not; more are not looked at */
-#define BODY_DROPPED_MAX 65536                 /* of a receiver's answer; then we hang up */
+#define SUBSCRIPTIONS_KNOWN_MAX \
+    65536                      /* served or not; more are not looked at, and health says so */
+#define BODY_DROPPED_MAX 65536 /* of a receiver's answer; then we hang up */
 #define SECRET_LABEL "webhooks.secret"
 
 typedef struct delivery     delivery;
@@ -130,13 +131,12 @@ typedef struct {
     bool           held;                        /* the lease: we are the one that sends */
     bus_checkpoint control[BUS_PARTITIONS_MAX]; /* how far what was asked for has been done */
     int64_t        control_read[BUS_PARTITIONS_MAX];
-    subscription  *subscriptions; /* uthash; whose turn is next is first */
-    tenant_share  *tenants;       /* uthash */
-    bool           unsettled;     /* who is served is to be settled anew */
-    bool           again;         /* all is to be read anew: there is room for who was left out */
+    subscription  *subscriptions;                  /* uthash; whose turn is next is first */
+    tenant_share  *tenants;                        /* uthash */
+    bool           unsettled;                      /* who is served is to be settled anew */
     int            count, served, dropped, flying; /* dropped: more than can be known */
     bool           more;                           /* there is something to do at once */
-    bus_arena      scratch;
+    bus_arena      scratch, folding;               /* of a turn; of one record that is folded */
 
     pthread_t   thread;
     atomic_bool stopping;
