@@ -343,6 +343,10 @@ typedef struct bus_store_ops {
                                                const char           *domain,
                                                const bus_checkpoint *checkpoints, int count,
                                                bus_error *err);
+    /* The reader is gone for good, with its checkpoints of every domain; whoever holds one finds
+     * itself fenced. None is no error. */
+    BUS_CHECKED bus_code (*checkpoint_forget)(bus_store *st, const char *home, const char *reader,
+                                              bus_error *err);
     /* Rows, parkings and checkpoints together. BUS_FENCED: nothing happened, step down. */
     BUS_CHECKED bus_code (*effect)(bus_store *st, const bus_effect *effect, bus_error *err);
     BUS_CHECKED bus_code (*parked)(bus_store *st, const char *home, const char *reader_or_null,

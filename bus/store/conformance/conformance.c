@@ -1375,6 +1375,29 @@ test_a_checkpoint_given_back_is_free_at_once(void **state)
 }
 
 static void
+test_a_reader_that_is_gone_leaves_nothing(void **state)
+{
+    world               *w = *state;
+    bus_checkpoint       mine[PARTITIONS], other[PARTITIONS];
+    bus_effect           effect = effect_of(w, mine, 1);
+    bus_checkpoint_info *list;
+    int                  count;
+
+    ok(w, subject->ops->checkpoint_forget(w->st, w->domain, "reader", &w->err)); /* nobody */
+    take_checkpoints(w, "me", false, mine);
+    ok(w, subject->ops->checkpoint_take(w->st, w->domain, "reader two", w->domain, "me", false,
+                                        other, PARTITIONS, &w->err));
+    ok(w, subject->ops->checkpoint_forget(w->st, w->domain, "reader", &w->err));
+    mine[0].offset = 3;
+    fails(w, BUS_FENCED, subject->ops->effect(w->st, &effect, &w->err));
+    ok(w, subject->ops->checkpoints(w->st, w->domain, &w->arena, &list, &count, &w->err));
+    assert_int_equal(count, PARTITIONS);
+    assert_str(list[0].reader, BUS_STR("reader two"));
+    take_checkpoints(w, "me", false, mine);
+    assert_int_equal(mine[0].offset, 0); /* anew */
+}
+
+static void
 test_checkpoints_are_listed(void **state)
 {
     world               *w = *state;
@@ -2187,6 +2210,7 @@ conformance_run(const char *name, const conformance_subject *under_test)
         STORE_TEST(test_archives_are_listed_and_bounded),
         STORE_TEST(test_a_checkpoint_is_taken_moved_and_fenced),
         STORE_TEST(test_a_checkpoint_given_back_is_free_at_once),
+        STORE_TEST(test_a_reader_that_is_gone_leaves_nothing),
         STORE_TEST(test_checkpoints_are_listed),
         STORE_TEST(test_members_come_stay_and_go),
         STORE_TEST(test_parking_commits_with_its_checkpoint),

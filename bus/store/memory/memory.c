@@ -286,6 +286,7 @@ const bus_store_ops bus_store_memory = {
     .checkpoint_take = mem_checkpoint_take,
     .checkpoint_renew = mem_checkpoint_renew,
     .checkpoint_release = mem_checkpoint_release,
+    .checkpoint_forget = mem_checkpoint_forget,
     .effect = mem_effect,
     .parked = mem_parked,
     .park = mem_park,

@@ -135,6 +135,26 @@ mem_checkpoint_release(bus_store *st, const char *home, const char *reader, cons
     return rc;
 }
 
+bus_code
+mem_checkpoint_forget(bus_store *st, const char *home, const char *reader, bus_error *err)
+{
+    mem_domain *d;
+    mem_row    *row, *next;
+    bus_code    rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&st->shared->lock);
+    d = mem_find_domain(st->shared, home);
+    if (d == NULL)
+        rc = mem_no_domain(home, err);
+    for (row = rc == BUS_OK ? d->checkpoints : NULL; row != NULL; row = next) {
+        next = row->hh.next;
+        if (strcmp(row->reader, reader) == 0)
+            mem_row_remove(&d->checkpoints, row);
+    }
+    (void)pthread_mutex_unlock(&st->shared->lock);
+    return rc;
+}
+
 static int
 compare_checkpoints(const void *a, const void *b)
 {

@@ -54,6 +54,7 @@ bus_code pg_checkpoint_take(bus_store *st, const char *home, const char *reader,
 bus_code pg_checkpoint_renew(bus_store *st, const char *home, const char *reader,
                              const char *domain, bus_checkpoint *checkpoints, int count,
                              bus_error *err);
+bus_code pg_checkpoint_forget(bus_store *st, const char *home, const char *reader, bus_error *err);
 bus_code pg_checkpoint_release(bus_store *st, const char *home, const char *reader,
                                const char *domain, const bus_checkpoint *checkpoints, int count,
                                bus_error *err);

@@ -75,6 +75,7 @@ const bus_store_ops bus_store_postgres = {
     .checkpoint_take = pg_checkpoint_take,
     .checkpoint_renew = pg_checkpoint_renew,
     .checkpoint_release = pg_checkpoint_release,
+    .checkpoint_forget = pg_checkpoint_forget,
     .effect = pg_effect,
     .parked = pg_parked,
     .park = pg_park,

@@ -108,6 +108,21 @@ pg_checkpoint_release(bus_store *st, const char *home, const char *reader, const
 }
 
 bus_code
+pg_checkpoint_forget(bus_store *st, const char *home, const char *reader, bus_error *err)
+{
+    PGresult *res = NULL;
+    bus_code  rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    pg_params_reset(&st->params);
+    pg_add_text(&st->params, bus_str_of(reader));
+    rc = pg_run(st, "delete from {d}.checkpoints where reader = $1", home, PG_HARMLESS, &res, err);
+    PQclear(res);
+    return rc;
+}
+
+bus_code
 pg_checkpoints(bus_store *st, const char *home, bus_arena *arena, bus_checkpoint_info **out,
                int *count, bus_error *err)
 {

@@ -401,9 +401,17 @@ begin_anew(worker *w, subscription *s)
 }
 
 static void
+name_readers(bus_id id, char reader[64], char back[64])
+{
+    char text[BUS_ID_TEXT_BYTES];
+
+    (void)snprintf(reader, 64, "webhook %s", bus_id_format(id, text));
+    (void)snprintf(back, 64, BUS_TIME_READER "%s", text);
+}
+
+static void
 subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e)
 {
-    char          text[BUS_ID_TEXT_BYTES];
     subscription *s;
 
     if (w->count == SUBSCRIPTIONS_KNOWN_MAX) {
@@ -420,8 +428,7 @@ subscribe(worker *w, const bus_event *event, const struct webhooks_subscribed *e
     s->window = 1;
     bus_copy(webhooks_subscribed_event.shape, e, &s->wants, &s->arena);
     s->secret = s->wants.secret;
-    (void)snprintf(s->reader, sizeof(s->reader), "webhook %s", bus_id_format(s->id, text));
-    (void)snprintf(s->back_reader, sizeof(s->back_reader), BUS_TIME_READER "%s", text);
+    name_readers(s->id, s->reader, s->back_reader);
     for (int i = 0; i < w->logs_count; i++)
         s->wanted[i] = wants_log(&s->wants, w->logs[i].contract);
     s->share = share_of(w, s->tenant);
@@ -491,15 +498,33 @@ stop(worker *w, subscription *s, int status)
     s->status = status;
 }
 
+/* Archives do not wait for who is gone. */
+static bus_code
+forget_cursors(worker *w, bus_id id, bus_error *err)
+{
+    const bus_store_ops *ops = w->options->store;
+    char                 reader[64], back[64];
+    bus_code             rc;
+
+    name_readers(id, reader, back);
+    if ((rc = ops->checkpoint_forget(w->store, HOME, reader, err)) == BUS_OK)
+        rc = ops->checkpoint_forget(w->store, HOME, back, err);
+    return rc;
+}
+
 /* afresh: for the first time, so what it asks for is to be done. */
 static bus_code
 fold(worker *w, const bus_event *event, bool afresh, bus_error *err)
 {
     const struct webhooks_subscription_event *e = event->tagged;
     subscription                             *s = find(w, event->stream);
+    bus_code                                  rc;
 
     if (e->kind == WEBHOOKS_SUBSCRIBED && s == NULL)
         subscribe(w, event, &e->subscribed);
+    if (e->kind == WEBHOOKS_DELETED && afresh &&
+        (rc = forget_cursors(w, event->stream, err)) != BUS_OK)
+        return rc;
     if (s == NULL)
         return BUS_OK;
     s->version = event->version;

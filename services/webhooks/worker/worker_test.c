@@ -343,6 +343,39 @@ secrets_are_for_who_names_them(void **state)
     assert_string_equal(receiver_at("/typed", 0)->type, "webhooks.paused.v1");
 }
 
+static int
+checkpoints_of_webhooks(void)
+{
+    bus_checkpoint_info *list;
+    int                  count, found = 0;
+
+    assert_int_equal(OPS.checkpoints(t.main, "webhooks", &t.arena, &list, &count, &t.err), BUS_OK);
+    for (int i = 0; i < count; i++)
+        found += !bus_str_is(list[i].reader, "webhooks"); /* the lease */
+    return found;
+}
+
+/* An archive would wait for its cursors for ever. */
+static void
+a_deleted_subscription_leaves_nothing(void **state)
+{
+    bus_id id;
+
+    (void)state;
+    id = subscribed(t.tenant, "/gone", "");
+    start_worker();
+    happens(1, "vehicles.retired.v1");
+    assert_true(receiver_wait("/gone", 1, 15));
+    asked(t.tenant, id, "webhooks.replay_asked.v1", "{\"from_at\":0}");
+    assert_true(receiver_wait("/gone", 2, 15));
+    assert_true(checkpoints_of_webhooks() > 0);
+    asked(t.tenant, id, "webhooks.deleted.v1", "{}");
+    WAIT_UNTIL(checkpoints_of_webhooks() == 0);
+    (void)usleep(1500000); /* nor are they made again */
+    assert_int_equal(checkpoints_of_webhooks(), 0);
+    assert_true(health().ready);
+}
+
 /* One tenant's many leave room for another's, and what is deleted makes room again. */
 static void
 no_tenant_takes_all_the_room(void **state)
@@ -398,6 +431,7 @@ main(void)
         STORY(many_replays_of_a_log_out_of_reach_stop_nobody),
         STORY(a_failed_event_of_a_log_out_of_reach_holds_up_no_other),
         STORY(secrets_are_for_who_names_them),
+        STORY(a_deleted_subscription_leaves_nothing),
         STORY(no_tenant_takes_all_the_room),
         STORY(health_is_not_well_while_the_lease_cannot_be_kept),
     };
