@@ -799,11 +799,11 @@ begin_target(rebuild *r, target *t, const bus_view *view, bus_error *err)
     int      logs = 0;
     bus_code rc = BUS_OK;
 
+    t->view = view; /* end() asks it */
     if (view->of->windows != NULL || view->of->part_of != NULL)
         return bus_fail(err, BUS_INVALID,
                         "%s is of an analytic, which is filled anew when its version is raised",
                         view->of->name);
-    t->view = view;
     bus_view_table_name(view->of, view->view_version, table);
     (void)snprintf(t->reader, sizeof(t->reader), "view.%s", table);
     for (int i = 0; rc == BUS_OK && i < view->of->follows_count; i++) {

@@ -1357,6 +1357,26 @@ test_tables_are_built_anew_in_passes_under_load(void **state)
     assert_views_are_right();
 }
 
+/* Its tables are filled in their places: to build one beside is refused, and nothing is left. */
+static void
+test_an_analytic_is_not_rebuilt(void **state)
+{
+    static const bus_windows windows;
+    bus_view_contract        contract = *items_projection.of;
+    bus_view                 view = items_projection;
+    const bus_view          *list[] = {&stock_projection, &view};
+    const bus_rebuild        what = {
+               .home = &inventory_contract, .views = list, .views_count = 2, .builder = "by hand"};
+    bus_error err = {0};
+
+    (void)state;
+    start_projector(&w);
+    contract.windows = &windows;
+    view.of = &contract;
+    assert_int_equal(bus_rebuild_run(&w.options, &what, &err), BUS_INVALID);
+    assert_non_null(strstr(err.text, "is of an analytic"));
+}
+
 static void
 test_a_build_that_is_stopped_leaves_the_old_table(void **state)
 {
@@ -1956,6 +1976,7 @@ run_all(const char *name)
         STORY(test_answers_carry_the_newest),
         STORY(test_an_operator_has_a_view_skip_an_event),
         STORY(test_tables_are_built_anew_in_passes_under_load),
+        STORY(test_an_analytic_is_not_rebuilt),
         STORY(test_a_build_that_is_stopped_leaves_the_old_table),
         STORY(test_a_build_parks_what_it_cannot_fold),
         STORY(test_a_build_leaves_out_in_all_passes),

@@ -37,6 +37,7 @@ main(int argc, char **argv)
     int                      rc;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    shina_standard_files();
     if (flag_of(argc, argv, "--help") || flag_of(argc, argv, "-h"))
         return print_help(domain);
     if (!options_known(argc, argv, known, 0))

@@ -2,8 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/arguments.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool
 names(const char *argument, const char *name)
@@ -90,6 +92,18 @@ word_of(int argc, char **argv, const char *const *known, int nth)
             return argv[i];
     }
     return NULL;
+}
+
+void
+shina_standard_files(void)
+{
+    int fd;
+
+    do /* takes the lowest number that is free */
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 int

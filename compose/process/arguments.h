@@ -14,6 +14,10 @@ bool options_known(int argc, char **argv, const char *const *known, int words);
 /* The nth argument that is no option; NULL: there is none. */
 const char *word_of(int argc, char **argv, const char *const *known, int nth);
 
+/* What was closed of standard input, output and error leads to /dev/null from now on: else the next
+ * socket had its number, and got what we print. First of all. */
+void shina_standard_files(void);
+
 /* Prints "shina: text" to stderr; returns 1. */
 int failed(const bus_error *err);
 

@@ -70,8 +70,12 @@ static const struct {
      "Runs an analytic over the whole log once more, beside a working system, into tables that "
      "are\n"
      "dropped afterwards, and prints each window that differs from what is read today. Without\n"
-     "rules none should, unless the analytic's code has changed since its tables were filled.\n"
-     "  --from, --to TIME   only windows that begin within: 2026-11-23, or 2026-11-23T05:00:00Z\n"
+     "rules none should, unless the analytic's code has changed since its tables were filled; "
+     "exit\n"
+     "code 1: some do.\n"
+     "  --from, --to TIME   only windows that begin at or after --from, and before --to: a day "
+     "such as\n"
+     "                      2026-11-23 (its midnight UTC), 2026-11-23T05:00:00Z, or milliseconds\n"
      "  --rules FILE        rates by domain, in JSON: {\"trips\": {\"per_km_kop\": 600}}; what is\n"
      "                      left out stays as it was. Which there are stands in the contract of a\n"
      "                      domain, under what_if\n"
@@ -189,6 +193,7 @@ main(int argc, char **argv)
     int         rc = 2;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    shina_standard_files();
     if (verb == NULL || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 ||
         strcmp(verb, "help") == 0)
         return print_help(stdout, verb != NULL && argc > 2 ? argv[2] : NULL);

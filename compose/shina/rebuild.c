@@ -41,11 +41,17 @@ print_progress(void *context, const bus_rebuild_progress *p)
     (void)fflush(stderr);
 }
 
+static bool
+can_be_rebuilt(const bus_view *view)
+{
+    return view->of->windows == NULL && view->of->part_of == NULL;
+}
+
 static const bus_view *
 view_named(const char *name)
 {
     for (int i = 0; i < shina_views_count; i++)
-        if (strcmp(shina_views[i]->of->name, name) == 0)
+        if (can_be_rebuilt(shina_views[i]) && strcmp(shina_views[i]->of->name, name) == 0)
             return shina_views[i];
     return NULL;
 }
@@ -53,9 +59,13 @@ view_named(const char *name)
 static int
 no_such_view(const char *name)
 {
-    (void)fprintf(stderr, "shina rebuild: there is no view %s; there are", name);
+    (void)fprintf(stderr,
+                  "shina rebuild: there is no view \"%s\" (analytics are filled anew when their "
+                  "version is raised); there are",
+                  name);
     for (int i = 0; i < shina_views_count; i++)
-        (void)fprintf(stderr, " %s", shina_views[i]->of->name);
+        if (can_be_rebuilt(shina_views[i]))
+            (void)fprintf(stderr, " %s", shina_views[i]->of->name);
     (void)fputc('\n', stderr);
     return 2;
 }
@@ -102,6 +112,7 @@ verb_rebuild(const bus_config *config, int argc, char **argv)
             return no_such_view(name);
     (void)sigaction(SIGINT, &stop, NULL);
     (void)sigaction(SIGTERM, &stop, NULL);
+    (void)sigaction(SIGHUP, &stop, NULL);
     if ((rc = shina_place_find(&place, config, &err)) == BUS_OK)
         rc = shina_place_keys(&place, &err);
     for (int i = 0; rc == BUS_OK && (name = word_of(argc, argv, known, i)) != NULL; i++) {

@@ -6,6 +6,7 @@
 #include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ typedef struct {
     bus_arena       arena; /* of the rules */
     int64_t         from_ms, to_ms;
     bus_id          tenant;
-    bool            json;
+    bool            json, by_rules;
     int64_t         lines, lines_max; /* printed; 0: all */
     bool            unprinted;        /* nobody reads what we print */
 } wish;
@@ -119,12 +120,25 @@ print_members(const json_t *today, const json_t *replayed)
     (void)putchar('\n');
 }
 
+/* What was not compared. */
 static void
-print_json(bus_id tenant, const json_t *today, const json_t *replayed)
+strip(json_t *row)
+{
+    (void)json_object_del(row, "version");
+    (void)json_object_del(row, "change");
+    (void)json_object_del(row, "closed");
+}
+
+static void
+print_json(bus_id tenant, json_t *today, json_t *replayed)
 {
     char    text[BUS_ID_TEXT_BYTES];
-    json_t *line = json_pack("{s:s, s:O?, s:O?}", "tenant", bus_id_format(tenant, text), "today",
-                             today, "replayed", replayed);
+    json_t *line;
+
+    strip(today);
+    strip(replayed);
+    line = json_pack("{s:s, s:O?, s:O?}", "tenant", bus_id_format(tenant, text), "today", today,
+                     "replayed", replayed);
 
     BUS_INVARIANT(line != NULL);
     (void)json_dumpf(line, stdout, JSON_COMPACT); /* ferror() tells */
@@ -280,13 +294,20 @@ parse_wish(int argc, char **argv, const char *const *known, wish *w)
         !parse_time("--from", option_of(argc, argv, "--from"), INT64_MIN, &w->from_ms) ||
         !parse_time("--to", option_of(argc, argv, "--to"), INT64_MAX, &w->to_ms))
         return false;
-    if (tenant != NULL && !bus_id_parse(bus_str_of(tenant), &w->tenant)) {
+    if (w->from_ms >= w->to_ms) {
+        (void)fputs("shina replay: nothing begins at --from or later and before --to\n", stderr);
+        return false;
+    }
+    if (tenant != NULL &&
+        (!bus_id_parse(bus_str_of(tenant), &w->tenant) || bus_id_is_nil(w->tenant))) {
         (void)fputs("shina replay: --tenant is a UUID\n", stderr);
         return false;
     }
+    errno = 0;
     if (limit != NULL)
         w->lines_max = strtoll(limit, &end, 10);
-    if (limit != NULL && (end == limit || *end != '\0' || w->lines_max < 0)) {
+    if (limit != NULL &&
+        (end == limit || *end != '\0' || limit[0] < '0' || limit[0] > '9' || errno != 0)) {
         (void)fputs("shina replay: --limit is a number of lines; 0: all\n", stderr);
         return false;
     }
@@ -339,8 +360,10 @@ verb_replay(const bus_config *config, int argc, char **argv)
     w.rules = BUS_ARENA_ARRAY(&w.arena, void *, (size_t)shina_modules_count + 1);
     (void)sigaction(SIGINT, &stop, NULL);
     (void)sigaction(SIGTERM, &stop, NULL);
+    (void)sigaction(SIGHUP, &stop, NULL);
     if (option_of(argc, argv, "--rules") != NULL)
         rc = read_rules(&w, option_of(argc, argv, "--rules"), &err);
+    w.by_rules = option_of(argc, argv, "--rules") != NULL;
     if (rc == BUS_OK && (rc = shina_place_find(&place, config, &err)) == BUS_OK)
         rc = shina_place_keys(&place, &err);
     if (rc == BUS_OK)
@@ -361,5 +384,5 @@ verb_replay(const bus_config *config, int argc, char **argv)
         (void)fputs("shina replay: not all could be printed\n", stderr);
         return 1;
     }
-    return 0;
+    return w.by_rules || counts.differ == 0 ? 0 : 1;
 }

@@ -258,6 +258,8 @@ test_all_of_it_in_order(void **state)
         assert_int_equal(check_in_order("/order", vehicles[i], 1, 41), 0);
     assert_string_equal(receiver_at("/order", 0)->type, "vehicles.registered.v1");
     assert_non_null(strstr(receiver_at("/order", 0)->body, "\"source\":\"/shina/vehicles\""));
+    assert_null(strstr(receiver_at("/order", 0)->body, "\"actor\"")); /* who did it stays here */
+    assert_null(strstr(receiver_at("/order", 0)->body, "\"causation\""));
     delete_it(id);
 }
 

@@ -40,7 +40,7 @@ struct delivery {
 
 /* --- what is sent ---------------------------------------------------------------------------- */
 
-/* The CloudEvent, as feeds show it to an ADMIN. */
+/* The CloudEvent, as feeds show it, but for who did it: that is no business of others. */
 static void
 render(const domain_log *log, const bus_record *r, bus_str data, bus_buf *out)
 {
@@ -50,7 +50,7 @@ render(const domain_log *log, const bus_record *r, bus_str data, bus_buf *out)
     /* All that is in the log can be written. */
     BUS_INVARIANT(bus_cloudevent_of(r, log->domain, &attributes, &err) == BUS_OK);
     bus_buf_add_char(out, '{');
-    bus_cloudevent_json(&attributes, true, out);
+    bus_cloudevent_json(&attributes, false, out);
     bus_buf_add_text(out, ",\"data\":");
     bus_buf_add_str(out, r->data.len == 0 ? BUS_STR("null") : data);
     bus_buf_add_char(out, '}');
