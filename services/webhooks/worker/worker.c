@@ -118,7 +118,7 @@ save(worker *w, bus_error *err)
 
     if (all)
         w->saved_us = worker_now_us(w);
-    return subscriptions_save(w, all, err);
+    return cursors_save(w, all, err);
 }
 
 static bus_code
@@ -133,8 +133,8 @@ turn(worker *w, bus_error *err)
     atomic_store(&w->caught_up, true);
     ask_take_replies(w);
     ask_again(w);
-    rc = subscriptions_send(w, err);
-    subscriptions_show(w);
+    rc = sending_turn(w, err);
+    sending_show(w);
     return rc;
 }
 
@@ -178,7 +178,7 @@ worker_main(void *context)
     if (w->held) {
         bus_error err;
 
-        if (subscriptions_save(w, true, &err) != BUS_OK)
+        if (cursors_save(w, true, &err) != BUS_OK)
             bus_log_warn("webhooks.not_saved", BUS_KV_ERR(&err));
     }
     let_go(w, true); /* one that stands by may go on at once */

@@ -1,9 +1,9 @@
 /* worker_internal.h - what the parts of the worker share.
  *
  * worker.c is the thread and its lease; logs.c reads the logs of all domains; subscriptions.c knows
- * who wants what and how far each is; deliver.c sends; ask.c tells the domain what came of it.
- * All of it runs on the worker's one thread, so nothing here is locked.
- * SPDX-License-Identifier: Apache-2.0 */
+ * who wants what, cursors.c how far each is; sending.c says what goes next, deliver.c sends it;
+ * ask.c tells the domain what came of it. All of it runs on the worker's one thread, so nothing
+ * here is locked. SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVICES_WEBHOOKS_WORKER_WORKER_INTERNAL_H
 #define SERVICES_WEBHOOKS_WORKER_WORKER_INTERNAL_H
 
@@ -169,13 +169,28 @@ BUS_CHECKED bus_code logs_before(worker *w, int log, int partition, int64_t at_m
 
 /* Reads what was asked for since, and does it. */
 BUS_CHECKED bus_code subscriptions_follow(worker *w, bus_error *err);
-/* Saves cursors: those that a receiver has moved, or (all) whatever has moved. */
-BUS_CHECKED bus_code subscriptions_save(worker *w, bool all, bus_error *err);
+void                 subscriptions_forget(worker *w); /* all: the lease is lost */
+
+/* cursors.c */
+/* The names of a subscription's readers: of its cursors, and of where they are to go back to. */
+void cursors_name(bus_id id, char reader[64], char back[64]);
+/* Reads those that are not known yet, of logs that are in reach, and makes them ours. */
+BUS_CHECKED bus_code cursors_place_all(worker *w, subscription *s, bus_error *err);
+/* Those of one log are ours, also the ones that keep a time. */
+BUS_CHECKED bus_code cursors_own(worker *w, subscription *s, int log, bus_error *err);
+/* Where a lane goes on, which its log must tell. */
+BUS_CHECKED bus_code cursors_go_back(worker *w, subscription *s, int log, int partition,
+                                     bus_error *err);
+/* Saves those that a receiver has moved, or (all) whatever has moved. */
+BUS_CHECKED bus_code cursors_save(worker *w, bool all, bus_error *err);
+/* Archives do not wait for who is gone. */
+BUS_CHECKED bus_code cursors_forget(worker *w, bus_id id, bus_error *err);
+
+/* sending.c */
 /* Begins deliveries where it can, for as long as a turn may take; who had no turn comes first in
  * the next. */
-BUS_CHECKED bus_code subscriptions_send(worker *w, bus_error *err);
-void                 subscriptions_show(worker *w);   /* for health */
-void                 subscriptions_forget(worker *w); /* all: the lease is lost */
+BUS_CHECKED bus_code sending_turn(worker *w, bus_error *err);
+void                 sending_show(worker *w); /* for health */
 
 /* Sends a record. BUS_OK: it flies, or will be tried later. */
 BUS_CHECKED bus_code deliver(worker *w, subscription *s, int log, int partition,
