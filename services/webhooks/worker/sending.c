@@ -124,9 +124,10 @@ bus_code
 sending_turn(worker *w, bus_error *err)
 {
     const int64_t until_us = worker_now_us(w) + TURN_US;
+    int           left = w->count;
     bus_code      first = BUS_OK;
 
-    for (int left = w->count; left > 0; left--) {
+    for (; left > 0; left--) {
         subscription *s = w->subscriptions;
         bus_error     why = {0};
         bus_code      rc;
@@ -145,7 +146,8 @@ sending_turn(worker *w, bus_error *err)
             *err = why;
         }
     }
-    if (w->subscriptions != NULL) { /* when room is short, it is not always the same that have it */
+    /* When room is short, it is not always the same that have it. Who had no turn stays first. */
+    if (left == 0 && w->subscriptions != NULL) {
         subscription *s = w->subscriptions;
 
         HASH_DEL(w->subscriptions, s);
