@@ -6,6 +6,7 @@
 #include "bus/runtime/sends.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool
@@ -298,6 +299,21 @@ bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error *err)
     HASH_CLEAR(hh, fold->rows);
     *fold = now;
     return rc;
+}
+
+static int
+compare_writes(const void *a, const void *b)
+{
+    const bus_row_write *x = a, *y = b;
+    int                  order = bus_id_compare(x->tenant, y->tenant);
+
+    return order != 0 ? order : bus_id_compare(x->id, y->id);
+}
+
+void
+bus_row_writes_sort(bus_row_write *writes, int count)
+{
+    qsort(writes, (size_t)count, sizeof(*writes), compare_writes);
 }
 
 bus_row_write

@@ -87,5 +87,7 @@ BUS_CHECKED bus_code bus_fold_tighten(bus_fold *fold, bus_arena *into, bus_error
 bus_str bus_row_body(const bus_fold *fold, const bus_row *row);
 /* The write of a changed row, in the arena. */
 bus_row_write bus_row_write_of(const bus_fold *fold, const bus_row *row);
+/* By tenant and id, as stores want the writes of one view. */
+void bus_row_writes_sort(bus_row_write *writes, int count);
 
 #endif

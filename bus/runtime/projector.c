@@ -188,15 +188,6 @@ fold_once(bus_projector *p, int t, const projector_harvest *h, bus_fold *fold,
     return rc;
 }
 
-static int
-compare_writes(const void *a, const void *b)
-{
-    const bus_row_write *x = a, *y = b;
-    int                  order = bus_id_compare(x->tenant, y->tenant);
-
-    return order != 0 ? order : bus_id_compare(x->id, y->id);
-}
-
 void
 projector_gather_rows(const bus_fold *fold, bus_effect *effect)
 {
@@ -204,7 +195,7 @@ projector_gather_rows(const bus_fold *fold, bus_effect *effect)
     for (const bus_row *row = fold->rows; row != NULL; row = row->hh.next)
         if (row->changed)
             effect->rows[effect->rows_count++] = bus_row_write_of(fold, row);
-    qsort(effect->rows, (size_t)effect->rows_count, sizeof(*effect->rows), compare_writes);
+    bus_row_writes_sort(effect->rows, effect->rows_count);
 }
 
 /* The table's effects: one per log it follows, the rows with the first. Prepends to *chain. */

@@ -590,15 +590,6 @@ failed:
     return rc;
 }
 
-static int
-compare_writes(const void *a, const void *b)
-{
-    const bus_row_write *x = a, *y = b;
-    int                  order = bus_id_compare(x->tenant, y->tenant);
-
-    return order != 0 ? order : bus_id_compare(x->id, y->id);
-}
-
 static bus_code
 write_caught(rebuild *r, target *t, bus_error *err)
 {
@@ -615,7 +606,7 @@ write_caught(rebuild *r, target *t, bus_error *err)
             if (row->changed)
                 writes[count++] = bus_row_write_of(&fold, row);
         }
-        qsort(writes, (size_t)count, sizeof(*writes), compare_writes);
+        bus_row_writes_sort(writes, count);
         rc = r->ops->build_write(r->home, r->what->builder, writes, count, err);
     }
     bus_fold_fini(&fold);

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/replay.h"
 #include "bus/contract/row.h"
+#include "bus/log/log.h"
 #include "bus/module/decision.h"
 #include "bus/runtime/fold.h"
 #include "bus/runtime/owners.h"
@@ -46,14 +47,16 @@ typedef struct {
     int64_t                    reported_us;
     bus_arena                  arena; /* of a page */
 
-    bus_record   records[PAGE];
-    bus_event    events[PAGE];
+    /* Streams that wait, and events that were left out, today. */
     bus_arena    lasting;
-    bus_parked  *parked; /* streams that wait, and events that were left out, today */
+    bus_parked  *parked;
     bus_skipped *skipped;
     int          parked_count, skipped_count;
-    bool         known[PAGE]; /* events[i] is one that the analytic follows */
-    int          count;
+
+    bus_record records[PAGE];
+    bus_event  events[PAGE];
+    bool       known[PAGE]; /* events[i] is one that the analytic follows */
+    int        count;
 
     int64_t   change; /* of today's tables, when they were last caught up with */
     bool      from_today;
@@ -126,13 +129,14 @@ make_tables(replay *r, bus_error *err)
 static void
 leave(replay *r)
 {
-    bus_error ignored;
+    bus_error err;
 
     for (int i = 0; i < BUS_STREAM_TABLES; i++)
         if (r->begun[i] &&
             r->ops->build_abandon(r->tables, bus_stream_table_of(r->again, (bus_stream_table)i),
-                                  r->version, r->what->builder, &ignored) != BUS_OK)
-            continue;
+                                  r->version, r->what->builder, &err) != BUS_OK)
+            bus_log_warn("replay.abandon_failed", BUS_KV("view", r->what->analytic->of->name),
+                         BUS_KV_ERR(&err));
     for (int i = 0; i < r->sources_count; i++)
         if (r->sources[i].store != NULL)
             r->ops->close(r->sources[i].store);

@@ -2,8 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/stream_table.h"
 #include "bus/contract/row.h"
-
-#include <stdlib.h>
+#include "bus/runtime/fold.h"
 
 bus_code
 bus_stream_load_named(bus_stream_batch *batch, bus_stream_table table, int view_version,
@@ -30,15 +29,6 @@ bus_stream_load_named(bus_stream_batch *batch, bus_stream_table table, int view_
     for (int i = 0; rc == BUS_OK && i < count; i++)
         rc = bus_stream_load(batch, table, rows[i], bodies[i], versions[i], err);
     return rc;
-}
-
-static int
-compare_writes(const void *a, const void *b)
-{
-    const bus_row_write *x = a, *y = b;
-    int                  order = bus_id_compare(x->tenant, y->tenant);
-
-    return order != 0 ? order : bus_id_compare(x->id, y->id);
 }
 
 static bus_row_write
@@ -69,6 +59,6 @@ bus_stream_writes(const bus_stream_batch *batch, bus_stream_table table, int vie
     for (const bus_stream_row *row = batch->rows[table]; row != NULL; row = row->hh.next)
         if (row->changed)
             out[count++] = write_of(batch, table, view_version, row);
-    qsort(out, (size_t)count, sizeof(*out), compare_writes);
+    bus_row_writes_sort(out, count);
     return count;
 }
