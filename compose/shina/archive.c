@@ -2,32 +2,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/archive.h"
 #include "api-edge/http/header.h"
+#include "compose/shina/interrupt.h"
 #include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define WORDS_MAX 64
 #define DAY_MS INT64_C(86400000)
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static bool
-go_on(void *context)
-{
-    (void)context;
-    return !interrupted;
-}
 
 /* Once for the plan of a partition, and after each file. */
 static void
@@ -67,7 +51,7 @@ parse_wish(int argc, char **argv, bus_archive_wish *wish)
     char       *end;
 
     *wish = (bus_archive_wish){.progress = print_progress,
-                               .go_on = go_on,
+                               .go_on = until_interrupted,
                                .context = wish,
                                .dry_run = flag_of(argc, argv, "--dry-run")};
     if (before == NULL && keep == NULL) {
@@ -103,7 +87,6 @@ int
 verb_archive(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {"--before=", "--keep-events=", "--dry-run", NULL};
-    struct sigaction         stop = {.sa_handler = on_signal};
     bus_runtime_options      options;
     bus_archive_wish         wish;
     bus_error                err = {0};
@@ -121,8 +104,7 @@ verb_archive(const bus_config *config, int argc, char **argv)
     for (int i = 0; (name = word_of(argc, argv, known, i)) != NULL; i++)
         if (!shina_place_knows("archive", name))
             return 2;
-    (void)sigaction(SIGINT, &stop, NULL);
-    (void)sigaction(SIGTERM, &stop, NULL);
+    interrupt_note();
     if ((rc = shina_place_find(&place, config, &err)) != BUS_OK)
         return failed(&err);
     options = shina_place_runtime(&place);

@@ -1,31 +1,15 @@
 /* rebuild.c - `shina rebuild`: makes the tables of views anew beside a working system.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/rebuild.h"
+#include "compose/shina/interrupt.h"
 #include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WORDS_MAX 64
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
-static bool
-go_on(void *context)
-{
-    (void)context;
-    return !interrupted;
-}
 
 /* On a terminal one line that moves on, else a line each time. */
 static void
@@ -79,7 +63,7 @@ rebuild(shina_place *place, const bus_view *view, bus_error *err)
                                 .views = &view,
                                 .views_count = 1,
                                 .builder = builder,
-                                .go_on = go_on,
+                                .go_on = until_interrupted,
                                 .progress = print_progress,
                                 .context = (char *)(uintptr_t)view->of->name};
     bus_code            rc;
@@ -96,7 +80,6 @@ verb_rebuild(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {NULL};
     const char              *name = word_of(argc, argv, known, 0);
-    struct sigaction         stop = {.sa_handler = on_signal};
     bus_error                err = {0};
     shina_place              place = {0};
     bus_code                 rc;
@@ -110,9 +93,7 @@ verb_rebuild(const bus_config *config, int argc, char **argv)
     for (int i = 0; (name = word_of(argc, argv, known, i)) != NULL; i++)
         if (view_named(name) == NULL)
             return no_such_view(name);
-    (void)sigaction(SIGINT, &stop, NULL);
-    (void)sigaction(SIGTERM, &stop, NULL);
-    (void)sigaction(SIGHUP, &stop, NULL);
+    interrupt_note();
     if ((rc = shina_place_find(&place, config, &err)) == BUS_OK)
         rc = shina_place_keys(&place, &err);
     for (int i = 0; rc == BUS_OK && (name = word_of(argc, argv, known, i)) != NULL; i++) {

@@ -3,12 +3,12 @@
 #include "bus/runtime/replay.h"
 #include "api-edge/http/header.h"
 #include "bus/contract/codec.h"
+#include "compose/shina/interrupt.h"
 #include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
 #include <errno.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,21 +28,12 @@ typedef struct {
     bool            unprinted;        /* nobody reads what we print */
 } wish;
 
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
-
 static bool
 go_on(void *context)
 {
     const wish *w = context;
 
-    return !interrupted && !w->unprinted;
+    return !interrupted() && !w->unprinted;
 }
 
 static void
@@ -348,7 +339,6 @@ verb_replay(const bus_config *config, int argc, char **argv)
 {
     static const char *const known[] = {
         "--from=", "--to=", "--rules=", "--tenant=", "--limit=", "--json", NULL};
-    struct sigaction  stop = {.sa_handler = on_signal};
     bus_replay_counts counts = {0};
     bus_error         err = {0};
     shina_place       place = {0};
@@ -358,9 +348,7 @@ verb_replay(const bus_config *config, int argc, char **argv)
     if (!options_known(argc, argv, known, 1) || !parse_wish(argc, argv, known, &w))
         return 2;
     w.rules = BUS_ARENA_ARRAY(&w.arena, void *, (size_t)shina_modules_count + 1);
-    (void)sigaction(SIGINT, &stop, NULL);
-    (void)sigaction(SIGTERM, &stop, NULL);
-    (void)sigaction(SIGHUP, &stop, NULL);
+    interrupt_note();
     if (option_of(argc, argv, "--rules") != NULL)
         rc = read_rules(&w, option_of(argc, argv, "--rules"), &err);
     w.by_rules = option_of(argc, argv, "--rules") != NULL;
