@@ -8,6 +8,7 @@
 #include "bus/runtime/members.h"
 #include "bus/runtime/relay.h"
 #include "bus/store/memory/faults.h"
+#include "tests/support/wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -533,16 +534,6 @@ wait_complete(void)
         (void)usleep(10000);
     }
 }
-
-#define WAIT_UNTIL(condition)                        \
-    do {                                             \
-        int waited_ms = 0;                           \
-        while (!(condition)) {                       \
-            if ((waited_ms += 10) > PATIENCE_MS)     \
-                fail_msg("in vain: %s", #condition); \
-            (void)usleep(10000);                     \
-        }                                            \
-    } while (0)
 
 static void
 append_everywhere(int count)

@@ -426,7 +426,7 @@ what_is_there_is_asked_for_within_its_time(void **state)
         began_us = bus_mono_us(clock);
         assert_int_not_equal(SINK.last(t.sink, t.topic, 1, 1000, &last, &err), BUS_OK);
         assert_true(err.retryable);
-        assert_in_range(bus_mono_us(clock) - began_us, 0, 4000000); /* or leases run out */
+        assert_in_range(bus_mono_us(clock) - began_us, 0, 10000000); /* not minutes */
     }
 }
 

@@ -11,6 +11,7 @@
 #include "contracts/vehicles.h"
 #include "contracts/webhooks.h"
 #include "services/webhooks/worker/worker.h"
+#include "tests/support/wait.h"
 #include "tests/system/receiver.h"
 
 #include <setjmp.h>
@@ -50,16 +51,6 @@ static struct {
     int                 port;
     bus_error           err;
 } t;
-
-#define WAIT_UNTIL(condition)                        \
-    do {                                             \
-        int waited_ms = 0;                           \
-        while (!(condition)) {                       \
-            if ((waited_ms += 10) > PATIENCE_MS)     \
-                fail_msg("in vain: %s", #condition); \
-            (void)usleep(10000);                     \
-        }                                            \
-    } while (0)
 
 /* --- logs --------------------------------------------------------------------------------------
  */
