@@ -44,6 +44,43 @@ bus_str_load(const char *fixed)
     return bus_str_of(fixed);
 }
 
+/* Is at[nth] there, and between the two? */
+static bool
+is_byte(const char *at, size_t room, size_t nth, unsigned char from, unsigned char to)
+{
+    return nth < room && (unsigned char)at[nth] >= from && (unsigned char)at[nth] <= to;
+}
+
+/* The table of RFC 3629, section 4: the second byte's bounds keep out forms that are too long,
+ * surrogates and what is beyond U+10FFFF. */
+size_t
+bus_utf8_sequence(const char *at, size_t room)
+{
+    unsigned char c = room == 0 ? 0xff : (unsigned char)*at;
+    size_t        bytes = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    unsigned char from = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    unsigned char to = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+
+    if (bytes == 1)
+        return 1;
+    if (c < 0xc2 || c > 0xf4 || !is_byte(at, room, 1, from, to))
+        return 0;
+    for (size_t i = 2; i < bytes; i++)
+        if (!is_byte(at, room, i, 0x80, 0xbf))
+            return 0;
+    return bytes;
+}
+
+int64_t
+bus_utf8_length(bus_str s)
+{
+    int64_t n = 0;
+
+    for (uint32_t i = 0; i < s.len; i++)
+        n += ((unsigned char)s.at[i] & 0xc0) != 0x80;
+    return n;
+}
+
 static void
 reserve(bus_buf *buf, size_t more)
 {

@@ -27,6 +27,11 @@ void bus_str_store(char *to, size_t to_bytes, bus_str s);
 /* The other way: a borrowed view of a NUL-terminated fixed array. */
 bus_str bus_str_load(const char *fixed);
 
+/* Bytes of the well-formed sequence (RFC 3629) that at[0..room) begins with; 0: with none. */
+size_t bus_utf8_sequence(const char *at, size_t room);
+/* Code points of well-formed UTF-8. */
+int64_t bus_utf8_length(bus_str s);
+
 /* A growing byte buffer on the heap. Zero-initialised is valid and empty.
  * Always NUL-terminated once something was added. Aborts without memory. */
 typedef struct {

@@ -2,6 +2,7 @@
  * random values: what was encoded decodes to the same, and encodes to the same bytes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/contract/codec.h"
+#include "bus/contract/decode_internal.h"
 #include "bus/contract/format.h"
 #include "bus/contract/pattern.h"
 
@@ -1082,6 +1083,111 @@ test_random_values_come_back(void **state)
     }
 }
 
+/* --- two roads
+ * ------------------------------------------------------------------------------------------ */
+
+/* Whatever the short road takes, the long one takes as well, for the same value. True: it took it.
+ */
+static bool
+take_both_ways(bus_personal_form form, const char *text)
+{
+    struct sample plain, parsed;
+    json_t       *tree;
+
+    problems.count = 0;
+    if (!bus_decode_plain(form, &sample_shape, bus_str_of(text), &arena, &plain))
+        return false;
+    tree = bus_json_parse(bus_str_of(text), &problems);
+    if (tree == NULL ||
+        bus_decode_json_as(form, &sample_shape, tree, &arena, &parsed, &problems) != BUS_OK)
+        fail_msg("only without a tree: %s: %s %s", text, problems.items[0].pointer,
+                 problems.items[0].message);
+    json_decref(tree);
+    if (!bus_equal(&sample_shape, &plain, &parsed))
+        fail_msg("another value without a tree: %s", text);
+    return true;
+}
+
+/* Numbers of as few digits as numbers mostly have, and no values of any kind. */
+static struct sample
+simple_sample(void)
+{
+    struct sample s = random_sample();
+
+    s.has_extra = s.has_tags = s.has_name = false;
+    s.count %= 1000000;
+    s.even = s.even % 1000000 * 2;
+    s.limit %= 1000000;
+    s.ratio = (double)random_between(-1000, 1000) / 100;
+    if (s.move.kind == MOVE_WALK)
+        s.move.walk.steps %= 1000000;
+    else
+        s.move.drive.load_g %= 1000000;
+    return s;
+}
+
+/* Bytes that mean something in JSON, in UTF-8 and in what the shape asks for. */
+static void
+mutate(bus_buf *text)
+{
+    static const char bytes[] =
+        "{}[]\",:\\ 0123456789-+.eEntu\n\x01\x7f\x80\xbf\xc0\xc2\xe0\xed\xa0\xf0\x90\xf4\xff";
+    const size_t at = (size_t)random_between(0, (int64_t)text->len - 1);
+    char         byte = bytes[(size_t)random_between(0, (int64_t)sizeof(bytes) - 2)];
+
+    switch (random_bits() % 3) {
+    case 0: text->at[at] = byte; return;
+    case 1: memmove(text->at + at, text->at + at + 1, text->len-- - at); return;
+    default:
+        bus_buf_add_char(text, byte);
+        memmove(text->at + at + 1, text->at + at, text->len - at - 1);
+        text->at[at] = byte;
+    }
+}
+
+static void
+test_the_short_road_takes_nothing_that_the_long_one_refuses(void **state)
+{
+    bus_buf text = {0};
+    int     right = 0, mutated = 0;
+
+    (void)state;
+    for (int i = 0; i < 60000; i++) {
+        struct sample s;
+
+        bus_arena_reset(&arena);
+        s = i % 4 == 0 ? random_sample() : simple_sample();
+        bus_buf_reset(&text);
+        bus_buf_add_text(&text, written(&s));
+        right += take_both_ways((bus_personal_form)(i % 3), text.at);
+        for (uint64_t m = random_bits() % 3; text.len > 0 && m > 0; m--)
+            mutate(&text);
+        mutated += text.len > 0 && take_both_ways((bus_personal_form)(i % 3), text.at);
+    }
+    bus_buf_fini(&text);
+    assert_in_range(right, 30000, 60000);
+    assert_in_range(mutated, 10000, 60000);
+}
+
+/* What the short road must take, or it is none. */
+static void
+test_what_is_plain(void **state)
+{
+    static const char *const plain[] = {
+        "{\"count\":1,\"name\":null}",
+        " {\n\t\"name\" : \"Ёж 🚚\" ,\r\"count\" : -7 } ",
+        "{\"count\":0,\"name\":null,\"ratio\":-12.5,\"share\":0.07}",
+        "{\"count\":0,\"name\":null,\"points\":[{\"lat_e6\":1,\"lon_e6\":2}]}",
+        "{\"count\":0,\"name\":null,\"move\":{\"by\":\"WALK\",\"steps\":3}}",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (!take_both_ways(BUS_PERSONAL_CLEAR, plain[i]))
+            fail_msg("is plain: %s: %s %s", plain[i], problems.items[0].pointer,
+                     problems.items[0].message);
+}
+
 /* --- threads
  * ------------------------------------------------------------------------------------------ */
 
@@ -1124,6 +1230,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_text_that_is_no_json, empty),
+        cmocka_unit_test_setup(test_the_short_road_takes_nothing_that_the_long_one_refuses, empty),
+        cmocka_unit_test_setup(test_what_is_plain, empty),
         cmocka_unit_test_setup(test_text_that_is_no_utf8, empty),
         cmocka_unit_test_setup(test_nul_characters, empty),
         cmocka_unit_test_setup(test_duplicate_members, empty),

@@ -3,7 +3,7 @@
  * The walk goes on after a problem, so that the caller learns of all of them at once; what it
  * fills is then not to be used.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "bus/contract/codec.h"
+#include "bus/contract/decode_internal.h"
 #include "bus/contract/format.h"
 #include "bus/contract/pattern.h"
 #include "bus/contract/pointer.h"
@@ -13,8 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FIELDS_MAX 256 /* of one object; the schema compiler keeps to it */
-#define NAME_SHOWN 60  /* bytes of a member's name in a message */
+#define NAME_SHOWN 60 /* bytes of a member's name in a message */
 
 /* Where we are, as a linked list on the stack: a pointer is only written when needed. */
 typedef struct place {
@@ -119,16 +118,6 @@ decode_number(walk *w, const place *at, const bus_shape *shape, const json_t *va
     *out = n;
 }
 
-static int64_t
-code_points(bus_str s)
-{
-    int64_t n = 0;
-
-    for (uint32_t i = 0; i < s.len; i++)
-        n += ((unsigned char)s.at[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static bus_str
 text_of(const json_t *value)
 {
@@ -145,7 +134,7 @@ decode_string(walk *w, const place *at, const bus_shape *shape, const json_t *va
         PROBLEM(w, at, "must be a string");
         return;
     }
-    length = code_points(s);
+    length = bus_utf8_length(s);
     if (length < shape->minimum)
         PROBLEM(w, at, "must have at least %lld characters", (long long)shape->minimum);
     else if (length > shape->maximum) {
@@ -168,11 +157,11 @@ decode_string(walk *w, const place *at, const bus_shape *shape, const json_t *va
     *out = bus_arena_copy(w->arena, s.at, s.len);
 }
 
-static int
-name_index(const char *const *names, uint32_t count, bus_str s)
+int
+bus_shape_name(const bus_shape *shape, bus_str s)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (bus_str_is(s, names[i]))
+    for (uint32_t i = 0; i < shape->names_count; i++)
+        if (bus_str_is(s, shape->names[i]))
             return (int)i;
     return -1;
 }
@@ -180,8 +169,7 @@ name_index(const char *const *names, uint32_t count, bus_str s)
 static void
 decode_enum(walk *w, const place *at, const bus_shape *shape, const json_t *value, int32_t *out)
 {
-    int i =
-        json_is_string(value) ? name_index(shape->names, shape->names_count, text_of(value)) : -1;
+    int    i = json_is_string(value) ? bus_shape_name(shape, text_of(value)) : -1;
     char   list[120] = "";
     size_t used = 0;
 
@@ -207,13 +195,13 @@ decode_json_text(walk *w, const json_t *value, bus_str *out)
 
 /* --- objects -------------------------------------------------------------------- */
 
-static const bus_field *
-field_named(const bus_shape *shape, const char *name, uint32_t *hint)
+const bus_field *
+bus_shape_field(const bus_shape *shape, bus_str name, uint32_t *hint)
 {
     for (uint32_t i = 0; i < shape->fields_count; i++) {
         uint32_t f = (*hint + i) % shape->fields_count;
 
-        if (strcmp(shape->fields[f].name, name) == 0) {
+        if (bus_str_is(name, shape->fields[f].name)) {
             *hint = f + 1;
             return &shape->fields[f];
         }
@@ -278,7 +266,7 @@ static void
 decode_object(walk *w, const place *at, const bus_shape *shape, const json_t *value, char *out,
               const char *tag)
 {
-    bool        seen[FIELDS_MAX] = {false};
+    bool        seen[BUS_FIELDS_MAX] = {false};
     const char *name;
     json_t     *member;
     uint32_t    hint = 0;
@@ -287,7 +275,7 @@ decode_object(walk *w, const place *at, const bus_shape *shape, const json_t *va
         PROBLEM(w, at, "must be an object");
         return;
     }
-    BUS_INVARIANT(shape->fields_count <= FIELDS_MAX);
+    BUS_INVARIANT(shape->fields_count <= BUS_FIELDS_MAX);
     json_object_foreach((json_t *)(uintptr_t)value, name, member)
     {
         const place      here = {.outer = at, .name = name};
@@ -295,7 +283,7 @@ decode_object(walk *w, const place *at, const bus_shape *shape, const json_t *va
 
         if (tag != NULL && strcmp(name, tag) == 0)
             continue;
-        field = shape->fields_count == 0 ? NULL : field_named(shape, name, &hint);
+        field = bus_shape_field(shape, bus_str_of(name), &hint);
         if (field == NULL) {
             if (!shape->additional_properties)
                 tell_unknown(w, at, name);
@@ -442,9 +430,12 @@ bus_code
 bus_decode_as(bus_personal_form form, const bus_shape *shape, bus_str text, bus_arena *arena,
               void *out, bus_problems *problems)
 {
-    json_t  *value = bus_json_parse(text, problems);
+    json_t  *value;
     bus_code rc;
 
+    if (bus_decode_plain(form, shape, text, arena, out))
+        return BUS_OK;
+    value = bus_json_parse(text, problems);
     if (value == NULL)
         return BUS_INVALID;
     rc = bus_decode_json_as(form, shape, value, arena, out, problems);

@@ -4,6 +4,7 @@
 #include "bus/envelope/envelope.h"
 
 #include <jansson.h>
+#include <string.h>
 
 static const struct {
     const char *name;
@@ -87,4 +88,20 @@ bus_actor_decode(bus_str text, bus_actor *out, bus_error *err)
     if (!right)
         return bus_fail(err, BUS_INVALID, "the actor is not {id, roles, grants, driver_id}");
     return BUS_OK;
+}
+
+bus_code
+bus_actor_id(bus_str text, bus_id *out, bus_error *err)
+{
+    static const char first[] = "{\"id\":\"";
+    const uint32_t    at = sizeof(first) - 1, id_len = BUS_ID_TEXT_BYTES - 1;
+    bus_actor         actor;
+    bus_code          rc;
+
+    if (text.len > at + id_len && memcmp(text.at, first, at) == 0 && text.at[at + id_len] == '"' &&
+        bus_id_parse((bus_str){text.at + at, id_len}, out))
+        return BUS_OK;
+    if ((rc = bus_actor_decode(text, &actor, err)) == BUS_OK)
+        *out = actor.id;
+    return rc;
 }

@@ -172,23 +172,17 @@ write_traceparent(writing *w, const bus_record *r)
     wrote(w, BUS_CE_TRACEPARENT, (size_t)(at - to));
 }
 
-/* The kernel writes the id first (bus_actor_encode), so that mostly nothing need be parsed. */
 static void
 write_actor(writing *w, bus_str json)
 {
-    static const char first[] = "{\"id\":\"";
-    const uint32_t    at = sizeof(first) - 1, id_len = BUS_ID_TEXT_BYTES - 1;
-    bus_actor         actor = {0};
-    bus_error         err;
+    bus_id    id;
+    bus_error err;
 
     if (json.len == 0)
         return;
     w->event->values[BUS_CE_ACTORJSON] = json;
-    if (json.len > at + id_len && memcmp(json.at, first, at) == 0 && json.at[at + id_len] == '"' &&
-        bus_id_parse((bus_str){json.at + at, id_len}, &actor.id))
-        write_id(w, BUS_CE_ACTOR, actor.id);
-    else if (bus_actor_decode(json, &actor, &err) == BUS_OK)
-        write_id(w, BUS_CE_ACTOR, actor.id);
+    if (bus_actor_id(json, &id, &err) == BUS_OK)
+        write_id(w, BUS_CE_ACTOR, id);
 }
 
 static bool

@@ -228,18 +228,18 @@ static bus_command
 command_of(const bus_courier *c, const bus_record *record, bus_origin origin, bus_id command_id,
            bus_str type, bus_id stream, bus_str data, bus_str causation)
 {
-    bus_actor actor = {0};
+    bus_id    actor;
     bus_error ignored;
 
-    if (bus_actor_decode(record->actor, &actor, &ignored) != BUS_OK)
-        actor.id = BUS_ID_NIL; /* of a newer log: nobody, as SERVICE */
+    if (bus_actor_id(record->actor, &actor, &ignored) != BUS_OK)
+        actor = BUS_ID_NIL; /* of a newer log: nobody, as SERVICE */
     return (bus_command){.command_id = command_id,
                          .type = type,
                          .tenant = record->tenant,
                          .stream = stream,
                          .partition = (uint16_t)bus_id_partition(stream, c->partitions),
                          .origin = origin,
-                         .actor = {.id = actor.id, .roles = BUS_ROLE_SERVICE},
+                         .actor = {.id = actor, .roles = BUS_ROLE_SERVICE},
                          .correlation_id = record->correlation_id,
                          .causation_id = causation,
                          .expected_version = -1,

@@ -82,7 +82,7 @@ bus_event_of_record(const bus_contract *const *contracts, int count, const bus_r
                     bus_personal *personal, bus_arena *arena, bus_event *out, bus_error *err)
 {
     const bus_message *type = bus_find_event(contracts, count, record->type);
-    bus_actor          actor;
+    bus_id             actor;
     void              *data;
     bus_code           rc;
 
@@ -91,7 +91,7 @@ bus_event_of_record(const bus_contract *const *contracts, int count, const bus_r
     if ((rc = bus_personal_event(personal, record->tenant, record->stream, &type, record->data,
                                  arena, &data, err)) != BUS_OK)
         return rc;
-    if (bus_actor_decode(record->actor, &actor, err) != BUS_OK)
+    if (bus_actor_id(record->actor, &actor, err) != BUS_OK)
         return bus_fail(err, BUS_FAULT, "%s: its actor cannot be read", type->type);
     *out = (bus_event){.type = type,
                        .data = data,
@@ -103,7 +103,7 @@ bus_event_of_record(const bus_contract *const *contracts, int count, const bus_r
                        .nth = record->nth,
                        .at_ms = record->at_ms,
                        .device_at_ms = record->device_at_ms,
-                       .actor_id = actor.id};
+                       .actor_id = actor};
     return BUS_OK;
 }
 

@@ -146,24 +146,28 @@ bus_stream_push(bus_stream_out *out, void *items_pointer, uint32_t *count, uint3
 
 /* --- panes --------------------------------------------------------------------- */
 
-/* The members of the key as bytes that no other key has. */
-static bus_str
-key_bytes(const bus_stream *stream, const void *row, bus_arena *arena)
-{
-    bus_buf buf = {0};
-    bus_str bytes;
+#define NAME_PREFIX (sizeof(bus_id) + sizeof(int64_t)) /* before the members of the key */
 
-    for (int i = 0; i < stream->windows->key_count; i++) {
-        const bus_field *field = stream->windows->key[i];
-        const char      *at = row;
+/* The name of a contribution's pane, until the next is asked for. The members of the key are
+ * written as bytes that no other key has. */
+static bus_str
+name_of(bus_stream_batch *batch, bus_id tenant, const contribution *c)
+{
+    const bus_windows *w = batch->of->windows;
+    bus_buf           *name = &batch->name;
+
+    bus_buf_reset(name);
+    bus_buf_add(name, tenant.bytes, sizeof(tenant.bytes));
+    bus_buf_add(name, &c->pane_ms, sizeof(c->pane_ms));
+    for (int i = 0; i < w->key_count; i++) {
+        const bus_field *field = w->key[i];
+        const char      *at = c->one;
 
         if (field->has_offset == BUS_NO_OFFSET || *(const bool *)(at + field->has_offset))
-            bus_encode(field->shape, at + field->offset, &buf);
-        bus_buf_add_char(&buf, '\n'); /* is in no canonical JSON */
+            bus_encode(field->shape, at + field->offset, name);
+        bus_buf_add_char(name, '\n'); /* is in no canonical JSON */
     }
-    bytes = bus_arena_copy(arena, buf.at == NULL ? "" : buf.at, buf.len);
-    bus_buf_fini(&buf);
-    return bytes;
+    return bus_buf_str(name);
 }
 
 /* The id of what begins at from_ms for a key. */
@@ -191,22 +195,20 @@ copy_key(const bus_stream *stream, const void *from, void *to)
 static bus_stream_pane *
 pane_for(bus_stream_batch *batch, bus_id tenant, const contribution *c)
 {
-    bus_stream_pane probe, *pane;
-    bus_str         of = key_bytes(batch->of, c->one, batch->arena);
+    bus_str          name = name_of(batch, tenant, c);
+    bus_stream_pane *pane;
 
-    memset(&probe.key, 0, sizeof(probe.key));
-    probe.key.tenant = tenant;
-    probe.key.id = window_id(of, c->pane_ms, batch->arena);
-    HASH_FIND(hh, batch->panes, &probe.key, sizeof(probe.key), pane);
+    HASH_FIND(hh, batch->panes, name.at, name.len, pane);
     if (pane != NULL)
         return pane;
     pane = BUS_ARENA_NEW(batch->arena, bus_stream_pane);
-    pane->key = probe.key;
-    pane->of = of;
+    pane->name = bus_arena_copy(batch->arena, name.at, name.len);
+    pane->of = (bus_str){pane->name.at + NAME_PREFIX, pane->name.len - (uint32_t)NAME_PREFIX};
+    pane->tenant = tenant;
     pane->from_ms = c->pane_ms;
     pane->sum = bus_arena_alloc(batch->arena, batch->of->row->size);
     copy_key(batch->of, c->one, pane->sum);
-    HASH_ADD(hh, batch->panes, key, sizeof(pane->key), pane);
+    HASH_ADD_KEYPTR(hh, batch->panes, pane->name.at, pane->name.len, pane);
     return pane;
 }
 
@@ -371,13 +373,6 @@ bus_stream_take(bus_stream_batch *batch, const bus_stream_place *place, const bu
 
 /* --- windows ------------------------------------------------------------------- */
 
-static bus_stream_row *
-window_row(bus_stream_batch *batch, const bus_stream_pane *pane, int64_t from_ms)
-{
-    return bus_stream_touch(batch, BUS_STREAM_WINDOWS, pane->key.tenant,
-                            window_id(pane->of, from_ms, batch->arena));
-}
-
 /* The first beginning of a window that the pane is in. */
 static int64_t
 first_window(const bus_windows *w, const bus_stream_pane *pane)
@@ -385,21 +380,33 @@ first_window(const bus_windows *w, const bus_stream_pane *pane)
     return pane->from_ms - w->size_ms + w->every_ms;
 }
 
+/* Windows that a pane is in. */
+static int
+windows_count(const bus_windows *w)
+{
+    return (int)(w->size_ms / w->every_ms);
+}
+
 void
 bus_stream_name(bus_stream_batch *batch)
 {
     const bus_windows *w = batch->of->windows;
 
-    for (const bus_stream_pane *pane = batch->panes; pane != NULL; pane = pane->hh.next)
-        for (int64_t from = first_window(w, pane); from <= pane->from_ms; from += w->every_ms)
-            (void)window_row(batch, pane, from);
+    for (bus_stream_pane *pane = batch->panes; pane != NULL; pane = pane->hh.next) {
+        pane->windows = BUS_ARENA_ARRAY(batch->arena, bus_stream_row *, (size_t)windows_count(w));
+        for (int i = 0; i < windows_count(w); i++)
+            pane->windows[i] = bus_stream_touch(
+                batch, BUS_STREAM_WINDOWS, pane->tenant,
+                window_id(pane->of, first_window(w, pane) + i * w->every_ms, batch->arena));
+    }
 }
 
 static bus_code
-step_window(bus_stream_batch *batch, const bus_stream_pane *pane, int64_t from_ms, bus_error *err)
+step_window(const bus_stream_batch *batch, const bus_stream_pane *pane, int nth, bus_error *err)
 {
     const bus_windows *w = batch->of->windows;
-    bus_stream_row    *row = window_row(batch, pane, from_ms);
+    int64_t            from_ms = first_window(w, pane) + nth * w->every_ms;
+    bus_stream_row    *row = pane->windows[nth];
     stepping           s = {batch->of->how, row->row, pane->sum, 1};
 
     BUS_INVARIANT(row->loaded);
@@ -416,19 +423,18 @@ step_window(bus_stream_batch *batch, const bus_stream_pane *pane, int64_t from_m
 bus_code
 bus_stream_step(bus_stream_batch *batch, bus_stream_place *culprit, bus_error *err)
 {
-    const bus_windows *w = batch->of->windows;
-    bus_code           rc = BUS_OK;
+    const int count = windows_count(batch->of->windows);
+    bus_code  rc = BUS_OK;
 
     for (const bus_stream_pane *pane = batch->panes; pane != NULL; pane = pane->hh.next)
-        for (int64_t from = first_window(w, pane); from <= pane->from_ms; from += w->every_ms) {
+        for (int i = 0; i < count; i++) {
             *culprit = pane->last;
-            if ((rc = step_window(batch, pane, from, err)) != BUS_OK)
+            if ((rc = step_window(batch, pane, i, err)) != BUS_OK)
                 return rc;
         }
-    for (bus_stream_pane *pane = batch->panes; pane != NULL; pane = pane->hh.next)
-        for (int64_t from = first_window(w, pane);
-             batch->of->how->finish != NULL && from <= pane->from_ms; from += w->every_ms) {
-            stepping s = {.how = batch->of->how, .window = window_row(batch, pane, from)->row};
+    for (const bus_stream_pane *pane = batch->panes; pane != NULL; pane = pane->hh.next)
+        for (int i = 0; batch->of->how->finish != NULL && i < count; i++) {
+            stepping s = {.how = batch->of->how, .window = pane->windows[i]->row};
 
             *culprit = pane->last;
             if ((rc = bus_guarded(finish_guarded, &s, err)) != BUS_OK)

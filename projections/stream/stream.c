@@ -138,6 +138,7 @@ bus_stream_fini(bus_stream_batch *batch)
     for (int t = 0; t < BUS_STREAM_TABLES; t++)
         HASH_CLEAR(hh, batch->rows[t]);
     HASH_CLEAR(hh, batch->panes);
+    bus_buf_fini(&batch->name);
 }
 
 void

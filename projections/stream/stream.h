@@ -79,6 +79,7 @@ typedef struct {
     int64_t           change, closed_to_ms;
     int64_t           marks_to_ms; /* rows that are written are marked closed up to here */
     bus_stream_pane  *panes;       /* uthash */
+    bus_buf           name;        /* scratch, for names of panes */
 } bus_stream_batch;
 
 /* The contract of a table; NULL: the analytic has no such table. */

@@ -23,12 +23,12 @@ struct bus_stream {
 
 /* What the events of this batch add to one key in one pane. */
 struct bus_stream_pane {
-    struct {
-        bus_id tenant, id;
-    } key;
-    bus_str          of; /* the key's members as bytes, for the ids of windows */
+    bus_str          name; /* tenant, from_ms and `of`, side by side: no other pane's */
+    bus_str          of;   /* the key's members as bytes, for the ids of windows */
+    bus_id           tenant;
     int64_t          from_ms;
-    void            *sum; /* a row */
+    bus_stream_row **windows; /* that it is in, the earliest first; NULL: not named yet */
+    void            *sum;     /* a row */
     int32_t          count;
     bus_stream_place last; /* of what is in it */
     UT_hash_handle   hh;

@@ -73,6 +73,7 @@ static struct {
     bus_record events[PARTITIONS][BATCH];
     int        count[PARTITIONS];
     bus_arena  arena;
+    bus_str    actor;
 } log_;
 
 static void
@@ -117,7 +118,7 @@ measure(int64_t i, const char *note)
                      .type = BUS_STR("meter.measured.v1"),
                      .command_id = bus_new_v7(bus_clock_system()),
                      .correlation_id = log_.streams[0],
-                     .actor = BUS_STR("{}"),
+                     .actor = log_.actor,
                      .at_ms = at_ms,
                      .data = bus_arena_printf(
                          &log_.arena, "{\"key\":%d,\"value\":%d,\"at\":%lld,\"note\":\"%s\"}", key,
@@ -128,6 +129,7 @@ static void
 fill(const bus_runtime_options *options, int64_t events)
 {
     char      note[NOTE_BYTES + 1];
+    bus_buf   actor = {0};
     bus_error err = {0};
 
     memset(note, 'n', NOTE_BYTES);
@@ -141,9 +143,12 @@ fill(const bus_runtime_options *options, int64_t events)
           &err);
     for (int i = 0; i < KEYS; i++)
         log_.streams[i] = bus_id_v5(BUS_ID_NIL, &i, sizeof(i));
+    bus_actor_encode(&(bus_actor){.id = log_.streams[0], .roles = BUS_ROLE_SERVICE}, &actor);
+    log_.actor = bus_buf_str(&actor);
     for (int64_t i = 0; i < events; i++)
         measure(i, note);
     flush_all();
+    bus_buf_fini(&actor);
     bus_arena_fini(&log_.arena);
     bus_store_postgres.close(log_.st);
 }
