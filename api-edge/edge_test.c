@@ -779,19 +779,90 @@ test_unparsable(void **state)
     assert_true(raw("\001\002\r\n\r\n", 6, answer, sizeof(answer)));
 }
 
-/* Which of two lengths is meant? A proxy in front may think otherwise than we do. */
+/* One head, the problem, and the end: what follows is not taken for a request. */
 static void
-test_two_lengths(void **state)
+check_raw_problem(const char *request, const char *line)
 {
+    char        answer[4096];
+    const char *body;
+    json_t     *json;
+
+    if (!raw(request, strlen(request), answer, sizeof(answer)))
+        fail_msg("left open: %s", request);
+    body = strstr(answer, "\r\n\r\n");
+    json = body == NULL ? NULL : json_loads(body, 0, NULL);
+    if (strncmp(answer, line, strlen(line)) != 0 || json == NULL ||
+        strstr(answer, "Content-Type: application/problem+json\r\n") == NULL ||
+        strstr(answer, "\r\ntraceparent: 00-") == NULL ||
+        json_string_length(json_object_get(json, "trace_id")) != 32)
+        fail_msg("no problem %s of %s: %s", line, request, answer);
+    json_decref(json);
+}
+
+/* Where does it end? A proxy in front may think otherwise than we do. */
+static void
+test_unclear_framing(void **state)
+{
+    static const struct {
+        const char *method, *version, *headers, *body;
+    } unclear[] = {
+        {"POST", "1.1", "Content-Length: 2\r\nContent-Length: 20\r\n", "{}"},
+        {"POST", "1.1", "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"POST", "1.1", "Transfer-Encoding: chunked\r\nContent-Length: 45\r\n", "0\r\n\r\n"},
+        {"GET", "1.1", "Transfer-Encoding: chunked\r\nContent-Length: 45\r\n", "0\r\n\r\n"},
+        {"POST", "1.1", "Content-Length : 44\r\n", ""},
+        {"POST", "1.1", "Content-Length\t: 44\r\n", ""},
+        {"GET", "1.1", "Content-Length : 44\r\n", ""},
+        {"GET", "1.1", "X A: b\r\n", ""},
+        {"GET", "1.1", "X-\xff: b\r\n", ""},
+        {"POST", "1.1", "Content-Length: 4\r\n 4\r\n", ""},
+        {"POST", "1.1", "Content-: 44\r\n Length\r\n", ""},
+        {"POST", "1.1", "Transfer-Encoding: gzip\r\n", "abc"},
+        {"GET", "1.1", "Transfer-Encoding: gzip\r\n", "abc"},
+        {"POST", "1.1", "Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n"},
+        {"POST", "1.1", "Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"},
+        {"POST", "1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", "0\r\n\r\n"},
+        {"POST", "1.0", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+    };
     char request[2048];
 
     (void)state;
-    (void)snprintf(request, sizeof(request),
-                   "POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
-                   "Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 20\r\n"
-                   "\r\n{}",
-                   t.admin);
-    check_raw(request, strlen(request), "HTTP/1.1 400 ");
+    for (size_t i = 0; i < sizeof(unclear) / sizeof(unclear[0]); i++) {
+        (void)snprintf(request, sizeof(request),
+                       "%s /api/v1/vehicles HTTP/%s\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                       "Content-Type: application/json\r\n%s\r\n%s"
+                       "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                       unclear[i].method, unclear[i].version, t.admin, unclear[i].headers,
+                       unclear[i].body);
+        check_raw_problem(request, "HTTP/1.1 400 ");
+    }
+}
+
+/* Which of two is meant? */
+static void
+test_headers_twice(void **state)
+{
+    static const char *const twice[] = {
+        "Idempotency-Key: a\r\nIdempotency-Key: b",
+        "Idempotency-Key: a\r\nidempotency-key: a",
+        "If-Match: \"1\"\r\nIf-Match: \"2\"",
+        "X-After: depot:0:1\r\nX-After: depot:0:2",
+        "X-Device-At: 1\r\nX-Device-At: 2",
+        "Content-Type: application/json",
+        "Authorization: Bearer x",
+        "Host: y",
+    };
+    char request[2048];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(twice) / sizeof(twice[0]); i++) {
+        (void)snprintf(request, sizeof(request),
+                       "POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                       "Content-Type: application/json\r\nContent-Length: 16\r\n"
+                       "Connection: close\r\n%s\r\n\r\n{\"plate\":\"A123\"}",
+                       t.admin, twice[i]);
+        check_raw_problem(request, "HTTP/1.1 400 ");
+    }
 }
 
 static void
@@ -1794,7 +1865,8 @@ main(void)
         cmocka_unit_test(test_rights),
         cmocka_unit_test(test_routing),
         cmocka_unit_test(test_unparsable),
-        cmocka_unit_test(test_two_lengths),
+        cmocka_unit_test(test_unclear_framing),
+        cmocka_unit_test(test_headers_twice),
         cmocka_unit_test(test_long_address),
         cmocka_unit_test(test_item),
         cmocka_unit_test(test_masks),

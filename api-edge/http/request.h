@@ -55,6 +55,7 @@ struct edge_request {
     int64_t              started_us;
     size_t               uri_bytes, dropped_bytes;
     bool                 begun, head, suspended, was_suspended, answered, too_large;
+    bool                 misframed; /* where it ends is unclear */
     bool                 nul_in_path, ends_connection;
     bool                 ingests; /* is counted in loop->ingests */
     int                  status;

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/admin/redis.h"
 #include "api-edge/http/command.h"
+#include "api-edge/http/head.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/problem.h"
 #include "api-edge/ingest/ingest.h"
@@ -190,7 +191,8 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Idempotency-Replayed", "true");
     if (reply->status == 401)
         add_header(response, "WWW-Authenticate", "Bearer realm=\"shina\"");
-    if ((r->loop->stopping || r->too_large || r->ends_connection) && reply->status != 101)
+    if ((r->loop->stopping || r->too_large || r->misframed || r->ends_connection) &&
+        reply->status != 101)
         add_header(response, "Connection", "close");
     add_feed_headers(response, reply);
 }
@@ -321,30 +323,24 @@ announces_too_much(edge_request *r)
     return true;
 }
 
-static enum MHD_Result
-count_length(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    (void)value;
-    *(int *)context += strcasecmp(name, "Content-Length") == 0;
-    return MHD_YES;
-}
-
-/* libmicrohttpd goes by one of them; whoever stands between us and the client may have gone by
- * the other, and what the one takes for a body is the next request to the other. */
+/* False: answered. */
 static bool
-has_two_lengths(const edge_request *r)
+check_head(edge_request *r, const char *version)
 {
-    int count = 0;
+    edge_head_faults faults = edge_head_check(r->connection, version);
 
-    if (edge_request_header(r, "Content-Length") != NULL)
-        (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_length, &count);
-    return count > 1;
+    if (faults.framing != NULL) {
+        r->misframed = true;
+        edge_problem(r, EDGE_BAD_REQUEST, faults.framing);
+    } else if (faults.twice != NULL) {
+        edge_problem(r, EDGE_BAD_REQUEST, faults.twice);
+    }
+    return !r->answered;
 }
 
 /* Headers are there, the body is not. False: answered. */
 static bool
-begin_request(edge_request *r, const char *path, const char *method)
+begin_request(edge_request *r, const char *path, const char *method, const char *version)
 {
     edge_loop *loop = r->loop;
 
@@ -355,15 +351,10 @@ begin_request(edge_request *r, const char *path, const char *method)
         edge_loop_random(loop, r->trace.trace_id.bytes, 16);
         r->trace.flags = 0;
     }
-    if (announces_too_much(r))
+    if (!check_head(r, version) || announces_too_much(r))
         return false;
     if (r->uri_bytes > URI_BYTES_MAX) {
         edge_problem(r, EDGE_URI_TOO_LONG, NULL);
-        return false;
-    }
-    if (has_two_lengths(r)) {
-        r->ends_connection = true;
-        edge_problem(r, EDGE_BAD_REQUEST, "Content-Length must be given once.");
         return false;
     }
     if (!find_route(r, method))
@@ -434,14 +425,13 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
     edge_request *r = *slot;
 
     (void)context;
-    (void)version;
     if (!r->begun) {
         r->begun = true;
         connection_of(connection)->unhandled = NULL;
         r->connection = connection;
         /* What is answered before its body is read closes the connection; a refused body is read
          * to its end, within bounds, so that the client gets to see the answer. */
-        if (!begin_request(r, url, method) && r->too_large)
+        if (!begin_request(r, url, method, version) && (r->too_large || r->misframed))
             return queue_held(r);
         return MHD_YES;
     }
