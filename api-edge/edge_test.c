@@ -838,6 +838,51 @@ test_unclear_framing(void **state)
     }
 }
 
+/* What libmicrohttpd would have answered by itself, in HTML or not at all. */
+static void
+test_bad_heads(void **state)
+{
+    char answer[4096];
+
+    (void)state;
+    check_raw_problem("GET /healthz HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
+    check_raw_problem("GET /health z HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400 ");
+    check_raw_problem("POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Length: 9999999999999999999\r\n\r\n",
+                      "HTTP/1.1 413 ");
+    check_raw_problem("POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\n"
+                      "Content-Length: 18446744073709551615\r\n\r\n",
+                      "HTTP/1.1 413 ");
+    assert_true(raw("GET /healthz HTTP/1.0\r\n\r\n", 25, answer, sizeof(answer)));
+    assert_non_null(strstr(answer, " 200 OK\r\n"));
+}
+
+/* These it does answer by itself; the connection ends there. */
+static void
+test_lengths_that_are_none(void **state)
+{
+    static const struct {
+        const char *length, *line;
+    } lengths[] = {
+        {"-1", "HTTP/1.1 400 "},
+        {"abc", "HTTP/1.1 400 "},
+        {"2, 2", "HTTP/1.1 400 "},
+        {"99999999999999999999999", "HTTP/1.1 413 "},
+    };
+    char request[256], answer[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        (void)snprintf(request, sizeof(request),
+                       "POST /api/v1/vehicles HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n"
+                       "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+                       lengths[i].length);
+        assert_true(raw(request, strlen(request), answer, sizeof(answer)));
+        assert_int_equal(strncmp(answer, lengths[i].line, strlen(lengths[i].line)), 0);
+        assert_null(strstr(answer, " 200 "));
+    }
+}
+
 /* Which of two is meant? */
 static void
 test_headers_twice(void **state)
@@ -1866,6 +1911,8 @@ main(void)
         cmocka_unit_test(test_routing),
         cmocka_unit_test(test_unparsable),
         cmocka_unit_test(test_unclear_framing),
+        cmocka_unit_test(test_bad_heads),
+        cmocka_unit_test(test_lengths_that_are_none),
         cmocka_unit_test(test_headers_twice),
         cmocka_unit_test(test_long_address),
         cmocka_unit_test(test_item),

@@ -119,6 +119,15 @@ fault_of_coding(const head *h, const char *version)
     return strcasecmp(coding, "chunked") == 0 ? NULL : "The only Transfer-Encoding is chunked.";
 }
 
+/* It names the server; HTTP/1.0 had none. */
+static const char *
+fault_of_host(const head *h, const char *version)
+{
+    if (h->values[HEAD_HOST] != NULL || strcmp(version, MHD_HTTP_VERSION_1_0) == 0)
+        return NULL;
+    return "Host is missing.";
+}
+
 edge_head_faults
 edge_head_check(struct MHD_Connection *connection, const char *version)
 {
@@ -127,5 +136,7 @@ edge_head_check(struct MHD_Connection *connection, const char *version)
     (void)MHD_get_connection_values_n(connection, MHD_HEADER_KIND, look_at, &h);
     if (h.faults.framing == NULL)
         h.faults.framing = fault_of_coding(&h, version);
+    if (h.faults.framing == NULL)
+        h.faults.framing = fault_of_host(&h, version);
     return h.faults;
 }

@@ -56,7 +56,7 @@ struct edge_request {
     size_t               uri_bytes, dropped_bytes;
     bool                 begun, head, suspended, was_suspended, answered, too_large;
     bool                 misframed; /* where it ends is unclear */
-    bool                 nul_in_path, ends_connection;
+    bool                 nul_in_path, space_in_address, ends_connection;
     bool                 ingests; /* is counted in loop->ingests */
     int                  status;
     struct MHD_Response *held; /* made, waits until the handler may queue it */
