@@ -164,18 +164,32 @@ add_feed_headers(struct MHD_Response *response, const edge_reply *reply)
 }
 
 static void
+start_trace(edge_request *r)
+{
+    edge_loop_random(r->loop, r->trace.trace_id.bytes, 16);
+    r->trace.flags = 0;
+}
+
+static void
+format_traceparent(const edge_request *r, char out[EDGE_TRACEPARENT_BYTES])
+{
+    uint8_t span[8];
+
+    edge_loop_random(r->loop, span, sizeof(span));
+    edge_trace_format(&r->trace, span, out);
+}
+
+static void
 add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *reply)
 {
-    char    traceparent[EDGE_TRACEPARENT_BYTES];
-    uint8_t span[8];
+    char traceparent[EDGE_TRACEPARENT_BYTES];
 
     if (reply->status != 101 && reply->status != 204 && reply->status != 304)
         add_header(response, "Content-Type",
                    reply->content_type == NULL ? "application/json" : reply->content_type);
     add_header(response, "X-Content-Type-Options", "nosniff");
     add_header(response, "Cache-Control", reply->cache == NULL ? "no-store" : reply->cache);
-    edge_loop_random(r->loop, span, sizeof(span));
-    edge_trace_format(&r->trace, span, traceparent);
+    format_traceparent(r, traceparent);
     add_header(response, "traceparent", traceparent);
     if (reply->has_version)
         add_number(response, "ETag", "\"%d\"", reply->version);
@@ -353,10 +367,8 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
     r->path = path;
     r->class = EDGE_CLASS_NONE;
     r->language = edge_language_of(edge_request_header(r, "Accept-Language"));
-    if (!edge_trace_parse(edge_request_header(r, "traceparent"), &r->trace)) {
-        edge_loop_random(loop, r->trace.trace_id.bytes, 16);
-        r->trace.flags = 0;
-    }
+    if (!edge_trace_parse(edge_request_header(r, "traceparent"), &r->trace))
+        start_trace(r);
     if (!check_head(r, version) || announces_too_much(r))
         return false;
     if (r->uri_bytes > URI_BYTES_MAX) {
@@ -465,23 +477,33 @@ has_nul(const char *path, size_t len)
 
 /* The one answer that does not go through libmicrohttpd. It parses the parameters next, and when it
  * has no memory for all of them it leaves the connection hanging, unanswered. Earlier answers are
- * out by now: the requests of a connection are taken one after another. */
+ * out by now: the requests of a connection are taken one after another. No header is read yet, so
+ * the trace is a new one and the language English. */
 static void
-refuse_address(struct MHD_Connection *connection)
+refuse_address(edge_request *r)
 {
-    static const char body[] = "{\"type\":\"urn:shina:problem:URI_TOO_LONG\",\"title\":\"URI Too "
-                               "Long\",\"status\":414,\"code\":\"URI_TOO_LONG\",\"detail\":\"The "
-                               "address has too many parameters.\"}";
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    char answer[512];
-    int  len = snprintf(answer, sizeof(answer),
-                        "HTTP/1.1 414 URI Too Long\r\nContent-Type: application/problem+json\r\n"
-                         "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                        sizeof(body) - 1, body);
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    bus_buf body = {0}, answer = {0};
+    char    traceparent[EDGE_TRACEPARENT_BYTES];
 
-    (void)send(info->connect_fd, answer, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    start_trace(r);
+    format_traceparent(r, traceparent);
+    bus_buf_add_char(&body, '{');
+    (void)edge_trouble_write(r,
+                             &(edge_trouble){.kind = EDGE_URI_TOO_LONG,
+                                             .detail = "The address has too many parameters."},
+                             &body);
+    bus_buf_add_char(&body, '}');
+    bus_buf_printf(&answer,
+                   "HTTP/1.1 414 URI Too Long\r\nContent-Type: application/problem+json\r\n"
+                   "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+                   "traceparent: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+                   traceparent, body.len, body.at);
+    (void)send(info->connect_fd, answer.at, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(info->connect_fd, SHUT_RDWR);
+    bus_buf_fini(&answer);
+    bus_buf_fini(&body);
 }
 
 static size_t
@@ -506,7 +528,7 @@ on_uri(void *context, const char *uri, struct MHD_Connection *connection)
     r->space_in_address = strchr(uri, ' ') != NULL;
     r->nul_in_path = has_nul(uri, strcspn(uri, "?"));
     if (parsed_bytes(uri) > URI_MEMORY_MAX) {
-        refuse_address(connection);
+        refuse_address(r);
         r->uri_bytes = SIZE_MAX; /* in case that it gets as far as a handler */
     }
     return r;
