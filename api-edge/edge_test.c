@@ -827,6 +827,21 @@ test_unclear_framing(void **state)
     }
 }
 
+/* As a client writes it to a proxy. */
+static void
+test_absolute_target(void **state)
+{
+    static const char healthz[] = "GET http://x:80/healthz?a=b HTTP/1.1\r\nHost: x\r\n"
+                                  "Connection: close\r\n\r\n";
+    char              answer[4096];
+
+    (void)state;
+    assert_true(raw(healthz, sizeof(healthz) - 1, answer, sizeof(answer)));
+    assert_non_null(strstr(answer, " 200 OK\r\n"));
+    check_raw_problem("GET http://x/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                      "HTTP/1.1 404 ");
+}
+
 /* What libmicrohttpd would have answered by itself, in HTML or not at all. */
 static void
 test_bad_heads(void **state)
@@ -1900,6 +1915,7 @@ main(void)
         cmocka_unit_test(test_routing),
         cmocka_unit_test(test_unparsable),
         cmocka_unit_test(test_unclear_framing),
+        cmocka_unit_test(test_absolute_target),
         cmocka_unit_test(test_bad_heads),
         cmocka_unit_test(test_lengths_that_are_none),
         cmocka_unit_test(test_headers_twice),

@@ -232,6 +232,17 @@ edge_idempotency_key_parse(const char *header, bus_str *out)
     return true;
 }
 
+const char *
+edge_path_of_target(const char *target)
+{
+    const char *path;
+
+    if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
+        return target;
+    path = strchr(strchr(target, ':') + 3, '/');
+    return path == NULL ? "/" : path;
+}
+
 bool
 edge_is_media_type(const char *content_type, const char *wanted)
 {

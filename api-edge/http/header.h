@@ -40,6 +40,10 @@ bool edge_idempotency_key_parse(const char *header, bus_str *out);
 
 #define EDGE_KEY_RULE "Idempotency-Key must be 1 to 255 printable ASCII characters."
 
+/* The path of a request's target without its query: the absolute form names the server before it
+ * (RFC 9112 3.2.2). Borrowed. */
+const char *edge_path_of_target(const char *target);
+
 /* Is it this media type, with charset utf-8 if any? */
 bool edge_is_media_type(const char *content_type, const char *type);
 /* Is it application/json, with charset utf-8 if any? */

@@ -163,6 +163,20 @@ test_position(void **state)
         assert_false(edge_position_parse(bad[i], &position));
 }
 
+static void
+test_target(void **state)
+{
+    (void)state;
+    assert_string_equal(edge_path_of_target("/healthz"), "/healthz");
+    assert_string_equal(edge_path_of_target("http://x/healthz"), "/healthz");
+    assert_string_equal(edge_path_of_target("HTTPS://x:1/api/v1"), "/api/v1");
+    assert_string_equal(edge_path_of_target("http://x"), "/");
+    assert_string_equal(edge_path_of_target("http:///y"), "/y");
+    assert_string_equal(edge_path_of_target("ftp://x/y"), "ftp://x/y");
+    assert_string_equal(edge_path_of_target("/a/http://x/y"), "/a/http://x/y");
+    assert_string_equal(edge_path_of_target(""), "");
+}
+
 int
 main(void)
 {
@@ -170,7 +184,7 @@ main(void)
         cmocka_unit_test(test_language),    cmocka_unit_test(test_trace),
         cmocka_unit_test(test_entity_tags), cmocka_unit_test(test_idempotency_key),
         cmocka_unit_test(test_media_type),  cmocka_unit_test(test_values),
-        cmocka_unit_test(test_position),
+        cmocka_unit_test(test_position),    cmocka_unit_test(test_target),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,7 +364,7 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
 {
     edge_loop *loop = r->loop;
 
-    r->path = path;
+    r->path = edge_path_of_target(path);
     r->class = EDGE_CLASS_NONE;
     r->language = edge_language_of(edge_request_header(r, "Accept-Language"));
     if (!edge_trace_parse(edge_request_header(r, "traceparent"), &r->trace))
