@@ -362,6 +362,12 @@ test_bad_bodies(void **state)
         post("/api/v1/vehicles", "[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]", NULL), "");
     check(ask_as(t.admin, "POST", "/api/v1/vehicles", "{}", "Content-Type: text/plain"), 415,
           "UNSUPPORTED_MEDIA_TYPE");
+    check(post("/api/v1/vehicles", "\x1f\x8b\x08", "Content-Encoding: gzip"), 415,
+          "UNSUPPORTED_MEDIA_TYPE");
+    check(post("/api/v1/batch", "\x1f\x8b\x08",
+               "Content-Type: application/x-ndjson\nContent-Encoding: br"),
+          415, "UNSUPPORTED_MEDIA_TYPE");
+    check_pointer(post("/api/v1/vehicles", "{}", "Content-Encoding: identity"), "/plate");
     assert_non_null(large);
     memset(large, 'x', 1200 * 1024 - 1);
     large[1200 * 1024 - 1] = '\0';

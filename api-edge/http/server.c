@@ -358,6 +358,18 @@ check_head(edge_request *r, const char *version)
     return !r->answered;
 }
 
+/* False: answered. A packed body would be told that it is no JSON, which it may well be. */
+static bool
+check_coding(edge_request *r)
+{
+    const char *coding = edge_request_header(r, "Content-Encoding");
+
+    if (coding == NULL || coding[0] == '\0' || strcasecmp(coding, "identity") == 0)
+        return true;
+    edge_problem(r, EDGE_UNSUPPORTED_MEDIA_TYPE, "The body must have no Content-Encoding.");
+    return false;
+}
+
 /* Headers are there, the body is not. False: answered. */
 static bool
 begin_request(edge_request *r, const char *path, const char *method, const char *version)
@@ -375,7 +387,7 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
         edge_problem(r, EDGE_URI_TOO_LONG, NULL);
         return false;
     }
-    if (!find_route(r, method))
+    if (!find_route(r, method) || !check_coding(r))
         return false;
     if (!r->route->open) {
         if (loop->stopping || loop->connections > loop->e->options.connections_max) {

@@ -363,6 +363,8 @@ test_methods_paths_and_types(void **state)
                    NULL, "out of the tree");
     assert_problem(post_with(odometer_path, body, "Content-Type: text/plain"), 415,
                    "UNSUPPORTED_MEDIA_TYPE", NULL, "text/plain");
+    assert_problem(post_with(odometer_path, body, "Content-Encoding: gzip"), 415,
+                   "UNSUPPORTED_MEDIA_TYPE", NULL, "gzip");
 }
 
 static void
