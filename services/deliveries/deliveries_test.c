@@ -63,9 +63,9 @@ test_an_order_claims_its_boxes(void **state)
     story(&deliveries_module, "delivery");
     when("deliveries.create", ORDER("FBS_TO_WB", BOXES ",'wb_order_id':'5632423'"));
     then_event("deliveries.created.v1", "{'kind':'FBS_TO_WB','cod_kop':0,'price_kop':25000}");
-    then_claimed("delivery_box", "b-1");
-    then_claimed("delivery_box", "b-2");
-    then_claimed("delivery_order", "5632423");
+    then_claimed("delivery_box", "b-1", "DELIVERY_BOX_TAKEN");
+    then_claimed("delivery_box", "b-2", "DELIVERY_BOX_TAKEN");
+    then_claimed("delivery_order", "5632423", "DELIVERY_ORDER_TAKEN");
     then_nothing_more();
     when("deliveries.confirm", "{}");
     then_event("deliveries.confirmed.v1", "{}");
@@ -96,7 +96,7 @@ test_boxes_are_added_never_replaced(void **state)
     a_delivery(FBS);
     when("deliveries.attach_boxes", "{'boxes':[{'barcode':'b-3','gross_g':1,'volume_ml':1}]}");
     then_event("deliveries.boxes_attached.v1", "{'boxes':[{'barcode':'b-3'}]}");
-    then_claimed("delivery_box", "b-3");
+    then_claimed("delivery_box", "b-3", "DELIVERY_BOX_TAKEN");
     when("deliveries.attach_boxes", "{'boxes':[{'barcode':'b-1','gross_g':1,'volume_ml':1}]}");
     then_refused("DELIVERY_BOX_TWICE");
 }
@@ -118,8 +118,8 @@ test_long_barcodes_are_told_apart(void **state)
                ",'wb_order_id':'" LONG_A "','boxes':[{'barcode':'" LONG_A
                "','gross_g':1,'volume_ml':1},{'barcode':'" LONG_B "','gross_g':1,'volume_ml':1}]"));
     then_event("deliveries.created.v1", "{'wb_order_id':'" LONG_A "'}");
-    then_claimed("delivery_box", NAME_A);
-    then_claimed("delivery_order", NAME_A);
+    then_claimed("delivery_box", NAME_A, "DELIVERY_BOX_TAKEN");
+    then_claimed("delivery_order", NAME_A, "DELIVERY_ORDER_TAKEN");
     when("deliveries.attach_boxes",
          "{'boxes':[{'barcode':'" LONG_B "','gross_g':1,'volume_ml':1}]}");
     then_refused_with("DELIVERY_BOX_TWICE", "{'barcode':'" LONG_B "'}");

@@ -23,8 +23,8 @@ test_hiring_claims_phone_and_licence(void **state)
                      "9912345678", "'B','C'",
                      "2027-12-31") ",'medical_valid_to':'2027-12-31','tacho_card':'RUD1','pay'"
                                    ":" PAY(100000) ",'hired_at':1795420800000}");
-    then_claimed("driver_phone", "+79161234567");
-    then_claimed("driver_licence", "9912345678");
+    then_claimed("driver_phone", "+79161234567", "DRIVER_PHONE_TAKEN");
+    then_claimed("driver_licence", "9912345678", "DRIVER_LICENCE_TAKEN");
     then_owned_by(STORY_STREAM, true);
     then_owned_by(OTHER_DRIVER, false);
     when("drivers.hire", HIRE_WITH(",'medical_valid_to':'soon'"));
@@ -78,7 +78,7 @@ test_other_papers_other_claims(void **state)
     when("drivers.change_documents",
          "{'licence':" LICENCE("9913 000001", "'CE'", "2036-01-01") ",'tacho_card':'RUD2'}");
     then_event("drivers.documents_changed.v1", "{'tacho_card':'RUD2'}");
-    then_claimed("driver_licence", "9913000001");
+    then_claimed("driver_licence", "9913000001", "DRIVER_LICENCE_TAKEN");
     then_released("driver_licence", "9912345678");
     when("drivers.change_documents", "{}");
     then_nothing_more();
@@ -93,7 +93,7 @@ test_another_phone_another_claim(void **state)
     then_exactly("drivers.contact_changed.v1", "{'full_name':'Иванов Иван Иванович'}");
     when("drivers.change_contact", "{'phone_e164':'+79160000000'}");
     then_exactly("drivers.contact_changed.v1", "{'phone_e164':'+79160000000'}");
-    then_claimed("driver_phone", "+79160000000");
+    then_claimed("driver_phone", "+79160000000", "DRIVER_PHONE_TAKEN");
     then_released("driver_phone", "+79161234567");
     when("drivers.change_contact", "{}");
     then_nothing_more();
@@ -411,7 +411,7 @@ test_a_forgotten_driver_goes_on(void **state)
     /* told anew: nothing is known that could be released */
     when("drivers.change_contact", "{'phone_e164':'+79990000001'}");
     then_event("drivers.contact_changed.v1", "{'phone_e164':'+79990000001'}");
-    then_claimed("driver_phone", "+79990000001");
+    then_claimed("driver_phone", "+79990000001", "DRIVER_PHONE_TAKEN");
     then_nothing_more();
     when("drivers.change_contact", "{'full_name':''}"); /* nobody tells a tombstone */
     then_invalid("/full_name");

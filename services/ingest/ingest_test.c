@@ -33,7 +33,7 @@ test_names_are_unique(void **state)
     (void)state;
     story(&ingest_module, "source");
     when("ingest.register", REGISTERED);
-    then_claimed("source_name", "telephony");
+    then_claimed("source_name", "telephony", "INGEST_NAME_TAKEN");
 }
 
 /* Only the edge seals; what did not come through it has no secret, or one in clear. */

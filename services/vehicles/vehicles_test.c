@@ -21,8 +21,8 @@ test_plates_are_folded_to_latin(void **state)
     then_event("vehicles.registered.v1",
                "{'plate':'A123BC77','vin':'XTA21099Y1234567X','odometer_m':120000000,"
                "'registered_at':1795420800000,'specs':{'payload_g':1500000}}");
-    then_claimed("vehicle_plate", "A123BC77");
-    then_claimed("vehicle_vin", "XTA21099Y1234567X");
+    then_claimed("vehicle_plate", "A123BC77", "VEHICLE_PLATE_TAKEN");
+    then_claimed("vehicle_vin", "XTA21099Y1234567X", "VEHICLE_VIN_TAKEN");
     then_nothing_more();
 
     story(&vehicles_module, "vehicle");

@@ -508,17 +508,21 @@ story_then_sent(const char *file, int line, const char *command, const char *str
 }
 
 void
-story_then_claim(const char *file, int line, const char *kind, const char *value, bool release)
+story_then_claim(const char *file, int line, const char *kind, const char *value, const char *code)
 {
     expect_accepted(file, line);
     for (int i = 0; i < told.decision.claims_count; i++) {
         const bus_decided_claim *c = &told.decision.claims[i];
 
-        if (strcmp(c->kind, kind) == 0 && bus_str_is(c->value, value) &&
-            (c->taken == NULL) == release)
-            return;
+        if (strcmp(c->kind, kind) != 0 || !bus_str_is(c->value, value) ||
+            (c->taken == NULL) != (code == NULL))
+            continue;
+        if (code != NULL && strcmp(c->taken->code, code) != 0)
+            fail_at(file, line, "the claim of %s \"%s\" is refused with %s, expected %s", kind,
+                    value, c->taken->code, code);
+        return;
     }
-    fail_at(file, line, "no %s of %s \"%s\"", release ? "release" : "claim", kind, value);
+    fail_at(file, line, "no %s of %s \"%s\"", code == NULL ? "release" : "claim", kind, value);
 }
 
 void

@@ -64,8 +64,10 @@ void with_setting(const char *settings_json); /* members that differ from the de
 #define then_invalid(pointer) story_then_invalid(__FILE__, __LINE__, (pointer))
 #define then_sent(command, stream, json) \
     story_then_sent(__FILE__, __LINE__, (command), (stream), (json))
-#define then_claimed(kind, value) story_then_claim(__FILE__, __LINE__, (kind), (value), false)
-#define then_released(kind, value) story_then_claim(__FILE__, __LINE__, (kind), (value), true)
+/* A value that is to be its holder's alone; who comes second is refused with code. */
+#define then_claimed(kind, value, code) \
+    story_then_claim(__FILE__, __LINE__, (kind), (value), (code))
+#define then_released(kind, value) story_then_claim(__FILE__, __LINE__, (kind), (value), NULL)
 #define then_wakes_at(command, utc_ms) story_then_wake(__FILE__, __LINE__, (command), (utc_ms))
 /* The stream is (not) that driver's own. */
 #define then_owned_by(driver, yes) story_then_owned(__FILE__, __LINE__, (driver), (yes))
@@ -84,7 +86,7 @@ void story_then_invalid(const char *file, int line, const char *pointer);
 void story_then_sent(const char *file, int line, const char *command, const char *stream,
                      const char *json); /* stream, json may be NULL: any */
 void story_then_claim(const char *file, int line, const char *kind, const char *value,
-                      bool release);
+                      const char *code); /* code NULL: a release */
 void story_then_wake(const char *file, int line, const char *command, int64_t utc_ms);
 void story_then_owned(const char *file, int line, const char *driver, bool yes);
 
