@@ -67,17 +67,34 @@ broken(const bus_message *type, const bus_problems *problems, bus_error *err)
                     problems->items[0].message);
 }
 
+static bus_code
+open_and_climb(const bus_message **type, bus_event_open open, void *context, bus_arena *arena,
+               void **data, bus_error *err)
+{
+    bus_code rc = open == NULL ? BUS_OK : open(context, (*type)->shape, *data, err);
+
+    return rc == BUS_OK ? climb(type, arena, data, err) : rc;
+}
+
 bus_code
-bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena, void **data,
-                 bus_error *err)
+bus_event_decode_as(bus_personal_form form, const bus_message **type, bus_str json,
+                    bus_event_open open, void *context, bus_arena *arena, void **data,
+                    bus_error *err)
 {
     bus_problems problems; /* 10 kB: not zeroed for each event */
 
     problems.count = 0;
     *data = bus_arena_alloc(arena, (*type)->shape->size);
-    if (bus_decode_as(BUS_PERSONAL_OPENED, (*type)->shape, json, arena, *data, &problems) != BUS_OK)
+    if (bus_decode_as(form, (*type)->shape, json, arena, *data, &problems) != BUS_OK)
         return broken(*type, &problems, err);
-    return climb(type, arena, data, err);
+    return open_and_climb(type, open, context, arena, data, err);
+}
+
+bus_code
+bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena, void **data,
+                 bus_error *err)
+{
+    return bus_event_decode_as(BUS_PERSONAL_OPENED, type, json, NULL, NULL, arena, data, err);
 }
 
 bus_code
@@ -86,13 +103,10 @@ bus_event_decode_json(bus_personal_form form, const bus_message **type, const js
                       bus_error *err)
 {
     bus_problems problems; /* 10 kB: not zeroed for each event */
-    bus_code     rc;
 
     problems.count = 0;
     *data = bus_arena_alloc(arena, (*type)->shape->size);
     if (bus_decode_json_as(form, (*type)->shape, value, arena, *data, &problems) != BUS_OK)
         return broken(*type, &problems, err);
-    if (open != NULL && (rc = open(context, (*type)->shape, *data, err)) != BUS_OK)
-        return rc;
-    return climb(type, arena, data, err);
+    return open_and_climb(type, open, context, arena, data, err);
 }

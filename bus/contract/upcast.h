@@ -16,10 +16,13 @@
  * BUS_FAULT: the data breaks the contract of its own version, or an upcaster broke an invariant. */
 BUS_CHECKED bus_code bus_event_decode(const bus_message **type, bus_str json, bus_arena *arena,
                                       void **data, bus_error *err);
-/* The same out of a parsed value, in which personal members stand as `form` says; before the first
- * step `open` makes them clear, NULL: they are. */
+/* The same of text or a parsed value in which personal members stand as `form` says; before the
+ * first step `open` makes them clear, NULL: they are. */
 typedef bus_code (*bus_event_open)(void *context, const bus_shape *shape, void *data,
                                    bus_error *err);
+BUS_CHECKED bus_code bus_event_decode_as(bus_personal_form form, const bus_message **type,
+                                         bus_str json, bus_event_open open, void *context,
+                                         bus_arena *arena, void **data, bus_error *err);
 BUS_CHECKED bus_code bus_event_decode_json(bus_personal_form form, const bus_message **type,
                                            const json_t *value, bus_event_open open, void *context,
                                            bus_arena *arena, void **data, bus_error *err);

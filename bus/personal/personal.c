@@ -285,17 +285,9 @@ bus_code
 bus_personal_event(bus_personal *p, bus_id tenant, bus_id stream, const bus_message **type,
                    bus_str json, bus_arena *arena, void **data, bus_error *err)
 {
-    bus_problems problems; /* 10 kB: not zeroed for each event */
-    json_t      *value;
-    bus_code     rc;
+    going g = {.p = p, .tenant = tenant, .stream = stream, .arena = arena};
 
-    problems.count = 0;
-    if ((value = bus_json_parse(json, &problems)) == NULL)
-        return bus_fail(err, BUS_FAULT, "%s: %s: %s", (*type)->type, problems.items[0].pointer,
-                        problems.items[0].message);
-    rc = bus_personal_event_json(p, tenant, stream, type, value, arena, data, err);
-    json_decref(value);
-    return rc;
+    return bus_event_decode_as(BUS_PERSONAL_SEALED, type, json, open_event, &g, arena, data, err);
 }
 
 bus_code
