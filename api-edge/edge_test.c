@@ -412,6 +412,13 @@ test_existing_stream(void **state)
     check(post(path, "{\"odometer_m\":5}", "If-Match: \"7\""), 412, "VERSION_MISMATCH");
     check(post(path, "{\"odometer_m\":5}", "If-Match: W/\"2\""), 400, "BAD_REQUEST");
     check(post(path, "{\"odometer_m\":5}", "X-Device-At: yesterday"), 400, "BAD_REQUEST");
+    /* A clock that was never set is not "no time told". */
+    check(post(path, "{\"odometer_m\":5}", "X-Device-At: 0"), 400, "BAD_REQUEST");
+    check(post(path, "{\"odometer_m\":5}", "X-Device-At: 1970-01-01T00:00:00Z"), 400,
+          "BAD_REQUEST");
+    a = post(path, "{\"odometer_m\":5}", "X-Device-At: 2026-01-01T00:00:00Z");
+    assert_int_equal(a.status, 200);
+    done(&a);
     check(post("/api/v1/vehicles/nonsense/odometer", "{\"odometer_m\":5}", NULL), 404, "NOT_FOUND");
 }
 
@@ -526,11 +533,13 @@ test_batch_of_good_and_bad(void **state)
               "\",\"device_at\":\"yesterday\",\"data\":{\"odometer_m\":3}}\n" /* 12 */
               "[1]\n"                                                         /* 13 */
               "{\"command\":\"depot.register\",\"id\":\"" A "\",\"data\":{\"plate\":\"A12\"}}\n"
-              "{\"command\":\"depot.register\"}", /* 15 */
+              "{\"command\":\"depot.register\"}\n" /* 15 */
+              "{\"command\":\"depot.record_odometer\",\"id\":\"" A
+              "\",\"device_at\":0,\"data\":{\"odometer_m\":3}}", /* 16 */
               NULL);
 
     (void)state;
-    assert_int_equal(json_array_size(a), 15);
+    assert_int_equal(json_array_size(a), 16);
     check_line(a, 0, 201, "", "-");
     assert_memory_equal(text_at(a, 0, "location"), "/api/v1/vehicles/", 17);
     assert_string_equal(text_at(a, 0, "location") + 17, text_at(a, 0, "id"));
@@ -553,6 +562,7 @@ test_batch_of_good_and_bad(void **state)
     check_line(a, 12, 422, "INVALID", "/13");
     check_line(a, 13, 422, "INVALID", "/14/id");
     check_line(a, 14, 422, "INVALID", "/15/data/plate");
+    check_line(a, 15, 422, "INVALID", "/16/device_at");
     json_decref(a);
     a = batch(t.viewer, REGISTER("A123BC") RECORD(A, "1"), NULL);
     check_line(a, 0, 403, "FORBIDDEN", "-");

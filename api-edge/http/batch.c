@@ -238,18 +238,18 @@ read_version(const json_t *value, int32_t *out)
 }
 
 static bool
-read_time(const json_t *value, int64_t *out)
+read_device_time(const json_t *value, int64_t *out)
 {
     char text[24];
 
     if (value == NULL)
         return true;
     if (json_is_string(value))
-        return edge_time_parse(text_of(value), out);
+        return edge_device_time_parse(text_of(value), out);
     if (!json_is_integer(value))
         return false;
     (void)snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
-    return edge_time_parse(bus_str_of(text), out);
+    return edge_device_time_parse(bus_str_of(text), out);
 }
 
 static void
@@ -259,8 +259,8 @@ read_conditions(batch_line *line, const json_t *json, bus_problems *problems)
 
     if (!read_version(json_object_get(json, "if_match"), &command->expected_version))
         bus_problem_add(problems, "/if_match", "must be a version, or an ETag of ours");
-    if (!read_time(json_object_get(json, "device_at"), &command->device_at_ms))
-        bus_problem_add(problems, "/device_at", "must be RFC 3339, or UTC milliseconds");
+    if (!read_device_time(json_object_get(json, "device_at"), &command->device_at_ms))
+        bus_problem_add(problems, "/device_at", EDGE_DEVICE_TIME_RULE);
 }
 
 /* problems lie below "data". */

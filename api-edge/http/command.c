@@ -560,8 +560,8 @@ read_headers(edge_request *r)
         return false;
     }
     if (device_at != NULL &&
-        !edge_time_parse(bus_str_of(device_at), &command->value.device_at_ms)) {
-        edge_problem(r, EDGE_BAD_REQUEST, "X-Device-At must be RFC 3339, or UTC milliseconds.");
+        !edge_device_time_parse(bus_str_of(device_at), &command->value.device_at_ms)) {
+        edge_problem(r, EDGE_BAD_REQUEST, "X-Device-At " EDGE_DEVICE_TIME_RULE ".");
         return false;
     }
     return true;

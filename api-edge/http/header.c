@@ -396,6 +396,14 @@ edge_time_parse(bus_str text, int64_t *at_ms)
     return *at_ms >= 0 && *at_ms <= TIME_MS_MAX;
 }
 
+#define DEVICE_TIME_MS_MIN INT64_C(946684800000) /* the beginning of 2000 */
+
+bool
+edge_device_time_parse(bus_str text, int64_t *at_ms)
+{
+    return edge_time_parse(text, at_ms) && *at_ms >= DEVICE_TIME_MS_MIN;
+}
+
 bool
 edge_position_parse(const char *text, edge_position *out)
 {

@@ -51,6 +51,12 @@ bool edge_is_json(const char *content_type);
 
 /* RFC 3339 with a zone, or a whole number of UTC milliseconds, both from 1970 to 9999. */
 bool edge_time_parse(bus_str text, int64_t *at_ms);
+/* The same from 2000 on: what a device's clock says that has been set. One that has not begins at
+ * 1970, and 0 means further on that no device told a time. */
+bool edge_device_time_parse(bus_str text, int64_t *at_ms);
+
+#define EDGE_DEVICE_TIME_RULE "must be RFC 3339, or UTC milliseconds, not before 2000"
+
 /* YYYY-MM-DD of the calendar. */
 bool edge_date_parse(bus_str text, int32_t *days);
 /* A whole decimal number that fits; no plus sign, no white space. */

@@ -144,6 +144,14 @@ test_values(void **state)
     assert_false(edge_time_parse(BUS_STR("2024-02-29T25:34:56Z"), &n));
     assert_false(edge_time_parse(BUS_STR("2024-02-29T12:34:56.Z"), &n));
     assert_false(edge_time_parse(BUS_STR("-5"), &n));
+    assert_true(edge_time_parse(BUS_STR("0"), &n));
+    assert_true(n == 0);
+    assert_true(edge_device_time_parse(BUS_STR("2000-01-01T00:00:00Z"), &n));
+    assert_true(n == INT64_C(946684800000));
+    assert_false(edge_device_time_parse(BUS_STR("946684799999"), &n));
+    assert_false(edge_device_time_parse(BUS_STR("0"), &n));
+    assert_false(edge_device_time_parse(BUS_STR("1970-01-01T00:00:00Z"), &n));
+    assert_false(edge_device_time_parse(BUS_STR("yesterday"), &n));
 }
 
 static void

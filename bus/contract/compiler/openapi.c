@@ -541,7 +541,7 @@ add_batch(document *d)
                "'if_match':{'type':['integer','string'],'description':'The version that was "
                "read, or its ETag.'},"
                "'device_at':{'type':['integer','string'],'description':'RFC 3339, or UTC "
-               "milliseconds.'},"
+               "milliseconds, not before 2000.'},"
                "'data':{'type':'object','description':'The body of the command.'}}}"));
     put(d->schemas, "BatchAnswer",
         parsed("{'type':'object','required':['line','status'],'description':'What was done, or a "
@@ -621,7 +621,7 @@ components(void)
         "'IfNoneMatch':{'name':'If-None-Match','in':'header','description':'The ETag that was "
         "read; 304 if it has not changed.','schema':{'type':'string'}},"
         "'DeviceAt':{'name':'X-Device-At','in':'header','description':'When the device says it "
-        "happened: RFC 3339, or UTC milliseconds.','schema':{'type':'string'}},"
+        "happened: RFC 3339, or UTC milliseconds, not before 2000.','schema':{'type':'string'}},"
         "'AcceptLanguage':{'name':'Accept-Language','in':'header','schema':{'type':'string'},"
         "'description':'en or ru, for the detail of problems.'},"
         "'Traceparent':{'name':'traceparent','in':'header','schema':{'type':'string'},"
