@@ -1337,6 +1337,8 @@ test_after(void **state)
     (void)state;
     check(ask_as(t.admin, "GET", path, NULL, "X-After: depot"), 400, "BAD_REQUEST");
     check(ask_as(t.admin, "GET", path, NULL, "X-After: unknown:1:1"), 400, "BAD_REQUEST");
+    check(ask_as(t.admin, "GET", path, NULL, "X-After: depot:8:1"), 400, "BAD_REQUEST");
+    check(ask_as(t.admin, "GET", path, NULL, "X-After: depot:7:1"), 503, "VIEW_BEHIND");
     check(ask_as(t.admin, "GET", path, NULL, "X-After: depot:1:9"), 503, "VIEW_BEHIND");
     assert_int_equal(pthread_create(&publisher, NULL, publish_later, NULL), 0);
     a = ask_as(t.admin, "GET", path, NULL, "X-After: depot:1:9");

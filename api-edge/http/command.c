@@ -678,3 +678,13 @@ edge_commands_in_flight(const edge_commands *commands)
 {
     return commands->in_flight;
 }
+
+int
+edge_commands_partitions(edge_commands *commands, const bus_contract *contract)
+{
+    int partitions = edge_owners_partitions(commands->owners, contract);
+
+    if (partitions == 0)
+        edge_owners_refresh(commands->owners);
+    return partitions;
+}

@@ -20,6 +20,8 @@ void edge_commands_replies(edge_commands *commands);
 void edge_commands_abandon(edge_commands *commands);
 
 int edge_commands_in_flight(const edge_commands *commands);
+/* How many partitions the writers of a domain share; 0: not known yet, and looked up by and by. */
+int edge_commands_partitions(edge_commands *commands, const bus_contract *contract);
 
 /* --- the steps of a command, of a route or of a batch's line ---------------------------------- */
 

@@ -225,6 +225,12 @@ edge_owners_find(const edge_owners *owners, const bus_contract *contract, bus_id
     return *address != NULL;
 }
 
+int
+edge_owners_partitions(const edge_owners *owners, const bus_contract *contract)
+{
+    return owners->now->domains[index_of(owners, contract)].partitions;
+}
+
 void
 edge_owners_refresh(edge_owners *owners)
 {

@@ -18,6 +18,8 @@ void         edge_owners_free(edge_owners *owners); /* after the loop has run ou
 /* The partition of a stream of a domain, and the address of its owner; false: not known (yet). */
 bool edge_owners_find(const edge_owners *owners, const bus_contract *contract, bus_id stream,
                       uint16_t *partition, const char **address);
+/* How many partitions a domain has; 0: not known (yet). */
+int edge_owners_partitions(const edge_owners *owners, const bus_contract *contract);
 /* What is known is wrong: reads it again, soon but not too often. */
 void edge_owners_refresh(edge_owners *owners);
 

@@ -1,6 +1,7 @@
 /* progress.c - how far the views are, for X-After.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/live/progress.h"
+#include "api-edge/http/command.h"
 #include "api-edge/http/problem.h"
 #include "api-edge/query/view.h"
 
@@ -198,14 +199,28 @@ on_poll(uv_timer_t *poll)
     }
 }
 
+/* Can an answer have carried it? As long as the store does not tell how many partitions there
+ * are, any may be one. */
+static bool
+is_ours(const edge_progress *progress, const edge_position *after)
+{
+    edge_loop *loop = progress->loop;
+    int        domain = domain_index(progress, after->domain);
+    int        partitions;
+
+    if (domain < 0)
+        return false;
+    partitions = edge_commands_partitions(loop->commands, loop->e->options.contracts[domain]);
+    return after->partition < (partitions > 0 ? partitions : BUS_PARTITIONS_MAX);
+}
+
 void
 edge_progress_wait(edge_request *r)
 {
     edge_progress *progress = r->loop->progress;
 
-    if (domain_index(progress, r->query.after.domain) < 0 ||
-        r->query.after.partition >= BUS_PARTITIONS_MAX) {
-        edge_problem(r, EDGE_BAD_REQUEST, "X-After names no domain of ours.");
+    if (!is_ours(progress, &r->query.after)) {
+        edge_problem(r, EDGE_BAD_REQUEST, "X-After names no partition of a domain of ours.");
         return;
     }
     if (is_reached(progress, r)) {
