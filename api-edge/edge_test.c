@@ -48,7 +48,7 @@ static struct {
     atomic_bool     hung_owns; /* ... the one that never answers */
     edge           *e;
     bus_id          tenant, other_tenant, driver;
-    char           *admin, *viewer, *finance, *driver_token, *outsider;
+    char           *admin, *viewer, *finance, *driver_token, *granted_driver, *outsider;
     char            documents[64];
 } t;
 
@@ -1002,6 +1002,41 @@ test_masks(void **state)
 }
 
 static void
+check_money(const char *token, bool price, bool pay)
+{
+    answered a =
+        ask_as(token, "GET", "/api/v1/vehicles/01900000-0000-7000-8000-00000000000a", NULL, NULL);
+
+    assert_int_equal(a.status, 200);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "price_kop")), price ? 10 : 0);
+    assert_int_equal(json_integer_value(json_object_get(a.json, "driver_pay_kop")), pay ? 77 : 0);
+    assert_true(json_is_null(json_object_get(a.json, "price_kop")) == !price);
+    assert_true(json_is_null(json_object_get(a.json, "driver_pay_kop")) == !pay);
+    done(&a);
+}
+
+static void
+test_a_grant_lifts_a_mask(void **state)
+{
+    const char *priced = "/api/v1/vehicles?price_kop.lt=30&sort=-price_kop";
+    answered    a;
+
+    (void)state;
+    check_money(t.admin, true, true);
+    check_money(t.viewer, false, false);
+    check_money(t.finance, true, true);
+    check_money(t.driver_token, false, true);
+    check_money(t.granted_driver, false, true); /* it is the VIEWER's mask that the grant lifts */
+    check_list(t.finance, priced, "B002 A001");
+    check_pointer(ask_as(t.viewer, "GET", priced, NULL, NULL), "/query/price_kop.lt");
+    a = ask_as(t.finance, "GET", "/api/v1/vehicles", NULL, NULL);
+    assert_non_null(strstr(a.body.at, "\"price_kop\":10"));
+    assert_non_null(strstr(a.body.at, "\"driver_pay_kop\":77"));
+    assert_null(strstr(a.body.at, "+7")); /* no grant shows a phone */
+    done(&a);
+}
+
+static void
 test_row_scope(void **state)
 {
     answered a;
@@ -1749,12 +1784,14 @@ add_vehicle(const char *tenant, const char *id, const char *plate, const char *s
     (void)snprintf(
         text, sizeof(text),
         "insert into views.\"%s\" (tenant, id, version, body, status, plate, registered_at,"
-        " odometer_m, driver_id, from_at, until_at, electric, made_on, load_factor, phone) values"
+        " odometer_m, driver_id, from_at, until_at, electric, made_on, load_factor, phone,"
+        " price_kop) values"
         " ('%s', '%s', 2, '{\"id\":\"%s\",\"version\":2,\"status\":\"%s\",\"plate\":\"%s\","
-        "\"phone\":\"+7111\"}', '%s', '%s', %d, %s, %s, %s, %s, %s, '2020-02-%02d', %d / 4.0,"
-        " '+7%d11')",
-        table, tenant, id, id, status, plate, status, plate, n * 1000, odometer, driver, from,
-        until, n == 1 ? "true" : "false", 28 + n % 2, n, n);
+        "\"phone\":\"+7111\",\"price_kop\":%d}', '%s', '%s', %d, %s, %s, %s, %s, %s, "
+        "'2020-02-%02d', %d / 4.0,"
+        " '+7%d11', %d)",
+        table, tenant, id, id, status, plate, n * 10, status, plate, n * 1000, odometer, driver,
+        from, until, n == 1 ? "true" : "false", 28 + n % 2, n, n, n * 10);
     sql(text);
 }
 
@@ -1782,10 +1819,11 @@ fill_views(void)
                 "null", "null");
     add_vehicle(other, foreign, "F009", "AVAILABLE", 9, "900", "null", "null", "null");
     bus_view_table_name(&people_contract, 1, table);
-    (void)snprintf(text, sizeof(text),
-                   "insert into views.\"%s\" values ('%s', %s, 1, '{\"id\":%s,\"version\":1,"
-                   "\"full_name\":\"Anna \\\"Volt\\\"\",\"phone\":\"+79990000001\"}')",
-                   table, tenant, d1, "\"01900000-0000-7000-8000-0000000000d1\"");
+    (void)snprintf(
+        text, sizeof(text),
+        "insert into views.\"%s\" values ('%s', %s, 1, '{\"id\":%s,\"version\":1,"
+        "\"full_name\":\"Anna \\\"Volt\\\"\",\"phone\":\"+79990000001\",\"pay_kop\":77}')",
+        table, tenant, d1, "\"01900000-0000-7000-8000-0000000000d1\"");
     sql(text);
 }
 
@@ -1872,6 +1910,7 @@ set_up(void **state)
     t.viewer = token(t.tenant, "VIEWER", NULL, BUS_ID_NIL);
     t.finance = token(t.tenant, "VIEWER", "finance.read", BUS_ID_NIL);
     t.driver_token = token(t.tenant, "DRIVER", NULL, t.driver);
+    t.granted_driver = token(t.tenant, "DRIVER", "finance.read", t.driver);
     t.outsider = token(t.other_tenant, "ADMIN", NULL, BUS_ID_NIL);
     assert_int_equal(bus_transport_inproc.open(&t.transport, &transport, &err), BUS_OK);
     assert_int_equal(bus_transport_inproc.serve(t.transport, "depot", &t.server, &err), BUS_OK);
@@ -1904,6 +1943,7 @@ tear_down(void **state)
     free(t.admin);
     free(t.viewer);
     free(t.finance);
+    free(t.granted_driver);
     free(t.driver_token);
     free(t.outsider);
     bus_buf_fini(&t.log);
@@ -1940,6 +1980,7 @@ main(void)
         cmocka_unit_test(test_long_address),
         cmocka_unit_test(test_item),
         cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_a_grant_lifts_a_mask),
         cmocka_unit_test(test_row_scope),
         cmocka_unit_test(test_an_item_as_it_was),
         cmocka_unit_test(test_who_sees_the_past),

@@ -170,6 +170,7 @@ struct vehicles_row {
     int32_t made_on;
     double  load_factor;
     bus_str phone;
+    int64_t price_kop;
 };
 #define ROW(type, member) .name = #member, .offset = offsetof(struct type, member)
 #define SURE .has_offset = BUS_NO_OFFSET, .required = true
@@ -189,11 +190,13 @@ static const bus_field vehicles_fields[] = {
     {ROW(vehicles_row, made_on), .shape = &date_shape, SURE},
     {ROW(vehicles_row, load_factor), .shape = &number_shape, SURE},
     {ROW(vehicles_row, phone), .shape = &text_shape, SURE, .masked_for = "VIEWER"},
+    {ROW(vehicles_row, price_kop), .shape = &metres_shape, SURE,
+     .masked_for = "DRIVER VIEWER+finance.read"},
 };
 static const bus_shape  vehicles_shape = {.kind = BUS_KIND_OBJECT,
                                           .size = sizeof(struct vehicles_row),
                                           .fields = vehicles_fields,
-                                          .fields_count = 11};
+                                          .fields_count = 12};
 static const bus_column vehicles_columns[] = {
     {.name = "status", .field = &vehicles_fields[0], .filter = true},
     {.name = "plate", .field = &vehicles_fields[1], .filter = true, .sort = true},
@@ -206,23 +209,28 @@ static const bus_column vehicles_columns[] = {
     {.name = "made_on", .field = &vehicles_fields[8], .filter = true},
     {.name = "load_factor", .field = &vehicles_fields[9], .filter = true},
     {.name = "phone", .field = &vehicles_fields[10], .filter = true},
+    {.name = "price_kop", .field = &vehicles_fields[11], .filter = true, .sort = true},
 };
 
 struct people_row {
     bus_str full_name, phone;
+    int64_t pay_kop;
 };
 static const bus_field people_fields[] = {
     {ROW(people_row, full_name), .shape = &text_shape, SURE},
     {ROW(people_row, phone), .shape = &text_shape, SURE, .masked_for = "VIEWER"},
+    {ROW(people_row, pay_kop), .shape = &metres_shape, SURE,
+     .masked_for = "DISPATCHER VIEWER+finance.read"},
 };
 static const bus_shape people_shape = {.kind = BUS_KIND_OBJECT,
                                        .size = sizeof(struct people_row),
                                        .fields = people_fields,
-                                       .fields_count = 2};
+                                       .fields_count = 3};
 
 static const bus_join vehicles_joins[] = {
     {.view = "people", .by = "driver_id", .take = "full_name", .as = "driver_name"},
     {.view = "people", .by = "driver_id", .take = "phone", .as = "driver_phone"},
+    {.view = "people", .by = "driver_id", .take = "pay_kop", .as = "driver_pay_kop"},
 };
 static const bus_view_contract vehicles_contract = {.name = "vehicles",
                                                     .contract = &depot_contract,
@@ -236,9 +244,9 @@ static const bus_view_contract vehicles_contract = {.name = "vehicles",
                                                     .own_from = "from_at",
                                                     .own_until = "until_at",
                                                     .columns = vehicles_columns,
-                                                    .columns_count = 11,
+                                                    .columns_count = 12,
                                                     .joins = vehicles_joins,
-                                                    .joins_count = 2,
+                                                    .joins_count = 3,
                                                     .default_sort = "-registered_at",
                                                     .follows = vehicle_events,
                                                     .follows_count = 3,

@@ -28,10 +28,10 @@ struct edge_command {
 /* A query on its way: query/. */
 typedef struct {
     edge_db_query query;
-    int           limit;      /* LIST */
-    uint64_t      binding;    /* LIST: what a cursor is bound to */
-    uint32_t      masked_for; /* roles all of which see null in masked members; 0: sees all */
-    const char   *if_none_match;
+    int           limit;    /* LIST */
+    uint64_t      binding;  /* LIST: what a cursor is bound to */
+    uint32_t masking_roles; /* that decide what is masked, with the caller's grants; 0: sees all */
+    const char *if_none_match;
     /* X-After */
     edge_position        after;
     bool                 waits;

@@ -108,14 +108,15 @@ edge_event_text(edge_event *event, const edge_feed_scope *scope, const edge_acce
     int     i;
 
     for (i = 0; i < EDGE_TEXTS_MAX && event->texts[i].used; i++)
-        if (event->texts[i].roles == access->roles && event->texts[i].grants == access->grants)
+        if (event->texts[i].roles == access->reader.roles &&
+            event->texts[i].grants == access->reader.grants)
             return event->texts[i].text;
     if (i == EDGE_TEXTS_MAX)
         free_text(event, --i);
     render(event, scope, access, &out);
     event->texts[i].used = true;
-    event->texts[i].roles = access->roles;
-    event->texts[i].grants = access->grants;
+    event->texts[i].roles = access->reader.roles;
+    event->texts[i].grants = access->reader.grants;
     event->texts[i].text = bus_buf_str(&out);
     return event->texts[i].text;
 }

@@ -14,7 +14,7 @@ static const edge_access nothing = {.sees = EDGE_SEES_NONE};
 static edge_access
 access_of(const edge *e, const bus_aggregate_contract *aggregate, const bus_actor *actor)
 {
-    edge_access access = {.grants = actor->grants};
+    edge_access access = {.reader.grants = actor->grants};
 
     for (int i = 0; i < e->views_count; i++) {
         const edge_view *view = &e->views[i];
@@ -26,11 +26,11 @@ access_of(const edge *e, const bus_aggregate_contract *aggregate, const bus_acto
         if (!scope.allowed || (scope.own_only && access.sees == EDGE_SEES_ALL))
             continue;
         if (!scope.own_only && access.sees == EDGE_SEES_OWN)
-            access = (edge_access){.grants = actor->grants};
+            access = (edge_access){.reader.grants = actor->grants};
         if (access.sees == EDGE_SEES_NONE)
             access.own = scope.own_only ? view : NULL;
         access.sees = scope.own_only ? EDGE_SEES_OWN : EDGE_SEES_ALL;
-        access.roles |= scope.roles;
+        access.reader.roles |= scope.roles;
     }
     return access;
 }
@@ -67,47 +67,47 @@ typedef struct {
     const edge        *e;
     const bus_message *message;
     const edge_access *access;
-} reader;
+} rendering;
 
 enum { SHOWN = 1, MASKED = 2 };
 
-/* Is there a member of that name anywhere in a row, and is it masked for these roles? */
+/* Is there a member of that name anywhere in a row, and is it masked for the reader? */
 static int
-find_in(const bus_shape *shape, const char *name, uint32_t roles)
+find_in(const bus_shape *shape, const char *name, const edge_reader *reader)
 {
     int found = 0;
 
     if (shape->kind == BUS_KIND_ARRAY)
-        return find_in(shape->item, name, roles);
+        return find_in(shape->item, name, reader);
     if (shape->kind == BUS_KIND_UNION)
         for (uint32_t i = 0; i < shape->variants_count; i++)
-            found |= find_in(shape->variants[i].shape, name, roles);
+            found |= find_in(shape->variants[i].shape, name, reader);
     if (shape->kind != BUS_KIND_OBJECT)
         return found;
     for (uint32_t i = 0; i < shape->fields_count; i++) {
         const bus_field *field = &shape->fields[i];
-        bool             masked = edge_is_masked(edge_roles_of(field->masked_for), roles);
+        bool             masked = edge_is_masked(field->masked_for, reader);
 
         if (strcmp(field->name, name) == 0)
             found |= masked ? MASKED : SHOWN;
         if (!masked)
-            found |= find_in(field->shape, name, roles);
+            found |= find_in(field->shape, name, reader);
     }
     return found;
 }
 
 /* What the views of the aggregate that the caller may read have of that name. */
 static int
-find_in_views(const reader *r, const char *name)
+find_in_views(const rendering *r, const char *name)
 {
-    const bus_actor actor = {.roles = r->access->roles, .grants = r->access->grants};
+    const bus_actor actor = {.roles = r->access->reader.roles, .grants = r->access->reader.grants};
     int             found = 0;
 
     for (int i = 0; i < r->e->views_count; i++) {
         const edge_view *view = &r->e->views[i];
 
         if (view->of->of == r->message->aggregate && edge_view_scope(view, &actor).allowed)
-            found |= find_in(view->of->row, name, r->access->roles);
+            found |= find_in(view->of->row, name, &r->access->reader);
     }
     return found;
 }
@@ -128,11 +128,11 @@ is_amount(const char *name)
 }
 
 static bool
-is_hidden(const reader *r, const bus_field *field)
+is_hidden(const rendering *r, const bus_field *field)
 {
     int found;
 
-    if (edge_is_masked(edge_roles_of(field->masked_for), r->access->roles))
+    if (edge_is_masked(field->masked_for, &r->access->reader))
         return true;
     found = find_in_views(r, field->name);
     if ((found & MASKED) != 0)
@@ -140,10 +140,10 @@ is_hidden(const reader *r, const bus_field *field)
     return found == 0 && (field->personal != NULL || is_amount(field->name));
 }
 
-static void hide_in(const reader *r, const bus_shape *shape, json_t *value);
+static void hide_in(const rendering *r, const bus_shape *shape, json_t *value);
 
 static void
-hide_members(const reader *r, const bus_shape *shape, json_t *object)
+hide_members(const rendering *r, const bus_shape *shape, json_t *object)
 {
     for (uint32_t i = 0; i < shape->fields_count; i++) {
         const bus_field *field = &shape->fields[i];
@@ -160,7 +160,7 @@ hide_members(const reader *r, const bus_shape *shape, json_t *object)
 
 /* Depth is the contract's. */
 static void
-hide_in(const reader *r, const bus_shape *shape, json_t *value)
+hide_in(const rendering *r, const bus_shape *shape, json_t *value)
 {
     size_t  i;
     json_t *item;
@@ -180,7 +180,7 @@ hide_in(const reader *r, const bus_shape *shape, json_t *value)
 
 /* Is anything hidden in this shape, whatever a document holds? */
 static bool
-hides_some(const reader *r, const bus_shape *shape)
+hides_some(const rendering *r, const bus_shape *shape)
 {
     if (shape->kind == BUS_KIND_ARRAY)
         return hides_some(r, shape->item);
@@ -200,9 +200,9 @@ void
 edge_event_data(const edge_feed_scope *scope, const bus_message *message, const edge_access *access,
                 bus_str data, bus_buf *out)
 {
-    const reader r = {.e = scope->e, .message = message, .access = access};
-    json_t      *value;
-    char        *text = NULL;
+    const rendering r = {.e = scope->e, .message = message, .access = access};
+    json_t         *value;
+    char           *text = NULL;
 
     if (scope->all || !hides_some(&r, message->shape)) {
         bus_buf_add_str(out, data);

@@ -20,9 +20,8 @@
 
 typedef struct {
     enum { EDGE_SEES_NONE, EDGE_SEES_OWN, EDGE_SEES_ALL } sees;
-    const edge_view *own;   /* OWN: the view whose rows tell whose a stream is */
-    uint32_t         roles; /* that give this access: what decides on masking */
-    uint32_t         grants;
+    const edge_view *own;    /* OWN: the view whose rows tell whose a stream is */
+    edge_reader      reader; /* the roles that give this access, and the caller's grants */
 } edge_access;
 
 typedef struct {

@@ -22,7 +22,7 @@ static const bus_field row_fields[] = {
     {FIELD("driver_id", &uuid_shape)},
     {FIELD("full_name", &text_shape), .personal = ""},
     {FIELD("phone", &text_shape), .personal = "", .masked_for = "VIEWER"},
-    {FIELD("price_kop", &int_shape), .masked_for = "DRIVER VIEWER"},
+    {FIELD("price_kop", &int_shape), .masked_for = "DRIVER VIEWER+finance.read"},
 };
 static const bus_shape row_shape = {
     .kind = BUS_KIND_OBJECT, .fields = row_fields, .fields_count = 4};
@@ -105,13 +105,19 @@ tear_down(void **state)
 /* --- who ------------------------------------------------------------------ */
 
 static edge_feed_scope
-scope_of(uint32_t roles, bool expected)
+scope_with(uint32_t roles, uint32_t grants, bool expected)
 {
-    const bus_actor actor = {.roles = roles};
+    const bus_actor actor = {.roles = roles, .grants = grants};
     edge_feed_scope scope;
 
     assert_true(edge_feed_scope_of(&e, &contract, &actor, &scope) == expected);
     return scope;
+}
+
+static edge_feed_scope
+scope_of(uint32_t roles, bool expected)
+{
+    return scope_with(roles, 0, expected);
 }
 
 static void
@@ -143,14 +149,20 @@ static const char whole[] =
     "\"pays\":[{\"note\":\"n\",\"per_km_kop\":4}]}";
 
 static void
-check_data(uint32_t roles, const char *expected)
+check_granted(uint32_t roles, uint32_t grants, const char *expected)
 {
-    edge_feed_scope scope = scope_of(roles, true);
+    edge_feed_scope scope = scope_with(roles, grants, true);
     bus_buf         out = {0};
 
     edge_event_data(&scope, &hired, edge_feed_access(&scope, &hired), bus_str_of(whole), &out);
     assert_string_equal(out.at, expected);
     bus_buf_fini(&out);
+}
+
+static void
+check_data(uint32_t roles, const char *expected)
+{
+    check_granted(roles, 0, expected);
 }
 
 static void
@@ -169,6 +181,13 @@ test_what(void **state)
     check_data(BUS_ROLE_DRIVER,
                "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":null,"
                "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+    /* A grant shows what it names, and what no view shows stays hidden. */
+    check_granted(BUS_ROLE_VIEWER, BUS_GRANT_FINANCE_READ,
+                  "{\"full_name\":\"A\",\"phone\":null,\"passport\":null,\"price_kop\":3,"
+                  "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+    check_granted(BUS_ROLE_DRIVER, BUS_GRANT_FINANCE_READ,
+                  "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":null,"
+                  "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
     /* With two roles one sees what either sees. */
     check_data(BUS_ROLE_VIEWER | BUS_ROLE_DISPATCHER,
                "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":3,"

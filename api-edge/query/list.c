@@ -41,7 +41,9 @@ add_value(list *l, const char *value)
 static bool
 is_visible(const list *l, const bus_column *column)
 {
-    return !edge_is_masked(edge_roles_of(column->field->masked_for), l->scope->roles);
+    return !edge_is_masked(
+        column->field->masked_for,
+        &(edge_reader){.roles = l->scope->roles, .grants = l->r->caller.actor.grants});
 }
 
 /* "-registered_at"; false: not declared. */

@@ -6,10 +6,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-static void mask_value(const bus_shape *shape, json_t *value, uint32_t roles);
+static void mask_value(const bus_shape *shape, json_t *value, const edge_reader *reader);
 
 static void
-mask_object(const bus_shape *shape, json_t *object, uint32_t roles)
+mask_object(const bus_shape *shape, json_t *object, const edge_reader *reader)
 {
     for (uint32_t i = 0; i < shape->fields_count; i++) {
         const bus_field *field = &shape->fields[i];
@@ -17,37 +17,37 @@ mask_object(const bus_shape *shape, json_t *object, uint32_t roles)
 
         if (value == NULL)
             continue;
-        if (edge_is_masked(edge_roles_of(field->masked_for), roles))
+        if (edge_is_masked(field->masked_for, reader))
             BUS_INVARIANT(json_object_set_new(object, field->name, json_null()) == 0);
         else
-            mask_value(field->shape, value, roles);
+            mask_value(field->shape, value, reader);
     }
 }
 
 /* Depth is the contract's. */
 static void
-mask_value(const bus_shape *shape, json_t *value, uint32_t roles)
+mask_value(const bus_shape *shape, json_t *value, const edge_reader *reader)
 {
     size_t  i;
     json_t *item;
 
     if (shape->kind == BUS_KIND_OBJECT)
-        mask_object(shape, value, roles);
+        mask_object(shape, value, reader);
     else if (shape->kind == BUS_KIND_ARRAY)
-        json_array_foreach(value, i, item) mask_value(shape->item, item, roles);
+        json_array_foreach(value, i, item) mask_value(shape->item, item, reader);
     else if (shape->kind == BUS_KIND_UNION)
         for (uint32_t v = 0; v < shape->variants_count; v++) {
             const json_t *tag = json_object_get(value, shape->tag);
 
             if (json_is_string(tag) &&
                 bus_str_is(bus_str_of(json_string_value(tag)), shape->variants[v].tag_value))
-                mask_object(shape->variants[v].shape, value, roles);
+                mask_object(shape->variants[v].shape, value, reader);
         }
 }
 
 /* A body that cannot be read shows nothing rather than what it should hide. */
 static void
-add_masked(const edge_view *view, bus_str body, uint32_t roles, bus_buf *out)
+add_masked(const edge_view *view, bus_str body, const edge_reader *reader, bus_buf *out)
 {
     json_t *row = json_loadb(body.at, body.len, 0, NULL);
     char   *text;
@@ -57,7 +57,7 @@ add_masked(const edge_view *view, bus_str body, uint32_t roles, bus_buf *out)
         bus_buf_add_text(out, "{}");
         return;
     }
-    mask_object(view->of->row, row, roles);
+    mask_object(view->of->row, row, reader);
     text = json_dumps(row, JSON_COMPACT);
     BUS_INVARIANT(text != NULL);
     bus_buf_add_text(out, text);
@@ -67,13 +67,13 @@ add_masked(const edge_view *view, bus_str body, uint32_t roles, bus_buf *out)
 
 void
 edge_row_add(const edge_view *view, const PGresult *res, int row, int body_column, int first_join,
-             uint32_t masking_roles, bus_buf *out)
+             const edge_reader *reader, bus_buf *out)
 {
     bus_str body = {PQgetvalue(res, row, body_column),
                     (uint32_t)PQgetlength(res, row, body_column)};
 
-    if ((masking_roles & view->masked_for) != 0)
-        add_masked(view, body, masking_roles, out);
+    if ((reader->roles & view->masked_for) != 0)
+        add_masked(view, body, reader, out);
     else
         bus_buf_add_str(out, body);
     if (view->joins_count == 0 || out->len == 0 || out->at[out->len - 1] != '}')
@@ -88,7 +88,7 @@ edge_row_add(const edge_view *view, const PGresult *res, int row, int body_colum
         bus_buf_add_char(out, '"');
         bus_buf_add_text(out, join->of->as);
         bus_buf_add_text(out, "\":");
-        if (PQgetisnull(res, row, column) || edge_is_masked(join->masked_for, masking_roles))
+        if (PQgetisnull(res, row, column) || edge_is_masked(join->masked_for, reader))
             bus_buf_add_text(out, "null");
         else
             bus_buf_add(out, PQgetvalue(res, row, column), (size_t)PQgetlength(res, row, column));

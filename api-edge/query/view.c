@@ -12,27 +12,34 @@
 
 /* --- masks --------------------------------------------------------------- */
 
-uint32_t
-edge_roles_of(const char *names)
+/* Roles of "DRIVER VIEWER+finance.read" that see null with these grants. */
+static uint32_t
+masked_roles(const char *masked_for, uint32_t grants)
 {
-    uint32_t roles = 0;
+    const char *at = masked_for;
+    uint32_t    roles = 0;
 
-    while (names != NULL && *names != '\0') {
-        size_t len = strcspn(names, " ");
+    while (at != NULL && *at != '\0') {
+        uint32_t len = (uint32_t)strcspn(at, " "), role_len = (uint32_t)strcspn(at, " +");
+        bool     lifted =
+            role_len < len &&
+            (bus_grant_parse((bus_str){at + role_len + 1, len - role_len - 1}) & grants) != 0;
 
-        roles |= bus_role_parse((bus_str){names, (uint32_t)len});
-        names += len + (names[len] == ' ');
+        if (!lifted)
+            roles |= bus_role_parse((bus_str){at, role_len});
+        at += len + (at[len] == ' ');
     }
     return roles;
 }
 
 bool
-edge_is_masked(uint32_t masked_for, uint32_t roles)
+edge_is_masked(const char *masked_for, const edge_reader *reader)
 {
-    return roles != 0 && (roles & ~masked_for) == 0;
+    return masked_for != NULL && reader->roles != 0 &&
+           (reader->roles & ~masked_roles(masked_for, reader->grants)) == 0;
 }
 
-/* Roles masked anywhere within a shape. Its depth is the contract's. */
+/* Roles masked anywhere within a shape, at least without a grant. Its depth is the contract's. */
 static uint32_t
 masks_within(const bus_shape *shape)
 {
@@ -46,7 +53,7 @@ masks_within(const bus_shape *shape)
     if (shape->kind == BUS_KIND_OBJECT)
         for (uint32_t i = 0; i < shape->fields_count; i++)
             roles |=
-                edge_roles_of(shape->fields[i].masked_for) | masks_within(shape->fields[i].shape);
+                masked_roles(shape->fields[i].masked_for, 0) | masks_within(shape->fields[i].shape);
     return roles;
 }
 
@@ -92,8 +99,7 @@ resolve_joins(const edge *e, edge_view *view, bus_error *err)
         if (taken == NULL || !has_column(view->of, join->by))
             return bus_fail(err, BUS_INVALID, "view %s: the join %s does not fit", view->of->name,
                             join->as);
-        view->joins[i] =
-            (edge_join){.of = join, .other = other, .masked_for = edge_roles_of(taken->masked_for)};
+        view->joins[i] = (edge_join){.of = join, .other = other, .masked_for = taken->masked_for};
         view->joins_count++;
     }
     return BUS_OK;
@@ -295,15 +301,22 @@ send_after(edge_request *r)
     }
 }
 
+static edge_reader
+reader_of(const edge_request *r)
+{
+    return (edge_reader){.roles = r->query.masking_roles, .grants = r->caller.actor.grants};
+}
+
 /* --- one item ------------------------------------------------------------ */
 
 static void
 answer_item(edge_request *r, PGresult *res)
 {
-    const edge_view *view = r->route->view;
-    int32_t          version;
-    int64_t          number;
-    bus_str          body;
+    const edge_view  *view = r->route->view;
+    const edge_reader reader = reader_of(r);
+    int32_t           version;
+    int64_t           number;
+    bus_str           body;
 
     r->result = res;
     if (PQntuples(res) == 0) {
@@ -315,10 +328,10 @@ answer_item(edge_request *r, PGresult *res)
         edge_answer(r, &(edge_reply){.status = 304, .version = version, .has_version = true});
         return;
     }
-    if (view->joins_count == 0 && r->query.masked_for == 0) {
+    if (view->joins_count == 0 && reader.roles == 0) {
         body = (bus_str){PQgetvalue(res, 0, 1), (uint32_t)PQgetlength(res, 0, 1)};
     } else {
-        edge_row_add(view, res, 0, 1, 2, r->query.masked_for, &r->out);
+        edge_row_add(view, res, 0, 1, 2, &reader, &r->out);
         body = bus_buf_str(&r->out);
     }
     edge_answer(
@@ -343,7 +356,7 @@ masking_roles(const edge_view *view, const edge_scope *scope)
     uint32_t masked_for = view->masked_for;
 
     for (int i = 0; i < view->joins_count; i++)
-        masked_for |= view->joins[i].masked_for;
+        masked_for |= masked_roles(view->joins[i].masked_for, 0);
     return (scope->roles & masked_for) == 0 ? 0 : scope->roles;
 }
 
@@ -367,7 +380,7 @@ begin_query(edge_request *r, edge_scope *scope)
         bus_arena_copy(&r->arena, bus_id_format(r->caller.tenant, tenant), BUS_ID_TEXT_BYTES - 1)
             .at;
     work->query.count = 1;
-    work->masked_for = masking_roles(r->route->view, scope);
+    work->masking_roles = masking_roles(r->route->view, scope);
     return true;
 }
 
@@ -421,8 +434,9 @@ add_next_cursor(edge_request *r, const PGresult *res, int last)
 static void
 on_list(edge_db_query *query, bus_code rc, PGresult *res)
 {
-    edge_request *r = query->context;
-    int           rows;
+    edge_request     *r = query->context;
+    const edge_reader reader = reader_of(r);
+    int               rows;
 
     if (rc != BUS_OK) {
         answer_failure(r, rc);
@@ -435,7 +449,7 @@ on_list(edge_db_query *query, bus_code rc, PGresult *res)
     for (int i = 0; i < rows && i < r->query.limit; i++) {
         if (i > 0)
             bus_buf_add_char(&r->out, ',');
-        edge_row_add(r->route->view, res, i, 0, 3, r->query.masked_for, &r->out);
+        edge_row_add(r->route->view, res, i, 0, 3, &reader, &r->out);
     }
     bus_buf_add_text(&r->out, "],\"next_cursor\":");
     if (rows > r->query.limit)

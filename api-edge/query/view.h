@@ -12,7 +12,7 @@
 typedef struct {
     const bus_join  *of;
     const edge_view *other;
-    uint32_t         masked_for; /* roles that see null instead */
+    const char      *masked_for; /* as in bus_field */
 } edge_join;
 
 struct edge_view {
@@ -22,7 +22,7 @@ struct edge_view {
     char      reader[BUS_VIEW_TABLE_BYTES + 8]; /* whose checkpoints tell how far it is */
     edge_join joins[EDGE_JOINS_MAX];
     int       joins_count;
-    uint32_t  masked_for; /* roles for which some member, at any depth, is masked */
+    uint32_t  masked_for; /* roles for which some member, at any depth, may be masked */
     char     *item_sql, *item_own_sql;
     char     *select_sql;                /* of a list: up to "where" */
     char     *as_of_sql, *as_of_own_sql; /* query/as_of.h */
@@ -40,10 +40,14 @@ typedef struct {
 } edge_scope;
 edge_scope edge_view_scope(const edge_view *view, const bus_actor *actor);
 
-/* Roles of a space separated list, as bits. */
-uint32_t edge_roles_of(const char *names);
-/* Do all these roles see null in what is masked for `masked_for`? No roles: no. */
-bool edge_is_masked(uint32_t masked_for, uint32_t roles);
+/* Who reads, as far as masks ask. */
+typedef struct {
+    uint32_t roles, grants;
+} edge_reader;
+
+/* Does one with all these roles see null in what is masked for `masked_for`, as in bus_field? No
+ * roles: no. */
+bool edge_is_masked(const char *masked_for, const edge_reader *reader);
 
 /* handle() of the routes of a view. */
 void edge_item_handle(edge_request *r);
@@ -56,7 +60,7 @@ bool edge_list_query(edge_request *r, const edge_scope *scope);
 /* query/row.c: adds the row's JSON with its joined members (texts from column first_join on),
  * masked members nulled. */
 void edge_row_add(const edge_view *view, const PGresult *res, int row, int body_column,
-                  int first_join, uint32_t masking_roles, bus_buf *out);
+                  int first_join, const edge_reader *reader, bus_buf *out);
 
 /* " and v.own = $n ..." for rows of the caller's own; adds the values. */
 void edge_scope_sql(const edge_view *view, bus_buf *sql, int first_parameter);

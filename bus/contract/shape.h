@@ -93,8 +93,9 @@ struct bus_field {
     const char      *default_json; /* used when absent; NULL is none */
     const char *personal;   /* x-personal: JSON pointer of the subject, "" is the stream, NULL: not
                                personal. Its shape is a STRING */
-    const char *masked_for; /* x-masked: space separated roles that see null instead; NULL: none */
-    bool        secret;     /* x-secret: the edge seals it (bus/personal/secret.h), or makes one */
+    const char *masked_for; /* x-masked: space separated roles that see null instead, X+grant: those
+                               without that grant; NULL: none */
+    bool secret;            /* x-secret: the edge seals it (bus/personal/secret.h), or makes one */
 };
 
 #endif

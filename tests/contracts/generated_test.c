@@ -352,7 +352,8 @@ test_marks_on_members(void **state)
     assert_string_equal(field(inventory_registered_event.shape, "phone")->personal, "/supplier");
     assert_true(field(inventory_registered_event.shape, "phone")->nullable);
     assert_null(field(inventory_registered_event.shape, "sku")->personal);
-    assert_string_equal(field(items_view.row, "cost_kop")->masked_for, "DRIVER");
+    assert_string_equal(field(items_view.row, "cost_kop")->masked_for,
+                        "DRIVER VIEWER+finance.read");
     assert_null(field(items_view.row, "sku")->masked_for);
 }
 

@@ -24,7 +24,7 @@
 #define VEHICLE "{'plate':'A123BC77','vin':'XTA210990Y1234567','specs':" SPECS ",'odometer_m':1000}"
 
 static tests_shina *shina;
-static char        *admin, *viewer, *stranger;
+static char        *admin, *viewer, *granted, *stranger;
 static char         vehicle[64], odometer_path[160];
 
 static const char *
@@ -44,6 +44,10 @@ start(void **state)
     shina = tests_shina_start();
     admin = tests_shina_token(shina, TENANT, "ADMIN", NULL);
     viewer = tests_shina_token(shina, TENANT, "VIEWER", NULL);
+    granted = tests_shina_verb(shina,
+                               (const char *const[]){"token", "--tenant", TENANT, "--role",
+                                                     "VIEWER", "--grant", "finance.read", NULL},
+                               NULL);
     stranger = tests_shina_token(shina, OTHER_TENANT, "ADMIN", NULL);
     r = tests_shina_post(shina, admin, "/api/v1/vehicles", VEHICLE);
     if (r.status != 201)
@@ -60,6 +64,7 @@ stop(void **state)
     (void)state;
     free(admin);
     free(viewer);
+    free(granted);
     free(stranger);
     tests_shina_stop(shina);
     return 0;
@@ -315,6 +320,37 @@ test_roles_and_tenants(void **state)
                    404, "NOT_FOUND", NULL, "nobody's vehicle");
 }
 
+/* The rates of the vehicle as a list shows them; 0: null. */
+static int
+wear_seen_by(const char *token)
+{
+    tests_response r = tests_shina_get(shina, token, "/api/v1/vehicles");
+    const json_t  *row = json_array_get(json_object_get(r.json, "items"), 0);
+    const json_t  *wear = json_object_get(json_object_get(row, "specs"), "wear_kop_km");
+    int            seen = (int)json_integer_value(wear);
+
+    assert_int_equal(r.status, 200);
+    assert_non_null(wear);
+    json_decref(r.json);
+    return seen;
+}
+
+static void
+test_who_sees_money(void **state)
+{
+    tests_response r;
+
+    (void)state;
+    assert_int_equal(wear_seen_by(admin), 350);
+    assert_int_equal(wear_seen_by(viewer), 0);
+    assert_int_equal(wear_seen_by(granted), 350);
+    assert_problem(tests_shina_get(shina, viewer, "/api/v1/payroll"), 403, "FORBIDDEN", NULL,
+                   "pay without the grant");
+    r = tests_shina_get(shina, granted, "/api/v1/payroll");
+    assert_int_equal(r.status, 200);
+    json_decref(r.json);
+}
+
 /* --- the request around the body ------------------------------------------------------------ */
 
 static tests_response
@@ -481,6 +517,7 @@ main(void)
         LEAVES_NOTHING(test_deep_and_long_documents),
         LEAVES_NOTHING(test_bad_tokens),
         LEAVES_NOTHING(test_roles_and_tenants),
+        LEAVES_NOTHING(test_who_sees_money),
         LEAVES_NOTHING(test_versions),
         LEAVES_NOTHING(test_methods_paths_and_types),
         LEAVES_NOTHING(test_queries),

@@ -620,6 +620,37 @@ test_refused(void **state)
     refuse(NULL, "/api/v1/events/vehicles", 401, "");
 }
 
+static char *
+granted_viewer(void)
+{
+    const char *args[] = {"token",  "--tenant", TENANT,         "--role",
+                          "VIEWER", "--grant",  "finance.read", NULL};
+
+    return tests_shina_verb(shina, args, NULL);
+}
+
+/* Money is shown to a VIEWER with the grant, in events and in lists; a phone is not. */
+static void
+test_a_grant_lifts_a_mask(void **state)
+{
+    char          *granted = granted_viewer();
+    tests_response events = tests_shina_get(shina, granted, "/api/v1/events/drivers?limit=1");
+    tests_response list = tests_shina_get(shina, granted, "/api/v1/drivers?limit=1");
+    const json_t  *event = json_object_get(json_array_get(events.json, 0), "data");
+    const json_t  *row = json_array_get(json_object_get(list.json, "items"), 0);
+
+    (void)state;
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(event, "pay"), "per_trip_kop")), 100);
+    assert_true(json_is_null(json_object_get(event, "phone_e164")));
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(row, "pay"), "per_trip_kop")), 100);
+    assert_true(json_is_null(json_object_get(row, "phone_e164")));
+    json_decref(events.json);
+    json_decref(list.json);
+    free(granted);
+}
+
 /* What a role must not see in an event either. */
 static void
 test_masked(void **state)
@@ -664,10 +695,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_masked),
-        cmocka_unit_test(test_reconnecting),   cmocka_unit_test(test_stopped_readers),
-        cmocka_unit_test(test_flood_of_pings), cmocka_unit_test(test_expired_token),
-        cmocka_unit_test(test_gone_readers),   cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_a_grant_lifts_a_mask),
+        cmocka_unit_test(test_reconnecting),
+        cmocka_unit_test(test_stopped_readers),
+        cmocka_unit_test(test_flood_of_pings),
+        cmocka_unit_test(test_expired_token),
+        cmocka_unit_test(test_gone_readers),
+        cmocka_unit_test(test_too_many),
         cmocka_unit_test(test_stopping),
     };
 

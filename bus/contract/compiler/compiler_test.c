@@ -374,6 +374,14 @@ static const wrong wrongs[] = {
      RECEIVE "/schema/properties/quantity/default: a required member has no default"},
     {X, "{'type':'integer','maximum':3,'default':4}", X "/default: must be at most 3"},
     {X, "{'type':'boolean','x-masked':['BOSS']}", X "/x-masked/0: is no role"},
+    {X, "{'type':'boolean','x-masked':[7]}", X "/x-masked/0: is no role"},
+    {X, "{'type':'boolean','x-masked':['BOSS+finance.read']}", X "/x-masked/0: is no role"},
+    {X, "{'type':'boolean','x-masked':['VIEWER+finance.write']}",
+     X "/x-masked/0: +finance.write is not known here"},
+    {X, "{'type':'boolean','x-masked':['DRIVER','VIEWER:own']}",
+     X "/x-masked/1: :own is not known here"},
+    {X, "{'type':'boolean','x-masked':['VIEWER','VIEWER+finance.read']}",
+     X "/x-masked/1: the role is there twice"},
     {X, "{'type':'string','maxLength':256,'x-secret':false}", X "/x-secret: must be true or left"},
     {X, "{'type':'boolean','x-secret':true}", X "/x-secret: only a string that is not personal"},
     {X, "{'type':'string','maxLength':256,'x-secret':true,'x-personal':true}",
@@ -718,6 +726,7 @@ static const keyword keywords[] = {
      "[1]"},
     {"{'type':'string','maxLength':5,'x-personal':true}", "['a']", "[1]"},
     {"{'type':'string','maxLength':5,'x-masked':['VIEWER','DRIVER']}", "['a']", "[1]"},
+    {"{'type':'string','maxLength':5,'x-masked':['DRIVER','VIEWER+finance.read']}", "['a']", "[1]"},
 };
 
 static json_t *

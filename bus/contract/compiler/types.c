@@ -403,22 +403,43 @@ check_unit(const where *at, const char *name, const type *t)
     }
 }
 
+/* "DISPATCHER", or "VIEWER+finance.read": who has the grant sees it. */
+static uint32_t
+masked_role(const where *at, const char *pointer, const char *entry)
+{
+    const char *mark = entry == NULL ? NULL : strpbrk(entry, ":+");
+    size_t      len = entry == NULL ? 0 : mark == NULL ? strlen(entry) : (size_t)(mark - entry);
+    uint32_t    role = entry == NULL ? 0 : bus_role_parse((bus_str){entry, (uint32_t)len});
+
+    if (role == 0)
+        die_at(at, pointer, "is no role");
+    if (mark != NULL && (*mark != '+' || bus_grant_parse(bus_str_of(mark + 1)) == 0))
+        die_at(at, pointer, "%s is not known here", mark);
+    return role;
+}
+
 static const char *
 masked_roles(const where *at, const json_t *list)
 {
-    const json_t *role;
+    const json_t *item;
     const char   *out = NULL;
+    uint32_t      roles = 0;
     size_t        i;
 
     if (list == NULL)
         return NULL;
     if (json_array_size(list) == 0)
         die_at(at, "x-masked", "must be a list of roles");
-    json_array_foreach(list, i, role)
+    json_array_foreach(list, i, item)
     {
-        if (!json_is_string(role) || bus_role_parse(bus_str_of(json_string_value(role))) == 0)
-            die_at(at, text("x-masked/%zu", i), "is no role");
-        out = out == NULL ? json_string_value(role) : text("%s %s", out, json_string_value(role));
+        const char *entry = json_string_value(item);
+        const char *pointer = text("x-masked/%zu", i);
+        uint32_t    role = masked_role(at, pointer, entry);
+
+        if ((roles & role) != 0)
+            die_at(at, pointer, "the role is there twice");
+        roles |= role;
+        out = out == NULL ? entry : text("%s %s", out, entry);
     }
     return out;
 }

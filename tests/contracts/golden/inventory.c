@@ -728,7 +728,7 @@ static const bus_field fields_51[] = {
       .offset = offsetof(struct items_row, cost_kop),
       .has_offset = offsetof(struct items_row, has_cost_kop),
       .required = false, .nullable = false,
-      .default_json = NULL, .personal = NULL, .masked_for = "DRIVER" },
+      .default_json = NULL, .personal = NULL, .masked_for = "DRIVER VIEWER+finance.read" },
     { .name = "shelves", .shape = &shape_60,
       .offset = offsetof(struct items_row, shelves),
       .has_offset = offsetof(struct items_row, has_shelves),
@@ -899,11 +899,12 @@ const bus_contract inventory_contract = {
     "ered_at\":{\"type\":\"integer\"},\"keeper_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"kept_f"
     "rom_at\":{\"type\":[\"integer\",\"null\"]},\"kept_until_at\":{\"type\":[\"integer\",\"null\"]},\"order_id\""
     ":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"cost_kop\":{\"type\":\"integer\",\"x-masked\":[\"DRIV"
-    "ER\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"items\":{\"$ref\":\"#/$defs/shelf\"}}}}},\"suppli"
-    "ers\":{\"key\":true,\"follows\":[\"inventory.registered.v1\",\"orders.placed.v1\"],\"schema\":{\"type\""
-    ":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"integer\"}}}}},\"refusals\":{\"I"
-    "NVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"free\":{\"type\":\"integer\"},\"sku\":{\"type\":\"st"
-    "ring\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} are free.\",\"ru\":\"Свободно только "
-    "{free}, артикул {sku}.\"},\"INVENTORY_CLOSED\":{\"status\":422,\"en\":\"Closed\077\",\"ru\":\"Закрыто\077"
-    "\"}},\"follows\":[\"orders.placed.v1\"],\"sends\":[\"orders.confirm\",\"inventory.reserve\"]}",
+    "ER\",\"VIEWER+finance.read\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"items\":{\"$ref\":\"#/$de"
+    "fs/shelf\"}}}}},\"suppliers\":{\"key\":true,\"follows\":[\"inventory.registered.v1\",\"orders.placed"
+    ".v1\"],\"schema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"intege"
+    "r\"}}}}},\"refusals\":{\"INVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"free\":{\"type\":\"integ"
+    "er\"},\"sku\":{\"type\":\"string\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} are free.\",\"ru\":\"Свободно "
+    "только {free}, артикул {sku}.\"},\"INVENTORY_CLOSED\":{\"status\":422,\"en\":\"Closed"
+    "\077\",\"ru\":\"Закрыто\077\"}},\"follows\":[\"orders.placed.v1\"],\"sends\":[\"orders.confirm\",\"inve"
+    "ntory.reserve\"]}",
 };
