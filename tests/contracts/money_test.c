@@ -4,6 +4,7 @@
 #include "api-edge/query/view.h"
 #include "contracts/deliveries.h"
 #include "contracts/drivers.h"
+#include "contracts/trips.h"
 #include "contracts/vehicles.h"
 
 #include <setjmp.h>
@@ -57,10 +58,44 @@ typedef struct {
 #define R BUS_ROLE_DRIVER
 #define V BUS_ROLE_VIEWER
 
+/* A dispatcher sees profit without pay: neither the pay nor a total that it is in, of which the
+ * other parts would leave it. */
+#define PROFIT_TOTALS(view, in)                                      \
+    {(view), in "revenue_kop", 0, 0}, {(view), in "cost_kop", D, 0}, \
+        {(view), in "profit_kop", D, 0},                             \
+    {                                                                \
+        (view), in "margin_bp", D, 0                                 \
+    }
+#define PROFIT_PARTS(view, in)                                         \
+    PROFIT_TOTALS(view, in), {(view), in "cost_driver_pay_kop", D, 0}, \
+    {                                                                  \
+        (view), in "cost_fuel_kop", 0, 0                               \
+    }
+#define PROFIT_REPORT(view) \
+    PROFIT_TOTALS(view, ""), { (view), "adjusted_kop", D, 0 }
+
 static const money members[] = {
-    {&deliveries_view, "price_kop", R | V, V},     {&deliveries_view, "to.phone_e164", V, 0},
-    {&drivers_view, "pay.per_trip_kop", D | V, V}, {&drivers_view, "phone_e164", V, 0},
-    {&drivers_view, "licence_number", V, 0},       {&vehicles_view, "specs.wear_kop_km", V, V},
+    {&deliveries_view, "price_kop", R | V, V},
+    {&deliveries_view, "to.phone_e164", V, 0},
+    {&drivers_view, "pay.per_trip_kop", D | V, V},
+    {&drivers_view, "phone_e164", V, 0},
+    {&drivers_view, "licence_number", V, 0},
+    PROFIT_PARTS(&trip_cards_view, "estimated."),
+    PROFIT_PARTS(&trip_cards_view, "provisional."),
+    PROFIT_PARTS(&trip_cards_view, "final."),
+    PROFIT_PARTS(&trip_cards_view, "adjusted."),
+    PROFIT_TOTALS(&trip_cards_view, ""),
+    {&trip_cards_view, "adjustments.amount_kop", D, 0},
+    {&trip_cards_view, "customers.revenue_kop", 0, 0},
+    {&trip_cards_view, "customers.cost_kop", D, 0},
+    PROFIT_REPORT(&profit_customers_view),
+    PROFIT_REPORT(&profit_routes_view),
+    PROFIT_REPORT(&profit_vehicles_view),
+    PROFIT_REPORT(&profit_drivers_view),
+    PROFIT_REPORT(&profit_days_view),
+    PROFIT_PARTS(&profit_days_view, "profit."),
+    PROFIT_REPORT(&profit_group_days_view),
+    {&vehicles_view, "specs.wear_kop_km", V, V},
     {&vehicles_view, "specs.fixed_kop_day", V, V},
 };
 
