@@ -95,8 +95,8 @@ static const money members[] = {
     PROFIT_REPORT(&profit_days_view),
     PROFIT_PARTS(&profit_days_view, "profit."),
     PROFIT_REPORT(&profit_group_days_view),
-    {&vehicles_view, "specs.wear_kop_km", V, V},
-    {&vehicles_view, "specs.fixed_kop_day", V, V},
+    {&vehicles_view, "specs.wear_kop_km", R | V, V},
+    {&vehicles_view, "specs.fixed_kop_day", R | V, V},
 };
 
 static void
