@@ -351,6 +351,21 @@ test_who_sees_money(void **state)
     json_decref(r.json);
 }
 
+/* Nor does an order tell what is masked: the list's own order is by profit. */
+static void
+test_orders_by_what_is_masked(void **state)
+{
+    char          *dispatcher = tests_shina_token(shina, TENANT, "DISPATCHER", NULL);
+    tests_response r = tests_shina_get(shina, dispatcher, "/api/v1/profit-customers");
+
+    (void)state;
+    assert_int_equal(r.status, 200);
+    json_decref(r.json);
+    assert_problem(tests_shina_get(shina, dispatcher, "/api/v1/profit-customers?sort=-profit_kop"),
+                   422, "INVALID", "/query/sort", "an order by profit");
+    free(dispatcher);
+}
+
 /* --- the request around the body ------------------------------------------------------------ */
 
 static tests_response
@@ -518,6 +533,7 @@ main(void)
         LEAVES_NOTHING(test_bad_tokens),
         LEAVES_NOTHING(test_roles_and_tenants),
         LEAVES_NOTHING(test_who_sees_money),
+        LEAVES_NOTHING(test_orders_by_what_is_masked),
         LEAVES_NOTHING(test_versions),
         LEAVES_NOTHING(test_methods_paths_and_types),
         LEAVES_NOTHING(test_queries),
