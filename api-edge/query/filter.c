@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/query/filter.h"
 #include "api-edge/http/header.h"
+#include "bus/base/fold.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -150,6 +151,16 @@ expectation(const bus_shape *shape)
     BUS_UNREACHABLE();
 }
 
+/* What cannot be folded stays: it is in no row. */
+static bus_str
+folded(bus_str text, bus_arena *arena)
+{
+    char *out = bus_arena_alloc(arena, (size_t)text.len + 1);
+    int   len = bus_fold_latin(text, out, (int)text.len);
+
+    return len > 0 ? (bus_str){out, (uint32_t)len} : text;
+}
+
 bool
 edge_filter_parse(const bus_column *column, const char *operator_sql, bus_str name, bus_str text,
                   bus_arena *arena, edge_filter *out, bus_problems *problems)
@@ -166,6 +177,8 @@ edge_filter_parse(const bus_column *column, const char *operator_sql, bus_str na
     for (;; at++) {
         bus_str one = next_value(&at, end, shape->kind == BUS_KIND_STRING, arena);
 
+        if (column->folded)
+            one = folded(one, arena);
         value =
             one.len == 0 || one.len > EDGE_FILTER_BYTES_MAX ? NULL : sql_value(shape, one, arena);
         if (value == NULL || ++count > EDGE_FILTER_VALUES_MAX)

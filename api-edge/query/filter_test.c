@@ -72,6 +72,35 @@ test_values(void **state)
 }
 
 static void
+test_folded(void **state)
+{
+    static const struct {
+        const char *text, *value;
+    } cases[] = {
+        {"А001ВС77", "A001BC77"},
+        {"a 001 bc-77", "A001BC77"},
+        {"А001ВС77,в002ор199", "{\"A001BC77\",\"B002OP199\"}"},
+        {"Ж001", "Ж001"},
+        {"-", "-"},
+    };
+    bus_arena   arena = {0};
+    const char *operator_sql;
+    bus_column  plate = *edge_filter_column(&vehicles_contract, BUS_STR("plate"), &operator_sql);
+
+    (void)state;
+    plate.folded = true;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bus_problems *problems = BUS_ARENA_NEW(&arena, bus_problems);
+        edge_filter   filter;
+
+        assert_true(edge_filter_parse(&plate, "=", BUS_STR("plate"), bus_str_of(cases[i].text),
+                                      &arena, &filter, problems));
+        assert_string_equal(filter.value, cases[i].value);
+    }
+    bus_arena_fini(&arena);
+}
+
+static void
 test_too_many(void **state)
 {
     bus_arena   arena = {0};
@@ -94,6 +123,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_folded),
         cmocka_unit_test(test_too_many),
     };
 

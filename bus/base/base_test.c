@@ -3,6 +3,7 @@
 #include "bus/base/arena.h"
 #include "bus/base/clock.h"
 #include "bus/base/error.h"
+#include "bus/base/fold.h"
 #include "bus/base/id.h"
 #include "bus/base/str.h"
 
@@ -199,6 +200,24 @@ test_integers_as_text(void **state)
 }
 
 static void
+test_codes_are_folded_to_latin(void **state)
+{
+    char out[10];
+
+    (void)state;
+    assert_int_equal(bus_fold_latin(BUS_STR("А 123-вс 77"), out, 9), 8);
+    assert_string_equal(out, "A123BC77");
+    assert_int_equal(bus_fold_latin(BUS_STR("a123bc777"), out, 9), 9);
+    assert_string_equal(out, "A123BC777");
+    assert_int_equal(bus_fold_latin(BUS_STR(" -"), out, 9), 0);
+    assert_string_equal(out, "");
+    assert_int_equal(bus_fold_latin(BUS_STR("A123BC7777"), out, 9), -1);
+    assert_int_equal(bus_fold_latin(BUS_STR("Ж123ВС77"), out, 9), -1);
+    assert_int_equal(bus_fold_latin(BUS_STR("A123,BC"), out, 9), -1);
+    assert_int_equal(bus_fold_latin(BUS_STR("A\xd0"), out, 9), -1);
+}
+
+static void
 break_it(void *context)
 {
     BUS_INVARIANT(context == NULL);
@@ -243,6 +262,7 @@ main(void)
         cmocka_unit_test(test_arena_keeps_what_it_gave),
         cmocka_unit_test(test_json_strings_are_escaped),
         cmocka_unit_test(test_integers_as_text),
+        cmocka_unit_test(test_codes_are_folded_to_latin),
         cmocka_unit_test(test_a_broken_invariant_unwinds_to_its_guard),
     };
 

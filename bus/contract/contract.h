@@ -90,6 +90,7 @@ struct bus_column {
     const char      *name;  /* member of the row; its shape gives the SQL type */
     const bus_field *field; /* in row */
     bool             filter, sort;
+    bool             folded; /* bus_fold_latin() made its values; so must a filter's be */
 };
 
 /* Members added when the view is read, from a row of another view. */

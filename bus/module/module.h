@@ -9,6 +9,7 @@
 
 #include "bus/base/clock.h" /* calendar arithmetic; no clock is reachable from a module */
 #include "bus/base/error.h" /* BUS_INVARIANT */
+#include "bus/base/fold.h"
 #include "bus/base/id.h"
 #include "bus/base/str.h"
 #include "bus/contract/contract.h"

@@ -10,7 +10,7 @@ objdump=${OBJDUMP:-objdump}
 # What bus/module/module.h and projections/stream/analytic.h offer, the calendar, ids, strings. No clock, no memory, no log.
 allowed='
 BUS_ID_NIL bus_accept bus_claim bus_claim_personal bus_civil_from_days bus_day_of bus_day_text bus_days_from_civil
-bus_emit bus_fnv1a64 bus_id_compare bus_id_equal bus_id_format bus_id_is_nil bus_id_is_v7
+bus_emit bus_fnv1a64 bus_fold_latin bus_id_compare bus_id_equal bus_id_format bus_id_is_nil bus_id_is_v7
 bus_id_parse bus_id_v5 bus_id_v5_text bus_id_with_time_of bus_invariant_failed
 bus_meta_business_ms bus_meta_new_id bus_minute_text bus_react bus_refuse bus_refuse_with
 bus_release bus_release_personal bus_row_delete bus_row_id bus_row_key bus_row_printf

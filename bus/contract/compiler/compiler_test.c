@@ -455,6 +455,8 @@ static const wrong wrongs[] = {
     {VIEW "/filters", "['colour']", VIEW "/filters/0: colour is no member of the row"},
     {VIEW "/filters", "['list']", VIEW "/filters/0: list is no scalar"},
     {VIEW "/filters", "['quantity','quantity']", VIEW "/filters/1: is there twice"},
+    {VIEW "/folded", "['owner']", VIEW "/folded/0: owner is no filter"},
+    {VIEW "/folded", "['quantity']", VIEW "/folded/0: quantity must be a string"},
     {VIEW "/sorts", "['colour']", VIEW "/sorts/0: colour is no member of the row"},
     {VIEW "/default_sort", "'-colour'", VIEW "/default_sort: colour is no member of the row"},
     {VIEW "/joins/0/view", "'shelves'", VIEW "/joins/0/view: there is no view shelves"},

@@ -553,6 +553,26 @@ load_joins(contract *c, view *v)
     }
 }
 
+/* Filters whose values the domain folds before it keeps them. */
+static void
+load_folded(const contract *c, view *v)
+{
+    const char *list[LIST_MAX];
+    const char *pointer = text("%s/folded", v->pointer);
+    int         n = load_list(c, pointer, json_object_get(v->json, "folded"), list);
+
+    for (int i = 0; i < n; i++) {
+        int at = 0;
+
+        while (at < v->columns_count && strcmp(v->columns[at].name, list[i]) != 0)
+            at++;
+        if (at == v->columns_count || !v->columns[at].filter)
+            die(c->file, text("%s/%d", pointer, i), "%s is no filter", list[i]);
+        check_kind(c, text("%s/%d", pointer, i), v, list[i], BUS_KIND_STRING, "a string");
+        v->columns[at].folded = true;
+    }
+}
+
 static void
 load_columns(contract *c, view *v)
 {
@@ -561,6 +581,7 @@ load_columns(contract *c, view *v)
 
     for (int i = 0; i < n; i++)
         add_column(c, text("%s/filters/%d", v->pointer, i), v, list[i], true, false);
+    load_folded(c, v);
     n = load_list(c, text("%s/sorts", v->pointer), json_object_get(v->json, "sorts"), list);
     for (int i = 0; i < n; i++)
         add_column(c, text("%s/sorts/%d", v->pointer, i), v, list[i], false, true);
@@ -678,11 +699,11 @@ load_view_routes(contract *c, view *v)
 void
 load_view(contract *c, const char *name, const char *pointer, const json_t *json, view *v)
 {
-    static const char *const known[] = {"description", "of",      "key",   "http",         "roles",
-                                        "own",         "filters", "sorts", "default_sort", "joins",
-                                        "follows",     "schema",  NULL};
-    const json_t            *key = json_object_get(json, "key");
-    where                    at = {c, text("%s/schema", pointer), text("%s_row", name)};
+    static const char *const known[] = {
+        "description", "of",           "key",   "http",    "roles",  "own",    "filters",
+        "sorts",       "default_sort", "joins", "follows", "folded", "schema", NULL};
+    const json_t *key = json_object_get(json, "key");
+    where         at = {c, text("%s/schema", pointer), text("%s_row", name)};
 
     v->name = name;
     v->pointer = pointer;

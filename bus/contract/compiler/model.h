@@ -120,7 +120,7 @@ typedef struct {
     analytic     *analytic; /* of which it is a table; NULL: a view of its own */
     struct {
         const char *name;
-        bool        filter, sort;
+        bool        filter, sort, folded;
     } columns[COLUMNS_MAX];
     int columns_count;
 } view;

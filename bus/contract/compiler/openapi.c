@@ -352,6 +352,16 @@ has_range(bus_kind kind)
            kind == BUS_KIND_DATE;
 }
 
+static const char *
+filter_words(const type *t, bool folded)
+{
+    if (folded)
+        return "Equal to one of these; Cyrillic letters that look like Latin ones, small letters, "
+               "blanks and hyphens make no difference.";
+    return t->kind == BUS_KIND_STRING ? "Equal to one of these; \\ before a comma keeps it."
+                                      : "Equal to one of these.";
+}
+
 static void
 add_filters(json_t *parameters, const view *v)
 {
@@ -371,11 +381,7 @@ add_filters(json_t *parameters, const view *v)
             put(list, "minItems", json_integer(1));
             put(list, "maxItems", json_integer(FILTER_VALUES_MAX));
             put(list, "items", value_schema(t));
-            parameter = query_parameter(name,
-                                        t->kind == BUS_KIND_STRING
-                                            ? "Equal to one of these; \\ before a comma keeps it."
-                                            : "Equal to one of these.",
-                                        list);
+            parameter = query_parameter(name, filter_words(t, v->columns[i].folded), list);
             put_text(parameter, "style", "form");
             put(parameter, "explode", json_false());
             add(parameters, parameter);

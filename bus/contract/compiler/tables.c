@@ -397,9 +397,10 @@ write_view(const contract *c, const view *v, bus_buf *out)
     if (v->columns_count > 0) {
         ADD("static const bus_column %s_columns[] = {\n", v->name);
         for (int n = 0; n < v->columns_count; n++)
-            ADD("    { .name = \"%s\", .field = &fields_%d[%d], .filter = %s, .sort = %s },\n",
+            ADD("    { .name = \"%s\", .field = &fields_%d[%d], .filter = %s, .sort = %s%s },\n",
                 v->columns[n].name, v->row->shape, field_index(v->row, v->columns[n].name),
-                v->columns[n].filter ? "true" : "false", v->columns[n].sort ? "true" : "false");
+                v->columns[n].filter ? "true" : "false", v->columns[n].sort ? "true" : "false",
+                v->columns[n].folded ? ", .folded = true" : "");
         ADD("};\n");
     }
     if (json_array_size(joins) > 0) {

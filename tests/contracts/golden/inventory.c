@@ -742,7 +742,7 @@ static const bus_shape shape_51 = {
 };
 static const bus_column items_columns[] = {
     { .name = "kind", .field = &fields_51[1], .filter = true, .sort = false },
-    { .name = "sku", .field = &fields_51[0], .filter = true, .sort = true },
+    { .name = "sku", .field = &fields_51[0], .filter = true, .sort = true, .folded = true },
     { .name = "keeper_id", .field = &fields_51[3], .filter = true, .sort = false },
     { .name = "registered_at", .field = &fields_51[2], .filter = false, .sort = true },
     { .name = "order_id", .field = &fields_51[6], .filter = true, .sort = false },
@@ -892,19 +892,19 @@ const bus_contract inventory_contract = {
     "{}}}}}},\"views\":{\"items\":{\"description\":\"What is held.\",\"of\":\"item\",\"http\":{\"list\":\"GET /i"
     "tems\",\"item\":\"GET /items/{id}\"},\"roles\":[\"ADMIN\",\"DISPATCHER\",\"VIEWER+finance.read\",\"DRIVE"
     "R:own\"],\"own\":{\"field\":\"keeper_id\",\"from\":\"kept_from_at\",\"until\":\"kept_until_at\"},\"filters"
-    "\":[\"kind\",\"sku\",\"keeper_id\"],\"sorts\":[\"registered_at\",\"sku\"],\"default_sort\":\"-registered_a"
-    "t\",\"joins\":[{\"view\":\"order_totals\",\"by\":\"order_id\",\"take\":\"total_kop\",\"as\":\"order_total_ko"
-    "p\"}],\"schema\":{\"type\":\"object\",\"required\":[\"sku\",\"registered_at\"],\"properties\":{\"sku\":{\"ty"
-    "pe\":\"string\",\"maxLength\":12},\"kind\":{\"type\":\"string\",\"enum\":[\"PIECE\",\"BULK-GOOD\"]},\"regist"
-    "ered_at\":{\"type\":\"integer\"},\"keeper_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"kept_f"
-    "rom_at\":{\"type\":[\"integer\",\"null\"]},\"kept_until_at\":{\"type\":[\"integer\",\"null\"]},\"order_id\""
-    ":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"cost_kop\":{\"type\":\"integer\",\"x-masked\":[\"DRIV"
-    "ER\",\"VIEWER+finance.read\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"items\":{\"$ref\":\"#/$de"
-    "fs/shelf\"}}}}},\"suppliers\":{\"key\":true,\"follows\":[\"inventory.registered.v1\",\"orders.placed"
-    ".v1\"],\"schema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items\":{\"type\":\"intege"
-    "r\"}}}}},\"refusals\":{\"INVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"free\":{\"type\":\"integ"
-    "er\"},\"sku\":{\"type\":\"string\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} are free.\",\"ru\":\"Свободно "
-    "только {free}, артикул {sku}.\"},\"INVENTORY_CLOSED\":{\"status\":422,\"en\":\"Closed"
-    "\077\",\"ru\":\"Закрыто\077\"}},\"follows\":[\"orders.placed.v1\"],\"sends\":[\"orders.confirm\",\"inve"
-    "ntory.reserve\"]}",
+    "\":[\"kind\",\"sku\",\"keeper_id\"],\"folded\":[\"sku\"],\"sorts\":[\"registered_at\",\"sku\"],\"default_sor"
+    "t\":\"-registered_at\",\"joins\":[{\"view\":\"order_totals\",\"by\":\"order_id\",\"take\":\"total_kop\",\"as"
+    "\":\"order_total_kop\"}],\"schema\":{\"type\":\"object\",\"required\":[\"sku\",\"registered_at\"],\"proper"
+    "ties\":{\"sku\":{\"type\":\"string\",\"maxLength\":12},\"kind\":{\"type\":\"string\",\"enum\":[\"PIECE\",\"BUL"
+    "K-GOOD\"]},\"registered_at\":{\"type\":\"integer\"},\"keeper_id\":{\"type\":[\"string\",\"null\"],\"format"
+    "\":\"uuid\"},\"kept_from_at\":{\"type\":[\"integer\",\"null\"]},\"kept_until_at\":{\"type\":[\"integer\",\"n"
+    "ull\"]},\"order_id\":{\"type\":[\"string\",\"null\"],\"format\":\"uuid\"},\"cost_kop\":{\"type\":\"integer\","
+    "\"x-masked\":[\"DRIVER\",\"VIEWER+finance.read\"]},\"shelves\":{\"type\":\"array\",\"maxItems\":10,\"item"
+    "s\":{\"$ref\":\"#/$defs/shelf\"}}}}},\"suppliers\":{\"key\":true,\"follows\":[\"inventory.registered.v"
+    "1\",\"orders.placed.v1\"],\"schema\":{\"type\":\"object\",\"required\":[\"items\"],\"properties\":{\"items"
+    "\":{\"type\":\"integer\"}}}}},\"refusals\":{\"INVENTORY_INSUFFICIENT\":{\"status\":409,\"params\":{\"fre"
+    "e\":{\"type\":\"integer\"},\"sku\":{\"type\":\"string\",\"maxLength\":12}},\"en\":\"Only {free} of {sku} a"
+    "re free.\",\"ru\":\"Свободно только {free}, артикул {sku}.\"},\"INVENTORY_C"
+    "LOSED\":{\"status\":422,\"en\":\"Closed\077\",\"ru\":\"Закрыто\077\"}},\"follows\":[\"orders.placed.v1\""
+    "],\"sends\":[\"orders.confirm\",\"inventory.reserve\"]}",
 };
