@@ -4,7 +4,9 @@
 #include "compose/shina/http.h"
 #include "compose/shina/verbs.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static bus_code
 start_all(shina_process *p, shina_http *h, bus_error *err)
@@ -42,14 +44,18 @@ static void
 print_welcome(const shina_http *h)
 {
     const char *at = edge_address(h->http);
+    char        program[PATH_MAX];
+    ssize_t     len = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
-    (void)printf(
-        "\nshina is running.\n"
-        "  open    %s/docs    every command and view, to try out\n"
-        "  token   shina token --tenant 00000000-0000-4000-8000-000000000001 --role ADMIN\n"
-        "  ready?  %s/readyz\n"
-        "  stop    Ctrl-C\n\n",
-        at, at);
+    if (len <= 0)
+        len = snprintf(program, sizeof(program), "shina");
+    program[len] = '\0';
+    (void)printf("\nshina is running.\n"
+                 "  open    %s/docs    every command and view, to try out\n"
+                 "  token   %s token --tenant 00000000-0000-4000-8000-000000000001 --role ADMIN\n"
+                 "  ready?  %s/readyz\n"
+                 "  stop    Ctrl-C\n\n",
+                 at, program, at);
     (void)fflush(stdout);
 }
 

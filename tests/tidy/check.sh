@@ -33,7 +33,7 @@ step 'gcc, warnings are errors'
 make_build "$build"
 
 step 'clang, warnings are errors'
-CC=clang make_build build-clang
+CC=clang make_build build-clang -DCMAKE_BUILD_TYPE=Debug
 
 step 'clang-tidy'
 sources 'bus/*.c' 'api-edge/*.c' 'compose/*.c' 'services/*.c' 'projections/*.c' |
