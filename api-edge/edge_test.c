@@ -828,6 +828,9 @@ test_unclear_framing(void **state)
         {"POST", "1.1", "Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"},
         {"POST", "1.1", "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", "0\r\n\r\n"},
         {"POST", "1.0", "Transfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"GET", "1.1", "X: a\rContent-Length: 20\r\n", ""},
+        {"POST", "1.1", "X: a\rTransfer-Encoding: chunked\r\n", "0\r\n\r\n"},
+        {"GET", "1.1", "X: a\nContent-Length: 20\r\n", ""},
     };
     char request[2048];
 

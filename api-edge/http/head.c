@@ -79,6 +79,16 @@ is_folded(const char *name, size_t name_bytes, const char *value)
     return to < from || strspn(gap, " \t") != to - from;
 }
 
+/* Libmicrohttpd overwrites the end of a line with a NUL for each of CR and LF. Where there is
+ * another byte the line ended in something else, and a CR within a value is an end of line to
+ * others. The empty line that follows makes sure that there is a byte to look at. */
+static bool
+ends_in_crlf(const char *value, size_t value_bytes)
+{
+    return memchr(value, '\r', value_bytes) == NULL && value[value_bytes] == '\0' &&
+           value[value_bytes + 1] == '\0';
+}
+
 static enum MHD_Result
 look_at(void *context, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
         const char *value, size_t value_bytes)
@@ -86,11 +96,12 @@ look_at(void *context, enum MHD_ValueKind kind, const char *name, size_t name_by
     head *h = context;
 
     (void)kind;
-    (void)value_bytes;
     if (!is_token(name, name_bytes))
         h->faults.framing = "The name of a header is not a token.";
     else if (is_folded(name, name_bytes, value))
         h->faults.framing = "A header must be on one line.";
+    else if (!ends_in_crlf(value, value_bytes))
+        h->faults.framing = "A header must end in CR LF and hold neither of them.";
     for (int i = 0; i < HEAD_SINGLE; i++) {
         const single_text *single = &singles[i];
 

@@ -96,7 +96,8 @@ find_in(const bus_shape *shape, const char *name, const edge_reader *reader)
     return found;
 }
 
-/* What the views of the aggregate that the caller may read have of that name. */
+/* What the views of the aggregate that the caller may read have of that name, each as its list
+ * shows it: to those of the caller's roles that open it. */
 static int
 find_in_views(const rendering *r, const char *name)
 {
@@ -104,10 +105,12 @@ find_in_views(const rendering *r, const char *name)
     int             found = 0;
 
     for (int i = 0; i < r->e->views_count; i++) {
-        const edge_view *view = &r->e->views[i];
+        const edge_view  *view = &r->e->views[i];
+        const edge_scope  scope = edge_view_scope(view, &actor);
+        const edge_reader reader = {.roles = scope.roles, .grants = actor.grants};
 
-        if (view->of->of == r->message->aggregate && edge_view_scope(view, &actor).allowed)
-            found |= find_in(view->of->row, name, &r->access->reader);
+        if (view->of->of == r->message->aggregate && scope.allowed)
+            found |= find_in(view->of->row, name, &reader);
     }
     return found;
 }
