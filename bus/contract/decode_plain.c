@@ -15,6 +15,7 @@
 #define INT_DIGITS_MAX 18    /* fit into 64 bits */
 #define NUMBER_DIGITS_MAX 15 /* a double keeps them all */
 #define ITEMS_FIRST 4        /* room of an array, doubled when it is full */
+#define UNIQUE_ITEMS_MAX 256 /* compared with each other before the text is known to be JSON */
 
 typedef struct {
     const char       *at, *end;
@@ -193,6 +194,7 @@ read_personal(reader *r, const bus_shape *shape, bus_str *out)
     const bus_str prefix = BUS_STR(BUS_SEALED_PREFIX);
     bus_str       s;
 
+    BUS_INVARIANT(shape->kind == BUS_KIND_STRING);
     if (r->form == BUS_PERSONAL_CLEAR)
         return read_string(r, shape, out);
     if (!take_string(r, &s))
@@ -279,6 +281,7 @@ read_members(reader *r, const bus_shape *shape, char *object, bool first)
     bool     seen[BUS_FIELDS_MAX];
     uint32_t hint = 0, count = 0;
 
+    BUS_INVARIANT(shape->fields_count <= BUS_FIELDS_MAX);
     memset(seen, 0, shape->fields_count);
     for (; !close_bracket(r, '}'); first = false) {
         const bus_field *field;
@@ -368,10 +371,12 @@ read_array(reader *r, const bus_shape *shape, void *out)
             return false;
     }
     if ((int64_t)array.count < shape->minimum ||
-        (shape->unique_items && !all_differ(shape->item, &array)))
+        (shape->unique_items &&
+         (array.count > UNIQUE_ITEMS_MAX || !all_differ(shape->item, &array))))
         return false;
     if (array.items == NULL)
         array.items = bus_arena_alloc(r->arena, 1);
+    array.capacity = array.count; /* who appends gets an array of his own, as from decode.c */
     memcpy(out, &array, sizeof(array));
     return true;
 }
@@ -404,10 +409,11 @@ bool
 bus_decode_plain(bus_personal_form form, const bus_shape *shape, bus_str text, bus_arena *arena,
                  void *out)
 {
-    reader r = {.at = text.at, .end = text.at + text.len, .arena = arena, .form = form};
+    reader r = {.at = text.at, .arena = arena, .form = form};
 
     if (text.len == 0)
         return false;
+    r.end = text.at + text.len;
     memset(out, 0, shape->size);
     if (!read_value(&r, shape, out))
         return false;

@@ -98,8 +98,10 @@ bus_actor_id(bus_str text, bus_id *out, bus_error *err)
     bus_actor         actor;
     bus_code          rc;
 
-    if (text.len > at + id_len && memcmp(text.at, first, at) == 0 && text.at[at + id_len] == '"' &&
-        bus_id_parse((bus_str){text.at + at, id_len}, out))
+    if (text.len > at + id_len + 1 && memcmp(text.at, first, at) == 0 &&
+        text.at[at + id_len] == '"' &&
+        (text.at[at + id_len + 1] == ',' || text.at[at + id_len + 1] == '}') &&
+        text.at[text.len - 1] == '}' && bus_id_parse((bus_str){text.at + at, id_len}, out))
         return BUS_OK;
     if ((rc = bus_actor_decode(text, &actor, err)) == BUS_OK)
         *out = actor.id;

@@ -95,7 +95,8 @@ BUS_CHECKED bus_code bus_envelope_decode(bus_str bytes, bus_envelope **out, bus_
 /* Actor as stored in the log: {"id","roles":["ADMIN"],"grants":[],"driver_id"}. */
 void                 bus_actor_encode(const bus_actor *actor, bus_buf *out);
 BUS_CHECKED bus_code bus_actor_decode(bus_str text, bus_actor *out, bus_error *err);
-/* Only the id, read without the rest where bus_actor_encode wrote it; nil if there is none. */
+/* Only the id; nil if there is none. Where it stands first, as bus_actor_encode writes it, the rest
+ * is not looked at: who has to know that all is right calls bus_actor_decode. */
 BUS_CHECKED bus_code bus_actor_id(bus_str text, bus_id *out, bus_error *err);
 
 #endif

@@ -232,7 +232,7 @@ command_of(const bus_courier *c, const bus_record *record, bus_origin origin, bu
     bus_error ignored;
 
     if (bus_actor_id(record->actor, &actor, &ignored) != BUS_OK)
-        actor = BUS_ID_NIL; /* of a newer log: nobody, as SERVICE */
+        actor = BUS_ID_NIL; /* it cannot be read: nobody, as SERVICE */
     return (bus_command){.command_id = command_id,
                          .type = type,
                          .tenant = record->tenant,

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDS_MAX 4096 /* folded in one turn */
+#define RECORDS_MAX 2048 /* folded in one turn */
 #define RENEW_US 1500000
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */

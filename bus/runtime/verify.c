@@ -281,6 +281,7 @@ check_content(walk *w, const bus_record *record, bus_error *out)
     const bus_message  *type = bus_message_newest(bus_contract_event(contract, record->type));
     bool                fold = type != NULL && verify_views_want(v, w->log, record, type);
     bus_error           err = {0};
+    bus_actor           actor;
     bus_event           event;
     bus_code            rc;
 
@@ -304,6 +305,8 @@ check_content(walk *w, const bus_record *record, bus_error *out)
         *out = err;
         return rc;
     }
+    if (rc == BUS_OK && v->pass == 0)
+        rc = bus_actor_decode(record->actor, &actor, &err); /* whole, not only who it was */
     if (rc == BUS_OK && v->pass == 0 && type->shape->personal)
         rc = check_opened(type, event.data, &w->scratch, &err);
     if (rc != BUS_OK) {

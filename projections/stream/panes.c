@@ -406,10 +406,11 @@ step_window(const bus_stream_batch *batch, const bus_stream_pane *pane, int nth,
 {
     const bus_windows *w = batch->of->windows;
     int64_t            from_ms = first_window(w, pane) + nth * w->every_ms;
-    bus_stream_row    *row = pane->windows[nth];
-    stepping           s = {batch->of->how, row->row, pane->sum, 1};
+    bus_stream_row    *row = pane->windows == NULL ? NULL : pane->windows[nth];
+    stepping           s = {batch->of->how, NULL, pane->sum, 1};
 
-    BUS_INVARIANT(row->loaded);
+    BUS_INVARIANT(row != NULL && row->loaded); /* bus_stream_name named it */
+    s.window = row->row;
     if (!row->there) {
         copy_key(batch->of, pane->sum, row->row);
         *bus_stream_int(row->row, w->from_at) = from_ms;
