@@ -915,7 +915,7 @@ test_headers_twice(void **state)
         "Idempotency-Key: a\r\nidempotency-key: a",
         "If-Match: \"1\"\r\nIf-Match: \"2\"",
         "X-After: depot:0:1\r\nX-After: depot:0:2",
-        "X-Device-At: 1\r\nX-Device-At: 2",
+        "X-Device-At: 2026-01-01T00:00:00Z\r\nX-Device-At: 2026-01-02T00:00:00Z",
         "Content-Type: application/json",
         "Authorization: Bearer x",
         "Host: y",
