@@ -12,6 +12,29 @@ static const bus_field version_fields[] = {
 static const bus_shape version_params = {
     .kind = BUS_KIND_OBJECT, .size = sizeof(int64_t), .fields = version_fields, .fields_count = 1};
 
+static const bus_shape instant = {.kind = BUS_KIND_INT,
+                                  .size = sizeof(int64_t),
+                                  .minimum = 0,
+                                  .maximum = INT64_C(253402300799999)};
+static const bus_shape minute = {
+    .kind = BUS_KIND_STRING, .size = sizeof(bus_str), .minimum = 1, .maximum = 16};
+static const bus_field stale_fields[] = {
+    {.name = "last_at",
+     .shape = &instant,
+     .offset = offsetof(struct bus_stale_params, last_at),
+     .has_offset = BUS_NO_OFFSET,
+     .required = true},
+    {.name = "last",
+     .shape = &minute,
+     .offset = offsetof(struct bus_stale_params, last),
+     .has_offset = BUS_NO_OFFSET,
+     .required = true},
+};
+static const bus_shape stale_params = {.kind = BUS_KIND_OBJECT,
+                                       .size = sizeof(struct bus_stale_params),
+                                       .fields = stale_fields,
+                                       .fields_count = 2};
+
 const bus_refusal BUS_NOT_FOUND_REFUSAL = {
     .code = "NOT_FOUND",
     .status = 404,
@@ -50,9 +73,18 @@ const bus_refusal BUS_STREAM_FAULT_REFUSAL = {
     .ru = "Внутреннее правило нарушено; запись отложена до исправления.",
 };
 
+const bus_refusal BUS_STALE_REFUSAL = {
+    .code = "STALE",
+    .status = 409,
+    .params = &stale_params,
+    .en = "This comes too late: something of {last} is on record already.",
+    .ru = "Слишком поздно: уже записано то, что было {last}.",
+};
+
 static const bus_refusal *const kernel[] = {
     &BUS_NOT_FOUND_REFUSAL,  &BUS_FORBIDDEN_REFUSAL, &BUS_VERSION_REFUSAL,
     &BUS_KEY_REUSED_REFUSAL, &BUS_EXISTS_REFUSAL,    &BUS_STREAM_FAULT_REFUSAL,
+    &BUS_STALE_REFUSAL,
 };
 
 /* Is type "<module>.<rest>"? */

@@ -165,6 +165,12 @@ extern const bus_refusal BUS_VERSION_REFUSAL;      /* VERSION_MISMATCH 412 {curr
 extern const bus_refusal BUS_KEY_REUSED_REFUSAL;   /* IDEMPOTENCY_KEY_REUSED 422 */
 extern const bus_refusal BUS_EXISTS_REFUSAL;       /* ALREADY_EXISTS 409 */
 extern const bus_refusal BUS_STREAM_FAULT_REFUSAL; /* STREAM_FAULT 500 */
+/* STALE 409: it happened before what is on record already. Modules call bus_refuse_stale(). */
+extern const bus_refusal BUS_STALE_REFUSAL;
+struct bus_stale_params {
+    int64_t last_at; /* UTC milliseconds */
+    bus_str last;    /* the same minute where the tenant lives, for people */
+};
 
 /* For upcasters (services/<domain>/upcast.c): zeroed room that lives as long as the event; and a
  * formatted string. Strings and arrays of the older event may be borrowed. */

@@ -67,6 +67,7 @@ test_refusals_and_views_by_name(void **state)
     (void)state;
     assert_ptr_equal(bus_contract_refusal(&shop, BUS_STR("SHOP_SHUT")), &refusals[0]);
     assert_ptr_equal(bus_contract_refusal(&shop, BUS_STR("NOT_FOUND")), &BUS_NOT_FOUND_REFUSAL);
+    assert_ptr_equal(bus_contract_refusal(&shop, BUS_STR("STALE")), &BUS_STALE_REFUSAL);
     assert_null(bus_contract_refusal(&shop, BUS_STR("SHOP_OPEN")));
     assert_null(bus_contract_refusal(&shop, BUS_STR("")));
     assert_ptr_equal(bus_contract_view(&shop, BUS_STR("doors")), &doors_view);

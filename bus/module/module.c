@@ -104,6 +104,16 @@ bus_refuse_with(bus_decision *out, const bus_refusal *refusal, const void *param
     return BUS_REFUSED;
 }
 
+bus_verdict
+bus_refuse_stale(bus_decision *out, int64_t last_at_ms, int32_t utc_offset_min)
+{
+    char                    text[BUS_MINUTE_TEXT_BYTES];
+    struct bus_stale_params params = {.last_at = last_at_ms,
+                                      .last = bus_minute_text(last_at_ms, utc_offset_min, text)};
+
+    return bus_refuse_with(out, &BUS_STALE_REFUSAL, &params);
+}
+
 static void
 add_claim(bus_decision *out, const char *kind, bus_str value, const bus_refusal *taken,
           bool personal)

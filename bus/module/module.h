@@ -54,6 +54,9 @@ bus_verdict bus_emit(bus_decision *out, const bus_message *event, const void *da
 bus_verdict bus_refuse(bus_decision *out, const bus_refusal *refusal);
 /* With its declared params; modules call the generated <refusal>_refuse(). */
 bus_verdict bus_refuse_with(bus_decision *out, const bus_refusal *refusal, const void *params);
+/* STALE, the one code by which a device knows that what it sends was overtaken: it happened before
+ * last_at_ms, the latest that is on record. utc_offset_min: of the tenant, minutes east of UTC. */
+bus_verdict bus_refuse_stale(bus_decision *out, int64_t last_at_ms, int32_t utc_offset_min);
 
 /* This stream takes the unique value (tenant, kind, value), or the command is refused
  * with `taken` and the holder's id as the param "holder" where it declares one. Claiming

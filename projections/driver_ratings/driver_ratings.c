@@ -18,6 +18,8 @@ driver_of(const bus_event *event)
         return ((const struct trips_driver_refused *)event->data)->driver_id;
     if (event->type == &trips_trip_settled_event)
         return ((const struct trips_trip_settled *)event->data)->driver_id;
+    if (event->type == &trips_trip_adjusted_event)
+        return ((const struct trips_trip_adjusted *)event->data)->driver_id;
     return event->stream; /* hired */
 }
 
@@ -30,14 +32,18 @@ keys(const bus_event *event, bus_projection *out)
         bus_row_key(out, driver);
 }
 
+/* A stop is arrived at before it fails, so there are never more damaged than arrived. */
 static void
-count_stops(struct driver_ratings_row *row, int64_t arrived, int64_t on_time)
+count_stops(struct driver_ratings_row *row, int64_t arrived, int64_t on_time, int64_t damaged)
 {
     row->stops_arrived += arrived;
     row->stops_on_time += on_time;
-    row->has_on_time_bp = row->stops_arrived > 0;
-    if (row->has_on_time_bp)
-        row->on_time_bp = row->stops_on_time * 10000 / row->stops_arrived;
+    row->stops_damaged += damaged;
+    row->has_on_time_bp = row->has_damage_bp = row->stops_arrived > 0;
+    if (row->stops_arrived == 0)
+        return;
+    row->on_time_bp = row->stops_on_time * 10000 / row->stops_arrived;
+    row->damage_bp = row->stops_damaged * 10000 / row->stops_arrived;
 }
 
 /* Only trips whose litres were counted say anything about the driver. */
@@ -69,20 +75,26 @@ project(void *state, const bus_event *event, bus_projection *out)
         row->completed++;
         row->driven_m += e->driven_m;
         row->on_trip_s += e->duration_s;
-        count_stops(row, e->stops_arrived, e->stops_on_time);
+        count_stops(row, e->stops_arrived, e->stops_on_time, e->stops_damaged);
     } else if (event->type == &trips_trip_aborted_event) {
         const struct trips_trip_aborted *e = event->data;
 
         row->aborted++;
         row->driven_m += e->driven_m;
         row->on_trip_s += e->duration_s;
-        count_stops(row, e->stops_arrived, e->stops_on_time);
+        count_stops(row, e->stops_arrived, e->stops_on_time, e->stops_damaged);
     } else if (event->type == &trips_driver_refused_event) {
         row->refused++;
     } else if (event->type == &trips_trip_settled_event) {
-        count_fuel(row, event->data);
+        const struct trips_trip_settled *e = event->data;
+
+        row->incidents_kop += e->profit.cost_incidents_kop;
+        count_fuel(row, e);
+    } else if (event->type == &trips_trip_adjusted_event) {
+        row->incidents_kop +=
+            ((const struct trips_trip_adjusted *)event->data)->delta.cost_incidents_kop;
     }
 }
 
 const bus_view driver_ratings_projection = {
-    .of = &driver_ratings_view, .view_version = 2, .project = project, .keys = keys};
+    .of = &driver_ratings_view, .view_version = 3, .project = project, .keys = keys};

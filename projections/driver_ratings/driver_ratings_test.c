@@ -23,14 +23,22 @@ extern const bus_view driver_ratings_projection;
 #define ABORTED                                                                  \
     "{" RESOURCES ",'driven_m':700,'finished_at':1795446000000,'duration_s':60," \
     "'day':'2026-11-23','utc_offset_min':180,'reason':'accident','delivery_ids':[]}"
-#define SETTLED(fuel_ml, norm_ml)                                                        \
-    "{'driver_id':'" DRIVER "','day':'2026-11-23','profit':{"                            \
-    "'revenue_fixed_kop':0,'revenue_per_box_kop':0,'revenue_per_km_kop':0,"              \
+#define PARTS(incidents_kop)                                                             \
+    "{'revenue_fixed_kop':0,'revenue_per_box_kop':0,'revenue_per_km_kop':0,"             \
     "'revenue_per_point_kop':0,'revenue_waiting_kop':0,'revenue_penalty_kop':0,"         \
     "'cost_fuel_kop':0,'cost_driver_pay_kop':0,'cost_expenses_kop':0,'cost_wear_kop':0," \
-    "'cost_day_share_kop':0,'cost_incidents_kop':0,'revenue_kop':0,'cost_kop':0,"        \
-    "'profit_kop':0},'customers':[],'distance_m':50000,'duration_s':10800,'points':4,"   \
-    "'fuel_ml':" #fuel_ml ",'fuel_norm_ml':" #norm_ml ",'fuel_litre_kop':5800}"
+    "'cost_day_share_kop':0,'cost_incidents_kop':" #incidents_kop                        \
+    ",'revenue_kop':0,'cost_kop':0,'profit_kop':0}"
+#define WAY                                                                          \
+    "'driver_id':'" DRIVER "','day':'2026-11-23','customers':[],'distance_m':50000," \
+    "'duration_s':10800,'points':4,'fuel_litre_kop':5800"
+#define SETTLED(fuel_ml, norm_ml) \
+    "{" WAY ",'profit':" PARTS(0) ",'fuel_ml':" #fuel_ml ",'fuel_norm_ml':" #norm_ml "}"
+#define SETTLED_WITH_INCIDENTS(kop) "{" WAY ",'profit':" PARTS(kop) ",'fuel_ml':11000}"
+#define ADJUSTED(line, kop, incidents_kop)                                                    \
+    "{'driver_id':'" DRIVER "','day':'2026-11-23','adjustment_no':1,'line':'" line            \
+    "','amount_kop':" #kop ",'reason':'act','reference':'A-1','customers':[],'delta':" PARTS( \
+        incidents_kop) ",'revenue_kop':0,'cost_kop':0,'profit_kop':0}"
 #define HIRED                                                        \
     "{'driver_id':'" DRIVER "','full_name':'Иванов Иван'," \
     "'phone_e164':'+79161234567','hired_at':1}"
@@ -90,6 +98,27 @@ test_punctuality_and_fuel(void **state)
     then_row(DRIVER, "{'fuel_ml':18000,'fuel_norm_ml':20000,'fuel_over_norm_bp':-1000}");
 }
 
+/* One of the four stops failed for damage. Incidents cost 900 roubles at the settlement, a later
+ * adjustment takes 400 of them back; one of another line changes nothing here. */
+static void
+test_damage(void **state)
+{
+    (void)state;
+    view_story(&driver_ratings_projection);
+    projects("trips.trip_completed.v1", TRIP, COMPLETED);
+    then_row(DRIVER, "{'stops_damaged':0,'damage_bp':null,'incidents_kop':0}");
+    projects("trips.trip_aborted.v1", TRIP,
+             "{" RESOURCES ",'driven_m':700,'finished_at':1795446000000,'duration_s':60,"
+             "'day':'2026-11-23','utc_offset_min':180,'reason':'accident','delivery_ids':[],"
+             "'stops_arrived':4,'stops_on_time':3,'stops_damaged':1}");
+    then_row(DRIVER, "{'stops_damaged':1,'damage_bp':2500}");
+    projects("trips.trip_settled.v1", TRIP, SETTLED_WITH_INCIDENTS(90000));
+    then_row(DRIVER, "{'incidents_kop':90000}");
+    projects("trips.trip_adjusted.v1", TRIP, ADJUSTED("COST_INCIDENTS", -40000, -40000));
+    projects("trips.trip_adjusted.v1", TRIP, ADJUSTED("COST_WEAR", 700, 0));
+    then_row(DRIVER, "{'incidents_kop':50000}");
+}
+
 int
 main(void)
 {
@@ -97,6 +126,7 @@ main(void)
         cmocka_unit_test(test_a_new_driver_has_a_row),
         cmocka_unit_test(test_any_order_gives_the_same),
         cmocka_unit_test(test_punctuality_and_fuel),
+        cmocka_unit_test(test_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

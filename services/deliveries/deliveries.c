@@ -205,9 +205,11 @@ late_s(const struct delivery *s, int64_t at_ms)
 }
 
 static bus_verdict
-stale(const struct delivery *s, bus_decision *out)
+stale(const struct delivery *s, const bus_meta *meta, bus_decision *out)
 {
-    return stale_refuse(out, &(struct stale_params){.last_at = s->last_at});
+    const struct deliveries_settings *rules = meta->settings;
+
+    return bus_refuse_stale(out, s->last_at, (int32_t)rules->utc_offset_min);
 }
 
 static bus_verdict
@@ -223,7 +225,7 @@ decide_arrival(const struct delivery *s, const struct deliveries_record_arrival 
     if (s->arrived_at != 0)
         return bus_accept(out);
     if (cmd->arrived_at < s->last_at)
-        return stale(s, out);
+        return stale(s, meta, out);
     return deliveries_emit_arrived(
         out, &(struct deliveries_arrived){.arrived_at = cmd->arrived_at,
                                           .attempt = s->attempts,
@@ -258,7 +260,7 @@ decide_complete(const struct delivery *s, const struct deliveries_complete *cmd,
     if (!may(s, DELIVERIES_COMPLETE))
         return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
-        return stale(s, out);
+        return stale(s, meta, out);
     if (delivery_check_proof(s, &cmd->pod, delivery_count_unscanned(s), meta, out) == BUS_REFUSED)
         return BUS_REFUSED;
     e.has_distance_m = distance_of(s, &cmd->pod, &e.distance_m);
@@ -285,7 +287,7 @@ decide_complete_partly(const struct delivery *s, const struct deliveries_complet
     if (!may(s, DELIVERIES_COMPLETE_PARTLY))
         return delivery_refuse_state(s, out);
     if (cmd->pod.at < s->last_at)
-        return stale(s, out);
+        return stale(s, meta, out);
     if (delivery_check_barcodes(s, cmd->barcodes.items, cmd->barcodes.count, out) == BUS_REFUSED)
         return BUS_REFUSED;
     if ((int32_t)cmd->barcodes.count >= delivery_count_left(s))
@@ -308,7 +310,7 @@ decide_fail(const struct delivery *s, const struct deliveries_fail *cmd, const b
     if (!may(s, DELIVERIES_FAIL))
         return delivery_refuse_state(s, out);
     if (at_ms < s->last_at)
-        return stale(s, out);
+        return stale(s, meta, out);
     if (cmd->reason == DELIVERIES_FAILURE_NO_ANSWER && s->outgoing_calls < rules->no_answer_calls)
         return delivery_calls_missing_refuse(
             out, &(struct delivery_calls_missing_params){.needed = rules->no_answer_calls,

@@ -269,7 +269,7 @@ test_on_time_is_measured_at_arrival(void **state)
     then_event("deliveries.arrived.v1", "{'late_s':0}");
     one_on_its_way(DBS);
     when("deliveries.record_arrival", "{'arrived_at':1795420799999}");
-    then_refused_with("STALE", "{'last_at':1795420800000}");
+    then_refused_with("STALE", "{'last_at':1795420800000,'last':'2026-11-23 11:00'}");
     when("deliveries.record_arrival", "{'arrived_at':1795431600000,'trip_id':'" OTHER_TRIP "'}");
     then_refused("DELIVERY_OTHER_TRIP");
     a_delivery(DBS);

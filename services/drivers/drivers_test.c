@@ -272,7 +272,7 @@ test_what_lies_before_the_kept_stretches_is_too_late(void **state)
         then_event("drivers.duty_recorded.v1", "{}");
     }
     when("drivers.record_duty", STRETCH("REST", 1795413600000, 1795417200000));
-    then_refused_with("DRIVER_DUTY_STALE", "{'until_at':1795424400000,'until':'2026-11-23 12:00'}");
+    then_refused_with("STALE", "{'last_at':1795424400000,'last':'2026-11-23 12:00'}");
     when("drivers.record_duty", STRETCH("REST", 1795424400000, 1795428000000));
     then_refused("DRIVER_DUTY_OVERLAPS");
 }

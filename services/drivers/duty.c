@@ -40,10 +40,7 @@ check_stretches(const struct driver *s, const struct drivers_record_duty *cmd, c
     char    from[BUS_MINUTE_TEXT_BYTES], to[BUS_MINUTE_TEXT_BYTES];
 
     if (cmd->from_at < s->stretches_from_at)
-        return driver_duty_stale_refuse(
-            out, &(struct driver_duty_stale_params){
-                     .until_at = s->stretches_from_at,
-                     .until = bus_minute_text(s->stretches_from_at, zone, to)});
+        return bus_refuse_stale(out, s->stretches_from_at, zone);
     for (int32_t i = 0; i < s->stretches_count; i++) {
         int64_t from_at = s->stretches[i].from_at, to_at = s->stretches[i].to_at;
 

@@ -273,7 +273,7 @@ trip_finish(const struct trip *s, const struct trips_finish *cmd, const bus_meta
     if (open > 0)
         return trip_stops_pending_refuse(out, &(struct trip_stops_pending_params){.count = open});
     if (finished_at < s->departed_at)
-        return bus_refuse(out, TRIP_STALE);
+        return trip_stale(s->departed_at, meta, out);
     if (check_odometer(s, cmd->odometer_m, cmd->has_reason, meta, out) == BUS_REFUSED)
         return BUS_REFUSED;
     event.trip_completed = (struct trips_trip_completed){
@@ -294,6 +294,8 @@ trip_finish(const struct trip *s, const struct trips_finish *cmd, const bus_meta
         .stops_arrived = s->stops_arrived,
         .has_stops_on_time = true,
         .stops_on_time = s->stops_on_time,
+        .has_stops_damaged = true,
+        .stops_damaged = s->stops_damaged,
         .has_reason = cmd->has_reason,
         .reason = cmd->reason,
         .delivery_ids = {ids, trip_delivery_ids(s, 0, ids), TRIP_DELIVERIES_MAX},
@@ -317,7 +319,7 @@ trip_abort(const struct trip *s, const struct trips_abort *cmd, const bus_meta *
     uint32_t                count = 0;
 
     if (left && finished_at < s->departed_at)
-        return bus_refuse(out, TRIP_STALE);
+        return trip_stale(s->departed_at, meta, out);
     if (read && cmd->odometer_m < s->odometer_start_m)
         return trip_odometer_back_refuse(
             out, &(struct trip_odometer_back_params){.start_m = s->odometer_start_m});
@@ -348,6 +350,8 @@ trip_abort(const struct trip *s, const struct trips_abort *cmd, const bus_meta *
         .stops_arrived = s->stops_arrived,
         .has_stops_on_time = true,
         .stops_on_time = s->stops_on_time,
+        .has_stops_damaged = true,
+        .stops_damaged = s->stops_damaged,
         .reason = cmd->reason,
         .delivery_ids = {ids, count, TRIP_DELIVERIES_MAX},
     };

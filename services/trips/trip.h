@@ -86,6 +86,7 @@ struct trip {
     int64_t departed_at, finished_at, last_business_at; /* 0: not yet */
     int32_t day;                                        /* local date of departure */
     int32_t stops_arrived, stops_on_time;
+    int32_t stops_damaged; /* failed because the goods were */
 
     struct trip_revenue revenue[TRIP_LINES_MAX];
     int32_t             revenue_count;
@@ -115,6 +116,8 @@ struct trip {
 /* --- trips.c -------------------------------------------------------------- */
 
 extern const struct trips_settings *trip_settings(const bus_meta *meta);
+/* STALE: it happened before last_at (UTC milliseconds). */
+bus_verdict trip_stale(int64_t last_at, const bus_meta *meta, bus_decision *out);
 /* It happened. */
 void trip_apply(void *state, const void *event);
 

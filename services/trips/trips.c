@@ -77,6 +77,12 @@ trip_settings(const bus_meta *meta)
 }
 
 /* What came late from a device and fits no more is for the dispatcher to look at. */
+bus_verdict
+trip_stale(int64_t last_at, const bus_meta *meta, bus_decision *out)
+{
+    return bus_refuse_stale(out, last_at, (int32_t)trip_settings(meta)->utc_offset_min);
+}
+
 static bus_verdict
 check_state(const struct trip *s, enum trips_trip_command_kind kind, const bus_meta *meta,
             bus_decision *out)
@@ -90,7 +96,7 @@ check_state(const struct trip *s, enum trips_trip_command_kind kind, const bus_m
     if (s->status == TRIPS_STATUS_SETTLED)
         return bus_refuse(out, TRIP_SETTLED);
     if (meta->device_at_ms != 0 && meta->device_at_ms < s->last_business_at)
-        return bus_refuse(out, TRIP_STALE);
+        return trip_stale(s->last_business_at, meta, out);
     return trip_wrong_state_refuse(
         out, &(struct trip_wrong_state_params){.status = bus_str_of(status_names[s->status])});
 }
@@ -321,6 +327,7 @@ trip_apply(void *state, const void *event)
         break;
     case TRIPS_STOP_FAILED:
         set_stop(s, e->stop_failed.seq, TRIPS_STOP_STATUS_FAILED, e->stop_failed.failed_at);
+        s->stops_damaged += e->stop_failed.reason == TRIPS_STOP_REASON_DAMAGED ? 1 : 0;
         break;
     case TRIPS_STOP_SKIPPED:
         set_stop(s, e->stop_skipped.seq, TRIPS_STOP_STATUS_SKIPPED, e->stop_skipped.skipped_at);
@@ -421,7 +428,7 @@ on_delivery_unplanned(const bus_event *event, bus_reaction_out *out)
 
 static const bus_aggregate aggregates[] = {
     {.of = &trips_trip,
-     .snapshot_version = 2,
+     .snapshot_version = 3,
      .state_size = sizeof(struct trip),
      .decide = decide,
      .apply = trip_apply,

@@ -475,7 +475,21 @@ test_the_end_tells_how_punctual_it_was(void **state)
     when("trips.arrive_stop", "{'seq':2}"); /* late */
     when("trips.complete_stop", "{'seq':2}");
     when("trips.finish", "{'odometer_m':1052000}");
-    then_event("trips.trip_completed.v1", "{'stops_arrived':2,'stops_on_time':1}");
+    then_event("trips.trip_completed.v1",
+               "{'stops_arrived':2,'stops_on_time':1,'stops_damaged':0}");
+}
+
+static void
+test_the_end_tells_what_was_damaged(void **state)
+{
+    (void)state;
+    a_trip_on_the_road();
+    when("trips.arrive_stop", "{'seq':1}");
+    when("trips.fail_stop", "{'seq':1,'reason':'DAMAGED'}");
+    when("trips.arrive_stop", "{'seq':2}");
+    when("trips.fail_stop", "{'seq':2,'reason':'GATE_CLOSED'}");
+    when("trips.finish", "{'odometer_m':1052000}");
+    then_event("trips.trip_completed.v1", "{'stops_arrived':2,'stops_damaged':1}");
 }
 
 static void
@@ -518,7 +532,7 @@ test_late_messages_of_a_device(void **state)
     then_event("trips.stop_arrived.v1", "{'arrived_at':1795421500000}");
     device_at(T0 + 100000);
     when("trips.accept", "{}");
-    then_refused("TRIP_STALE");
+    then_refused("STALE");
     device_at(0);
     when("trips.accept", "{}");
     then_refused("TRIP_WRONG_STATE");
@@ -526,7 +540,7 @@ test_late_messages_of_a_device(void **state)
     a_driven_trip();
     device_at(T0);
     when("trips.finish", "{'odometer_m':1052000}");
-    then_refused("TRIP_STALE");
+    then_refused("STALE");
 }
 
 static void
@@ -542,7 +556,7 @@ test_aborting_on_the_road(void **state)
     then_refused("TRIP_ODOMETER_BACK");
     device_at(T0);
     when("trips.abort", "{'reason':'gearbox'}");
-    then_refused("TRIP_STALE");
+    then_refused("STALE");
     device_at(0);
     when("trips.abort", "{'reason':'gearbox'}");
     then_event("trips.trip_aborted.v1",
@@ -597,6 +611,7 @@ main(void)
         cmocka_unit_test(test_a_stop_may_fail),
         cmocka_unit_test(test_the_rest_may_be_reordered),
         cmocka_unit_test(test_the_end_tells_how_punctual_it_was),
+        cmocka_unit_test(test_the_end_tells_what_was_damaged),
         cmocka_unit_test(test_the_odometer_is_believed_within_reason),
         cmocka_unit_test(test_late_messages_of_a_device),
         cmocka_unit_test(test_aborting_on_the_road),

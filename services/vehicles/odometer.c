@@ -57,12 +57,7 @@ vehicle_take_reading(const struct vehicle *s, const struct vehicles_odometer_rec
 static bus_verdict
 stale(const struct vehicle *s, const struct vehicles_settings *rules, bus_decision *out)
 {
-    char text[BUS_MINUTE_TEXT_BYTES];
-
-    return vehicle_odometer_stale_refuse(
-        out, &(struct vehicle_odometer_stale_params){
-                 .last_at = s->odometer_at,
-                 .last = bus_minute_text(s->odometer_at, (int32_t)rules->utc_offset_min, text)});
+    return bus_refuse_stale(out, s->odometer_at, (int32_t)rules->utc_offset_min);
 }
 
 static enum vehicles_source

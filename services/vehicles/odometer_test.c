@@ -45,8 +45,7 @@ test_what_a_person_reads_does_not_go_back(void **state)
     then_event("vehicles.odometer_recorded.v1", "{'odometer_m':120000000}");
     when("vehicles.record_odometer",
          "{'odometer_m':120000001,'source':'DRIVER','read_at':1795420799999}");
-    then_refused_with("VEHICLE_ODOMETER_STALE",
-                      "{'last_at':1795420800000,'last':'2026-11-23 11:00'}");
+    then_refused_with("STALE", "{'last_at':1795420800000,'last':'2026-11-23 11:00'}");
 }
 
 static void

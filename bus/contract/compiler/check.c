@@ -169,12 +169,29 @@ static void
 claim_kernel(void)
 {
     static const char *const codes[] = {
-        "NOT_FOUND",       "FORBIDDEN",    "VERSION_MISMATCH", "IDEMPOTENCY_KEY_REUSED",
-        "ALREADY_EXISTS",  "STREAM_FAULT", "UNAUTHENTICATED",  "METHOD_NOT_ALLOWED",
-        "INVALID",         "BAD_REQUEST",  "OVERLOADED",       "UNSUPPORTED_MEDIA_TYPE",
-        "BODY_TOO_LARGE",  "URI_TOO_LONG", "UNAVAILABLE",      "VIEW_BEHIND",
-        "VIEW_REBUILDING", "TIMEOUT",      "QUERY_TIMEOUT",    "INTERNAL",
-        "EXPIRED",         "NOT_OWNER",
+        "NOT_FOUND",
+        "FORBIDDEN",
+        "VERSION_MISMATCH",
+        "IDEMPOTENCY_KEY_REUSED",
+        "ALREADY_EXISTS",
+        "STREAM_FAULT",
+        "UNAUTHENTICATED",
+        "METHOD_NOT_ALLOWED",
+        "INVALID",
+        "BAD_REQUEST",
+        "OVERLOADED",
+        "UNSUPPORTED_MEDIA_TYPE",
+        "BODY_TOO_LARGE",
+        "URI_TOO_LONG",
+        "UNAVAILABLE",
+        "VIEW_BEHIND",
+        "VIEW_REBUILDING",
+        "TIMEOUT",
+        "QUERY_TIMEOUT",
+        "INTERNAL",
+        "EXPIRED",
+        "NOT_OWNER",
+        "STALE",
     };
 
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
