@@ -99,6 +99,9 @@ resolve_joins(const edge *e, edge_view *view, bus_error *err)
         if (taken == NULL || !has_column(view->of, join->by))
             return bus_fail(err, BUS_INVALID, "view %s: the join %s does not fit", view->of->name,
                             join->as);
+        if (masks_within(taken->shape) != 0) /* it is joined as text, nobody would look inside */
+            return bus_fail(err, BUS_INVALID, "view %s: the join %s takes masked members along",
+                            view->of->name, join->as);
         view->joins[i] = (edge_join){.of = join, .other = other, .masked_for = taken->masked_for};
         view->joins_count++;
     }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* False: said on stderr. */
 static bool
@@ -44,6 +45,10 @@ verb_token(const bus_config *config, int argc, char **argv)
     request.grants = option_of(argc, argv, "--grant");
     if (bus_id_is_nil(request.tenant) || request.roles == NULL) {
         (void)fputs("shina token: --tenant and --role are needed. See shina help token\n", stderr);
+        return 2;
+    }
+    if (bus_id_is_nil(request.driver_id) && strstr(request.roles, "DRIVER") != NULL) {
+        (void)fputs("shina token: --role DRIVER needs --driver, or it would see nothing\n", stderr);
         return 2;
     }
     errno = 0;
