@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/postgres.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -350,4 +351,50 @@ tests_postgres_revive(tests_postgres *pg)
         return false;
     start_server(pg);
     return true;
+}
+
+/* Ticks of a process: its own, and those of children that it has waited for. proc(5). */
+static int64_t
+ticks_of(const char *pid, pid_t *parent)
+{
+    char      path[64], line[1024];
+    long long user = 0, system = 0, users = 0, systems = 0;
+    FILE     *f;
+    char     *rest = NULL;
+    int       ppid = 0;
+
+    (void)snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+    if ((f = fopen(path, "re")) == NULL)
+        return 0; /* it is over */
+    if (fgets(line, sizeof(line), f) != NULL)
+        rest = strrchr(line, ')');
+    (void)fclose(f);
+    if (rest == NULL ||
+        sscanf(rest + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld", &ppid,
+               &user, &system, &users, &systems) != 5)
+        return 0;
+    *parent = ppid;
+    return user + system + users + systems;
+}
+
+int64_t
+tests_postgres_cpu_us(const tests_postgres *pg)
+{
+    int64_t        ticks = 0;
+    DIR           *all;
+    struct dirent *entry;
+
+    if (!pg->ours)
+        return -1;
+    if ((all = opendir("/proc")) == NULL)
+        die("/proc: %s", strerror(errno));
+    while ((entry = readdir(all)) != NULL) {
+        pid_t   parent = 0;
+        int64_t own = ticks_of(entry->d_name, &parent);
+
+        if (parent == pg->server || strtol(entry->d_name, NULL, 10) == pg->server)
+            ticks += own;
+    }
+    (void)closedir(all);
+    return ticks * 1000000 / sysconf(_SC_CLK_TCK);
 }

@@ -9,6 +9,7 @@
 #define TESTS_SUPPORT_POSTGRES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct tests_postgres tests_postgres;
 
@@ -27,5 +28,9 @@ char *tests_postgres_database(tests_postgres *pg, const char *name);
  * is not ours. */
 bool tests_postgres_crash(tests_postgres *pg);
 bool tests_postgres_revive(tests_postgres *pg);
+
+/* Of our own server only: the CPU time, in microseconds, that it and its backends have used since it
+ * was started (those that have ended too). -1: the server is not ours. */
+int64_t tests_postgres_cpu_us(const tests_postgres *pg);
 
 #endif
