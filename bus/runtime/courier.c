@@ -1013,15 +1013,15 @@ renew(bus_courier *c)
 static bool
 read_log(bus_courier *c)
 {
-    bus_record *records;
-    bus_error   err = {0};
-    int         count, room = EVENTS_MAX - c->events_count;
-    bool        held_up[BUS_PARTITIONS_MAX] = {false}, waits = false;
-    bus_code    rc;
+    bus_record records[READ_MAX];
+    bus_error  err = {0};
+    int        count, room = EVENTS_MAX - c->events_count;
+    bool       held_up[BUS_PARTITIONS_MAX] = {false}, waits = false;
+    bus_code   rc;
 
     if (room <= 0)
         return false;
-    rc = bus_follow_next(c->follow, &c->arena, room < READ_MAX ? room : READ_MAX, &records, &count,
+    rc = bus_follow_next(c->follow, &c->arena, records, room < READ_MAX ? room : READ_MAX, &count,
                          &err);
     if (rc != BUS_OK)
         store_trouble(c, "reading the log", &err);

@@ -185,13 +185,12 @@ look_at_heads(bus_follow *f, bus_error *err)
 }
 
 bus_code
-bus_follow_next(bus_follow *f, bus_arena *arena, int max, bus_record **out, int *count,
+bus_follow_next(bus_follow *f, bus_arena *arena, bus_record *out, int max, int *count,
                 bus_error *err)
 {
-    taking   t = {.f = f, .arena = arena, .max = max};
+    taking   t = {.f = f, .arena = arena, .out = out, .max = max};
     bus_code rc;
 
-    *out = t.out = BUS_ARENA_ARRAY(arena, bus_record, (size_t)max);
     *count = 0;
     if ((rc = look_at_heads(f, err)) != BUS_OK)
         return rc;

@@ -29,10 +29,11 @@ void                 bus_follow_close(bus_follow *follow); /* accepts NULL */
 void bus_follow_partition(bus_follow *follow, int partition, int64_t offset);
 void bus_follow_drop(bus_follow *follow, int partition); /* not read any more */
 
-/* The next records, copied to arena, at most max; in order within a partition. *count 0: there
- * is nothing now. BUS_UNAVAILABLE and the like: the store; what was returned before stays right. */
-BUS_CHECKED bus_code bus_follow_next(bus_follow *follow, bus_arena *arena, int max,
-                                     bus_record **out, int *count, bus_error *err);
+/* The next records into out, at most max, their bytes copied to arena; in order within a partition.
+ * *count 0: there is nothing now. BUS_UNAVAILABLE and the like: the store; the *count that came
+ * before are right. */
+BUS_CHECKED bus_code bus_follow_next(bus_follow *follow, bus_arena *arena, bus_record *out, int max,
+                                     int *count, bus_error *err);
 
 /* The last offset known to be written. */
 int64_t bus_follow_head(const bus_follow *follow, int partition);

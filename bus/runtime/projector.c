@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECORDS_MAX 2048 /* folded in one turn */
 #define RENEW_US 1500000
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */
@@ -33,27 +32,23 @@ projector_store_trouble(bus_projector *p, const char *doing, const bus_error *er
 static bus_code
 take_records(bus_projector *p, projector_harvest *h, bus_error *err)
 {
-    h->records = BUS_ARENA_ARRAY(&p->arena, bus_record, RECORDS_MAX);
-    h->events = BUS_ARENA_ARRAY(&p->arena, bus_event, RECORDS_MAX);
-    h->source = BUS_ARENA_ARRAY(&p->arena, int, RECORDS_MAX);
-    h->count = 0;
-    for (int s = 0; s < p->sources_count; s++) {
-        bus_record *records;
-        int         count, room = RECORDS_MAX - h->count;
-        bus_code    rc;
+    bus_code rc = BUS_OK;
 
-        if (room == 0)
-            break;
-        rc = bus_follow_next(p->sources[s].follow, &p->arena, room, &records, &count, err);
-        for (int i = 0; i < count; i++) {
-            p->sources[s].at[records[i].partition] = records[i].offset;
+    h->count = 0;
+    for (int s = 0; rc == BUS_OK && s < p->sources_count && h->count < RECORDS_MAX; s++) {
+        int count, end;
+
+        rc = bus_follow_next(p->sources[s].follow, &p->arena, &h->records[h->count],
+                             RECORDS_MAX - h->count, &count, err);
+        for (end = h->count + count; h->count < end; h->count++) {
+            const bus_record *r = &h->records[h->count];
+
+            p->sources[s].at[r->partition] = r->offset;
             h->source[h->count] = s;
-            h->records[h->count++] = records[i];
+            h->events[h->count].type = NULL;
         }
-        if (rc != BUS_OK)
-            return rc;
     }
-    return BUS_OK;
+    return rc;
 }
 
 static bool
@@ -308,18 +303,18 @@ advance(bus_projector *p)
 static bus_code
 turn(bus_projector *p, bool *idle, bus_error *err)
 {
-    projector_harvest h;
-    const bus_effect *chain = NULL;
-    int64_t           began = bus_mono_us(p->options->clock);
-    bus_code          rc = take_records(p, &h, err);
+    projector_harvest *h = &p->harvest;
+    const bus_effect  *chain = NULL;
+    int64_t            began = bus_mono_us(p->options->clock);
+    bus_code           rc = take_records(p, h, err);
 
-    *idle = h.count == 0;
-    if (rc != BUS_OK || h.count == 0)
+    *idle = h->count == 0;
+    if (rc != BUS_OK || h->count == 0)
         return rc;
-    rc = decode(p, &h, err);
+    rc = decode(p, h, err);
     for (int t = 0; rc == BUS_OK && t < p->tables_count; t++)
         if (p->tables[t].held)
-            rc = fold_table(p, t, &h, &chain, err);
+            rc = fold_table(p, t, h, &chain, err);
     BUS_FAIL_POINT("projector.effect");
     if (rc == BUS_OK && chain != NULL)
         rc = p->options->store->effect(p->store, chain, err);
@@ -333,7 +328,7 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         s->written = true;
     publish_progress(p, chain);
     BUS_FAIL_POINT("projector.published");
-    bus_metric_add(&p->metrics[METRIC_EVENTS], h.count);
+    bus_metric_add(&p->metrics[METRIC_EVENTS], h->count);
     bus_metric_observe_us(&p->metrics[METRIC_TURN_US], bus_mono_us(p->options->clock) - began);
     return BUS_OK;
 }
@@ -483,6 +478,24 @@ init_metrics(bus_projector *p)
 }
 
 static void
+make_harvest(projector_harvest *h)
+{
+    h->records = malloc(sizeof(*h->records) * RECORDS_MAX);
+    h->events = malloc(sizeof(*h->events) * RECORDS_MAX);
+    h->source = malloc(sizeof(*h->source) * RECORDS_MAX);
+    if (h->records == NULL || h->events == NULL || h->source == NULL)
+        abort();
+}
+
+static void
+free_harvest(projector_harvest *h)
+{
+    free(h->records);
+    free(h->events);
+    free(h->source);
+}
+
+static void
 free_projector(bus_projector *p)
 {
     bus_metrics_unregister(p->metrics);
@@ -499,6 +512,7 @@ free_projector(bus_projector *p)
     bus_arena_fini(&p->arena);
     for (int t = 0; t < p->tables_count; t++)
         projector_close_stream(&p->tables[t]);
+    free_harvest(&p->harvest);
     free(p->tables);
     free(p);
 }
@@ -533,6 +547,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     p->tables = calloc((size_t)views_count + 1, sizeof(*p->tables));
     if (p->tables == NULL)
         abort();
+    make_harvest(&p->harvest);
     (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
     init_metrics(p);
     p->personal = bus_runtime_personal(options, p->part);

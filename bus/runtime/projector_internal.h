@@ -43,7 +43,9 @@ typedef struct {
     bool             pending; /* batch is one whose outcome is not known yet */
 } projector_table;
 
-/* What was taken from the logs in a turn. */
+#define RECORDS_MAX 4096 /* folded in one turn */
+
+/* What was taken from the logs in a turn: room for RECORDS_MAX of each, kept from turn to turn. */
 typedef struct {
     bus_record *records;
     bus_event  *events; /* .type == NULL: of no interest here; .data == NULL: it cannot be read */
@@ -83,7 +85,8 @@ struct bus_projector {
     int                        tables_count;
     projector_skip            *skip; /* uthash */
     bus_bell                   bell;
-    bus_arena                  arena;
+    bus_arena                  arena;   /* of one turn */
+    projector_harvest          harvest; /* of the thread's turns; its bytes are in the arena */
     int                        partitions;
     int                        held_count; /* of the tables */
     int64_t                    renewed_us, tidied_us, tried_us;

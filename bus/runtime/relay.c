@@ -230,17 +230,17 @@ prepare(bus_relay *relay, relay_log *log)
 static bool
 copy(bus_relay *relay, relay_log *log)
 {
-    int64_t     room = WINDOW_MAX - relay_in_flight(relay);
-    bool        held_up[BUS_PARTITIONS_MAX] = {false}, waits = false;
-    bus_record *records;
-    bus_error   err = {0};
-    int         count;
-    bus_code    rc;
+    int64_t    room = WINDOW_MAX - relay_in_flight(relay);
+    bool       held_up[BUS_PARTITIONS_MAX] = {false}, waits = false;
+    bus_record records[READ_MAX];
+    bus_error  err = {0};
+    int        count;
+    bus_code   rc;
 
     if (room <= 0)
         return false;
-    rc = bus_follow_next(log->follow, &relay->arena, room < READ_MAX ? (int)room : READ_MAX,
-                         &records, &count, &err);
+    rc = bus_follow_next(log->follow, &relay->arena, records,
+                         room < READ_MAX ? (int)room : READ_MAX, &count, &err);
     if (rc != BUS_OK)
         relay_store_trouble(log, "reading the log", &err);
     for (int i = 0; i < count; i++) {
