@@ -235,19 +235,30 @@ finish_guarded(void *context)
     s->how->finish(s->window);
 }
 
+typedef struct {
+    bus_stream_out     *out;
+    const contribution *one;
+} filling;
+
+/* The pane's name is guarded too: a module may put a key that its contract has no text for. */
+static void
+fill_guarded(void *context)
+{
+    filling         *f = context;
+    bus_stream_pane *pane = pane_for(f->out->batch, f->out->event->tenant, f->one);
+
+    pane->last = *f->out->place;
+    pane->count++;
+    f->out->batch->of->how->step(pane->sum, f->one->one, f->one->sign);
+}
+
 static bus_code
 fill_panes(bus_stream_out *out, bus_error *err)
 {
     bus_code rc = BUS_OK;
 
-    for (int i = 0; rc == BUS_OK && i < out->puts_count; i++) {
-        bus_stream_pane *pane = pane_for(out->batch, out->event->tenant, &out->puts[i]);
-        stepping         s = {out->batch->of->how, pane->sum, out->puts[i].one, out->puts[i].sign};
-
-        pane->last = *out->place;
-        pane->count++;
-        rc = bus_guarded(step_guarded, &s, err);
-    }
+    for (int i = 0; rc == BUS_OK && i < out->puts_count; i++)
+        rc = bus_guarded(fill_guarded, &(filling){out, &out->puts[i]}, err);
     return rc;
 }
 

@@ -282,6 +282,30 @@ test_a_fault_names_its_event(void **state)
     world_destroy(w);
 }
 
+/* The same for a key that cannot be written: here a day beyond the calendar. */
+static void
+test_a_key_without_a_name_is_a_fault(void **state)
+{
+    static const bus_shape        day = {.kind = BUS_KIND_DATE, .size = sizeof(int32_t)};
+    static const bus_field        by_day = {.name = "key",
+                                            .shape = &day,
+                                            .offset = offsetof(world_window, key),
+                                            .has_offset = BUS_NO_OFFSET,
+                                            .required = true};
+    static const bus_field *const key[] = {&by_day};
+    world                        *w = world_create(1);
+
+    (void)state;
+    w->windows.key = key;
+    world_append(w, 0, 0, 1000000, (world_data){.id = 1, .key = 1, .time_ms = 1000000, .value = 3});
+    world_append(w, 0, 1, 1000001,
+                 (world_data){.id = 2, .key = INT32_MAX, .time_ms = 1000000, .value = 5});
+    world_run(w, false);
+    assert_int_equal(w->left_out, 1);
+    assert_int_equal(world_count(w, BUS_STREAM_WINDOWS), 1);
+    world_destroy(w);
+}
+
 int
 main(void)
 {
@@ -291,6 +315,7 @@ main(void)
         cmocka_unit_test(test_grace_ends_where_it_says),
         cmocka_unit_test(test_a_time_in_the_future_does_not_move_the_watermark_there),
         cmocka_unit_test(test_a_fault_names_its_event),
+        cmocka_unit_test(test_a_key_without_a_name_is_a_fault),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
