@@ -5,10 +5,8 @@
 #include "bus/runtime/batch.h"
 #include "bus/runtime/sends.h"
 
-#include <unistd.h>
-
 #define OUTCOME_TRIES 40 /* times the store is asked how an unknown commit ended */
-#define OUTCOME_PAUSE_US 250000
+#define OUTCOME_PAUSE_MS 250
 
 typedef struct {
     batch   *b;
@@ -230,7 +228,7 @@ batch_settle_unknown(batch *b, bus_error *err)
             if (rc == BUS_OK || rc == BUS_FENCED)
                 return BUS_OK;
         }
-        (void)usleep(OUTCOME_PAUSE_US);
+        bus_thread_sleep(b->w->options->threads, OUTCOME_PAUSE_MS);
     }
     return rc;
 }

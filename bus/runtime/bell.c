@@ -6,10 +6,11 @@
 #include <time.h>
 
 void
-bus_bell_init(bus_bell *bell)
+bus_bell_init(bus_bell *bell, const bus_threads *threads)
 {
     pthread_condattr_t monotonic;
 
+    bell->threads = threads;
     bell->ringing = false;
     BUS_INVARIANT(pthread_mutex_init(&bell->lock, NULL) == 0);
     BUS_INVARIANT(pthread_condattr_init(&monotonic) == 0);
@@ -36,11 +37,22 @@ bus_bell_ring(void *context)
     (void)pthread_mutex_unlock(&bell->lock);
 }
 
+static void
+wait_simulated(bus_bell *bell, int timeout_ms)
+{
+    bell->threads->await(bell->threads->context, &bell->ringing, timeout_ms);
+    bell->ringing = false;
+}
+
 void
 bus_bell_wait(bus_bell *bell, int timeout_ms)
 {
     struct timespec until;
 
+    if (bell->threads != NULL) {
+        wait_simulated(bell, timeout_ms);
+        return;
+    }
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += timeout_ms / 1000;
     until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;

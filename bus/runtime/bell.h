@@ -4,16 +4,20 @@
 #ifndef BUS_RUNTIME_BELL_H
 #define BUS_RUNTIME_BELL_H
 
+#include "bus/base/thread.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 
 typedef struct {
-    pthread_mutex_t lock;
-    pthread_cond_t  rung;
-    bool            ringing;
+    const bus_threads *threads; /* of who waits; NULL: the system's */
+    pthread_mutex_t    lock;
+    pthread_cond_t     rung;
+    bool               ringing;
 } bus_bell;
 
-void bus_bell_init(bus_bell *bell);
+/* Borrows threads. */
+void bus_bell_init(bus_bell *bell, const bus_threads *threads);
 void bus_bell_fini(bus_bell *bell);
 /* A bus_ready: context is the bell. */
 void bus_bell_ring(void *bell);

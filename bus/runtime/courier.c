@@ -117,7 +117,7 @@ struct bus_courier {
     parking *parkings; /* uthash */
     int64_t  committed_us, renewed_us, shared_us, unparked_us;
 
-    pthread_t       thread;
+    bus_thread      thread;
     atomic_bool     stopping, store_down, caught_up;
     atomic_int      held, parked_count;
     _Atomic int64_t behind;
@@ -1143,7 +1143,7 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
     bus_code                   rc;
 
     c->partitions = options->partitions;
-    bus_bell_init(&c->bell);
+    bus_bell_init(&c->bell, c->options->threads);
     c->owners = bus_owners_create(options);
     if (c->reactions)
         c->personal = bus_runtime_personal(options, c->reader);
@@ -1158,7 +1158,7 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
         (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain, !c->reactions, &c->bell,
                               err)) != BUS_OK)
         goto failed;
-    if (pthread_create(&c->thread, NULL, courier_main, c) != 0) {
+    if (!bus_thread_start(&c->thread, c->options->threads, courier_main, c)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for %s of %s", c->reader, c->home);
         goto failed;
     }
@@ -1213,7 +1213,7 @@ bus_courier_stop(bus_courier *c)
         return;
     atomic_store(&c->stopping, true);
     bus_bell_ring(&c->bell);
-    (void)pthread_join(c->thread, NULL);
+    bus_thread_join(&c->thread);
     free_courier(c);
 }
 

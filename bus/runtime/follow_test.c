@@ -69,7 +69,7 @@ start(void **state)
     fill_log();
     options.clock = bus_clock_system();
     assert_int_equal(BUS.open(&options.transport, &how, &err), BUS_OK);
-    bus_bell_init(&bell);
+    bus_bell_init(&bell, NULL);
     return 0;
 }
 

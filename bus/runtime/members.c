@@ -25,7 +25,7 @@ struct bus_members {
     int                        live; /* processes, as last seen: for the log */
     bool                       trouble;
     bus_bell                   bell;
-    pthread_t                  thread;
+    bus_thread                 thread;
     bool                       running;
     atomic_bool                stopping;
 };
@@ -153,7 +153,7 @@ bus_members_start(bus_members **out, const bus_runtime_options *options, const c
     if (m == NULL)
         abort();
     m->options = options;
-    bus_bell_init(&m->bell);
+    bus_bell_init(&m->bell, m->options->threads);
     m->parts = calloc((size_t)parts_count + 1, sizeof(*m->parts));
     if (m->parts == NULL)
         abort();
@@ -171,7 +171,7 @@ bus_members_start(bus_members **out, const bus_runtime_options *options, const c
     if (rc != BUS_OK || (rc = options->store->open(&m->store, &store_options, err)) != BUS_OK ||
         (rc = beat(m, err)) != BUS_OK)
         goto failed;
-    if (pthread_create(&m->thread, NULL, members_main, m) != 0) {
+    if (!bus_thread_start(&m->thread, m->options->threads, members_main, m)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the members");
         goto failed;
     }
@@ -193,7 +193,7 @@ bus_members_leave(bus_members *m)
         return;
     atomic_store(&m->stopping, true);
     bus_bell_ring(&m->bell);
-    (void)pthread_join(m->thread, NULL);
+    bus_thread_join(&m->thread);
     m->running = false;
     if (m->options->store->member_leave(m->store, m->options->process, &err) != BUS_OK)
         bus_log_warn("members.leave_failed", BUS_KV_ERR(&err)); /* its lease runs out */

@@ -551,7 +551,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
     init_metrics(p);
     p->personal = bus_runtime_personal(options, p->part);
-    bus_bell_init(&p->bell);
+    bus_bell_init(&p->bell, p->options->threads);
     if (views_count > VIEWS_MAX)
         rc = bus_fail(err, BUS_INVALID, "%s has more than %d views", p->home, VIEWS_MAX);
     if (rc != BUS_OK ||
@@ -567,7 +567,7 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
         goto failed;
     if ((rc = projector_start_builder(p, err)) != BUS_OK)
         goto failed;
-    if (pthread_create(&p->thread, NULL, projector_main, p) != 0) {
+    if (!bus_thread_start(&p->thread, p->options->threads, projector_main, p)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the %s", p->part);
         projector_stop_builder(p);
         goto failed;
@@ -587,7 +587,7 @@ bus_projector_stop(bus_projector *p)
         return;
     atomic_store(&p->stopping, true);
     bus_bell_ring(&p->bell);
-    (void)pthread_join(p->thread, NULL);
+    bus_thread_join(&p->thread);
     projector_stop_builder(p);
     free_projector(p);
 }

@@ -6,7 +6,6 @@
 #include "bus/runtime/rebuild.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #define BUILD_AGAIN_MS 1000
 #define TIDY_US 60000000 /* tables are said to be in use, and unused ones dropped, so often */
@@ -143,7 +142,7 @@ builder_main(void *context)
         if (rc != BUS_DENIED && rc != BUS_CLOSED)
             bus_log_warn("projector.build_failed", BUS_KV("domain", p->home), BUS_KV_ERR(&err));
         for (int ms = 0; ms < BUILD_AGAIN_MS && !atomic_load(&p->stopping); ms += 50)
-            (void)usleep(50000);
+            bus_thread_sleep(p->options->threads, 50);
     }
     if (st != NULL)
         p->options->store->close(st);
@@ -199,7 +198,7 @@ projector_tidy(bus_projector *p)
 bus_code
 projector_start_builder(bus_projector *p, bus_error *err)
 {
-    if (p->builds && pthread_create(&p->builder, NULL, builder_main, p) != 0) {
+    if (p->builds && !bus_thread_start(&p->builder, p->options->threads, builder_main, p)) {
         p->builds = false;
         return bus_fail(err, BUS_UNAVAILABLE, "no thread to build the views of %s", p->home);
     }
@@ -211,5 +210,5 @@ projector_stop_builder(bus_projector *p)
 {
     atomic_store(&p->stopping, true);
     if (p->builds)
-        (void)pthread_join(p->builder, NULL);
+        bus_thread_join(&p->builder);
 }

@@ -94,7 +94,7 @@ struct bus_projector {
     char       part[96], labels[96], topic[BUS_VIEWS_TOPIC_BYTES];
     bus_metric metrics[METRICS];
 
-    pthread_t       thread, builder;
+    bus_thread      thread, builder;
     bool            builds; /* the builder's thread was started */
     atomic_bool     stopping, trouble, caught_up, stands_by, building, built;
     atomic_int      parked, build_percent;

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define HASHES (UINT64_C(1) << 32) /* values of bus_row_hash */
 #define LOGS_MAX 16                /* followed by the views of one domain */
@@ -21,7 +20,7 @@
 #define NEAR 500         /* events behind: near enough to take the projector's place */
 #define CHASES_MAX 1000  /* turns of catching up before that, at most */
 #define SWAP_TRIES 10    /* a long read may be in the way */
-#define SWAP_PAUSE_US 500000
+#define SWAP_PAUSE_MS 500
 
 typedef struct {
     const bus_contract *contract;
@@ -732,7 +731,7 @@ place(rebuild *r, target *t, bus_error *err)
 
     for (int tries = 0; tries < SWAP_TRIES; tries++) {
         if (tries > 0) {
-            (void)usleep(SWAP_PAUSE_US);
+            bus_thread_sleep(r->options->threads, SWAP_PAUSE_MS);
             if ((rc = tell(r, err)) != BUS_OK)
                 break;
         }

@@ -558,7 +558,7 @@ new_relay(const bus_contract *const *domains, int count, const bus_runtime_optio
     relay->lock = calloc(1, sizeof(*relay->lock));
     if (relay->logs == NULL || relay->lock == NULL || pthread_mutex_init(relay->lock, NULL) != 0)
         abort();
-    bus_bell_init(&relay->bell);
+    bus_bell_init(&relay->bell, relay->options->threads);
     for (; relay->logs_count < count; relay->logs_count++)
         init_log(relay, &relay->logs[relay->logs_count], domains[relay->logs_count]);
     return relay;
@@ -581,7 +581,8 @@ bus_relay_start(bus_relay **out, const bus_contract *const *domains, int count,
         rc = open_log(relay, &relay->logs[i], err);
     if (rc == BUS_OK)
         rc = sink_ops->open(&relay->sink, sink_settings, bus_bell_ring, &relay->bell, err);
-    if (rc == BUS_OK && pthread_create(&relay->thread, NULL, relay_main, relay) != 0)
+    if (rc == BUS_OK &&
+        !bus_thread_start(&relay->thread, relay->options->threads, relay_main, relay))
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the relay");
     if (rc != BUS_OK) {
         free_relay(relay);
@@ -598,6 +599,6 @@ bus_relay_stop(bus_relay *relay)
         return;
     atomic_store(&relay->stopping, true);
     bus_bell_ring(&relay->bell);
-    (void)pthread_join(relay->thread, NULL);
+    bus_thread_join(&relay->thread);
     free_relay(relay);
 }

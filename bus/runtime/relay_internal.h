@@ -63,7 +63,7 @@ struct bus_relay {
     int64_t                    resume_us, pause_us;
     int64_t                    ask_until_us; /* the sink may be waited for in this round */
 
-    pthread_t        thread;
+    bus_thread       thread;
     atomic_bool      stopping;
     pthread_mutex_t *lock; /* guards what is shown; behind a pointer: health is const */
 };

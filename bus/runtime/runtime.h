@@ -10,6 +10,7 @@
 #define BUS_RUNTIME_RUNTIME_H
 
 #include "bus/base/clock.h"
+#include "bus/base/thread.h"
 #include "bus/module/module.h"
 #include "bus/personal/personal.h"
 #include "bus/store/store.h"
@@ -45,6 +46,7 @@ typedef struct {
     const bus_transport_ops   *transport_ops;
     bus_transport             *transport;
     const bus_clock           *clock;
+    const bus_threads         *threads;   /* what all parts run on; NULL: the system's */
     const bus_contract *const *contracts; /* all domains known: who is sent to, who is followed */
     int                        contracts_count;
     int                        partitions; /* of a domain, when its schema is made */

@@ -36,7 +36,7 @@ struct bus_watch {
     bus_arena                  arena;
     pthread_mutex_t            lock;
     bus_bell                   bell;
-    pthread_t                  thread;
+    bus_thread                 thread;
     atomic_bool                stopping;
 };
 
@@ -299,13 +299,13 @@ bus_watch_start(bus_watch **out, const bus_runtime_options *options, const bus_v
     watch->domains = calloc((size_t)options->contracts_count + 1, sizeof(*watch->domains));
     if (watch->domains == NULL || pthread_mutex_init(&watch->lock, NULL) != 0)
         abort();
-    bus_bell_init(&watch->bell);
+    bus_bell_init(&watch->bell, watch->options->threads);
     for (int i = 0; i < options->contracts_count; i++)
         init_domain(watch, &watch->domains[i], options->contracts[i]);
     store_options.application = "shina watch";
     if ((rc = options->store->open(&watch->store, &store_options, err)) != BUS_OK)
         goto failed;
-    if (pthread_create(&watch->thread, NULL, watch_main, watch) != 0) {
+    if (!bus_thread_start(&watch->thread, watch->options->threads, watch_main, watch)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread to watch the other processes");
         goto failed;
     }
@@ -324,7 +324,7 @@ bus_watch_stop(bus_watch *watch)
         return;
     atomic_store(&watch->stopping, true);
     bus_bell_ring(&watch->bell);
-    (void)pthread_join(watch->thread, NULL);
+    bus_thread_join(&watch->thread);
     free_watch(watch);
 }
 

@@ -411,7 +411,7 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
         goto failed;
     w->renewed_us = w->shared_us = bus_mono_us(options->clock);
     (void)bus_writer_lease(w, false); /* what is not free yet is taken later */
-    if (pthread_create(&w->thread, NULL, writer_main, w) != 0) {
+    if (!bus_thread_start(&w->thread, w->options->threads, writer_main, w)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for the writer of %s", w->domain);
         goto failed;
     }
@@ -434,7 +434,7 @@ bus_writer_stop(bus_writer *w)
         return;
     atomic_store(&w->stopping, true);
     w->options->transport_ops->wake(w->server);
-    (void)pthread_join(w->thread, NULL);
+    bus_thread_join(&w->thread);
     for (int p = 0; p < w->partitions; p++)
         if (w->leases[p].held)
             mine[count++] = w->leases[p];

@@ -72,7 +72,7 @@ typedef struct bus_writer {
     char             labels[96];
     bus_metric       metrics[BUS_WRITER_METRICS];
 
-    pthread_t   thread;
+    bus_thread  thread;
     atomic_bool stopping;
     atomic_int  held, quarantined_count; /* for health */
     atomic_bool store_down;
