@@ -399,7 +399,9 @@ progress(const bus_courier *c, bus_checkpoint *out)
     return count;
 }
 
-/* What is in memory is dropped by the thread's loop: whoever calls this may hold some of it. */
+/* What is ours is another's, or nobody knows how far the store is: all is taken anew, under new
+ * epochs, under which nothing old can be committed any more. What is in memory is dropped by the
+ * thread's loop: whoever calls this may hold some of it. */
 static void
 lose_all(bus_courier *c)
 {
@@ -450,7 +452,7 @@ commit(bus_courier *c, const bus_park_write *removal)
         return c->lost ? BUS_FENCED : BUS_OK;
     BUS_FAIL_POINT("courier.checkpoint");
     rc = c->options->store->effect(c->home_store, &effect, &err);
-    if (rc == BUS_FENCED) {
+    if (rc == BUS_FENCED || rc == BUS_UNKNOWN) { /* it could come late, after our next one */
         lose_all(c);
         return rc;
     }

@@ -153,7 +153,7 @@ relay_commit(bus_relay *relay, relay_log *log)
         return BUS_OK;
     BUS_FAIL_POINT("relay.delivered");
     rc = relay->options->store->effect(log->store, &effect, &err);
-    if (rc == BUS_FENCED) {
+    if (rc == BUS_FENCED || rc == BUS_UNKNOWN) { /* it could come late, after our next one */
         lose_all(relay, log);
         return rc;
     }
