@@ -1,5 +1,6 @@
 /* batch_append.c - from what was decided to one append, and from the append to replies and readers.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/planted.h"
 #include "bus/runtime/batch.h"
 
 /* Sorts the records by partition, keeping their order within one: versions stay in order. */
@@ -44,7 +45,8 @@ batch_gather(batch *b)
             a->partitions[a->partitions_count++] =
                 (bus_append_partition){.partition = (uint16_t)p, .epoch = w->leases[p].epoch};
     for (const batch_timer *t = b->timers; t != NULL; t = t->hh.next)
-        a->timers[a->timers_count++] = t->write;
+        if (!t->write.fired || !BUS_PLANTED("writer.fired_timer_stays"))
+            a->timers[a->timers_count++] = t->write;
     for (int i = 0; i < b->count; i++)
         if (b->items[i].status == ITEM_APPENDS && b->items[i].events_count > 0)
             a->commands[a->commands_count++].id = b->items[i].cmd->command_id;
@@ -52,7 +54,7 @@ batch_gather(batch *b)
         claims += c->released_count + (c->taken ? 1 : 0);
     a->claims = BUS_ARENA_ARRAY(b->arena, bus_claim_write, (size_t)claims + 1);
     for (const batch_claim *c = b->claims; c != NULL; c = c->hh.next)
-        for (int i = 0; i < c->released_count; i++)
+        for (int i = 0; i < c->released_count && !BUS_PLANTED("writer.claim_leaks"); i++)
             a->claims[a->claims_count++] = (bus_claim_write){.tenant = c->tenant,
                                                              .stream = c->released[i],
                                                              .kind = c->kind,

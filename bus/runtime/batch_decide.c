@@ -1,6 +1,7 @@
 /* batch_decide.c - the kernel's own rules, then the module's; what it wants is collected: records,
  * claims, timers.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/planted.h"
 #include "bus/contract/codec.h"
 #include "bus/runtime/batch.h"
 #include "bus/runtime/derive.h"
@@ -234,7 +235,12 @@ refused(batch *b, item *it, const bus_refusal *refusal, bus_str params, int64_t 
         break;
     case BUS_ORIGIN_SEND:
     case BUS_ORIGIN_REACTION:
-    case BUS_ORIGIN_ANSWER: append_refusal(b, it, at_ms); break;
+    case BUS_ORIGIN_ANSWER:
+        if (BUS_PLANTED("writer.send_refusal_forgotten"))
+            it->status = ITEM_QUIET;
+        else
+            append_refusal(b, it, at_ms);
+        break;
     }
 }
 
@@ -352,7 +358,7 @@ batch_decide(batch *b, item *it, bus_decision *decision, int64_t now_ms)
     deciding                 d = {.meta = &meta, .decision = decision};
     const bus_decided_claim *lost;
 
-    if (lease->at_ms < now_ms)
+    if (lease->at_ms < now_ms || BUS_PLANTED("writer.time_goes_back"))
         lease->at_ms = now_ms; /* time never goes back within a partition */
     meta.at_ms = lease->at_ms;
     meta.settings = settings_of(w, meta.tenant);

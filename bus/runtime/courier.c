@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/courier.h"
 #include "bus/base/failpoint.h"
+#include "bus/base/planted.h"
 #include "bus/log/log.h"
 #include "bus/metrics/metrics.h"
 #include "bus/module/decision.h"
@@ -198,7 +199,7 @@ add_errand(bus_courier *c, lane *l, event *ev, const bus_command *command, bus_s
     }
     ev->left++;
     DL_APPEND(l->errands, e);
-    if (l->errands == e)
+    if (l->errands == e || BUS_PLANTED("courier.all_at_once"))
         activate(c, e);
 }
 
@@ -392,7 +393,9 @@ progress(const bus_courier *c, bus_checkpoint *out)
         const event   *first = c->place[p].events;
         bus_checkpoint now = c->place[p].checkpoint;
 
-        now.offset = first != NULL ? first->offset - 1 : c->place[p].read;
+        now.offset = first != NULL && !BUS_PLANTED("courier.checkpoint_before_effect")
+                         ? first->offset - 1
+                         : c->place[p].read;
         if (now.held && now.offset > c->place[p].checkpoint.offset)
             out[count++] = now;
     }
@@ -452,7 +455,9 @@ commit(bus_courier *c, const bus_park_write *removal)
         return c->lost ? BUS_FENCED : BUS_OK;
     BUS_FAIL_POINT("courier.checkpoint");
     rc = c->options->store->effect(c->home_store, &effect, &err);
-    if (rc == BUS_FENCED || rc == BUS_UNKNOWN) { /* it could come late, after our next one */
+    if (rc == BUS_FENCED ||
+        (rc == BUS_UNKNOWN &&
+         !BUS_PLANTED("courier.unknown_goes_on"))) { /* it could come late, after our next one */
         lose_all(c);
         return rc;
     }
@@ -728,6 +733,8 @@ finish(bus_courier *c, errand *e)
     parking *p;
 
     free_errand(c, e);
+    if (l->errands != NULL && BUS_PLANTED("courier.all_at_once"))
+        return;
     if (l->errands != NULL) {
         activate(c, l->errands);
         send_errand(c, l->errands);

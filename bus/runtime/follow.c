@@ -1,6 +1,7 @@
 /* follow.c - one reader's place in each partition of a log.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/follow.h"
+#include "bus/base/planted.h"
 #include "bus/log/log.h"
 
 #include <stdio.h>
@@ -153,6 +154,8 @@ take_batch(taking *t)
 
         if (last > t->f->place[batch->partition].head)
             t->f->place[batch->partition].head = last;
+        if (BUS_PLANTED("follow.gap_ignored") && *at + 1 < batch->first_offset)
+            *at = batch->first_offset - 1;
         while (usable(t->f, batch) && *at + 1 >= batch->first_offset && *at < last) {
             if (t->count == t->max)
                 return; /* the rest at the next call */

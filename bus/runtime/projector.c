@@ -7,6 +7,7 @@
  * view; the rest goes on.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
+#include "bus/base/planted.h"
 #include "bus/log/log.h"
 #include "bus/runtime/grants.h"
 #include "bus/runtime/projector_internal.h"
@@ -343,7 +344,7 @@ step_back(bus_projector *p, bus_code rc, const bus_error *err)
     projector_forget_skips(p, false);
     if (rc == BUS_FENCED)
         projector_renew(p); /* tells which tables are another's */
-    if (rc == BUS_UNKNOWN)
+    if (rc == BUS_UNKNOWN && !BUS_PLANTED("projector.unknown_is_lost"))
         projector_forget_tables(p);
     else
         projector_place_sources(p);

@@ -131,11 +131,20 @@ check_same(sim_journal *j, sim_entry *e, const bus_reply *reply)
                  BUS_STR_ARG(reply->events));
 }
 
+/* Renaming to the same name, and looking, change nothing. */
+static bool
+may_have_no_events(const sim_entry *e)
+{
+    return strcmp(e->type, "inventory.rename") == 0 || strcmp(e->type, "inventory.look") == 0;
+}
+
 static void
 note_done(sim_journal *j, sim_entry *e, const bus_reply *reply)
 {
     if (reply->offset > 0)
         check_durable(j, e, reply);
+    else if (!may_have_no_events(e))
+        sim_fail(j->world->sched, "%s is acknowledged, with no event of it", e->type);
     if (e->done && e->offset > 0) {
         check_same(j, e, reply);
         j->repeats++;

@@ -23,6 +23,7 @@
  * prints all. Files: sched.c time and fibers; world.c processes; store.c and network.c what they
  * stand on; chaos.c faults; clients.c and journal.c who asks; check.c what must hold.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/planted.h"
 #include "bus/log/log.h"
 #include "tests/sim/check.h"
 #include "tests/sim/clients.h"
@@ -46,9 +47,8 @@
 #define FAULTS_MOST_US 30000000
 
 typedef struct {
-    uint64_t    seed, seeds;
-    bool        trace, quiet;
-    const char *plant;
+    uint64_t seed, seeds;
+    bool     trace, quiet;
 } settings;
 
 /* What a seed's process tells at its end. */
@@ -181,7 +181,7 @@ run_seeds(const settings *how)
         }
     }
     (void)printf(
-        "%" PRIu64 " seeds from %" PRIu64 ": nothing is violated. %.1f simulated hours, %" PRIu64
+        "%" PRIu64 " seeds from %" PRIu64 ": nothing is violated. %.2f simulated hours, %" PRIu64
         " steps, %lld commands, %lld answers, %lld of them repeats. Digest %016" PRIx64 "\n",
         how->seeds, how->seed, (double)total.simulated_us / 3.6e9, total.steps,
         (long long)total.commands, (long long)total.answers, (long long)total.repeats,
@@ -210,13 +210,46 @@ run_twice(const settings *how)
 static void
 print_help(void)
 {
-    (void)printf("sim [--seeds N] [--seed S] [--twice] [--trace] [--quiet]\n"
-                 "  --seeds N   how many seeds are run (100)\n"
-                 "  --seed S    the first of them (1)\n"
-                 "  --twice     each twice: the histories must be the same\n"
-                 "  --trace     prints every line of the history\n"
-                 "  --quiet     no progress\n");
+    (void)printf(
+        "sim [--seeds N] [--seed S] [--twice] [--trace] [--quiet] [--plant BUG | --plants]\n"
+        "  --seeds N   how many seeds are run (100)\n"
+        "  --seed S    the first of them (1)\n"
+        "  --twice     each twice: the histories must be the same\n"
+        "  --trace     prints every line of the history\n"
+        "  --quiet     no progress\n"
+        "  --plant BUG with a bug that was put in on purpose (a build with SHINA_PLANTED)\n"
+        "  --plants    the names of those bugs\n");
 }
+
+#ifdef SHINA_PLANTED
+static void
+choose_plant(const char *name)
+{
+    if (!bus_plant_choose(name)) {
+        (void)fprintf(stderr, "sim: no bug is called %s\n", name);
+        exit(2);
+    }
+}
+
+static void
+print_plants(void)
+{
+    for (const bus_plant *p = bus_plants; p->name != NULL; p++)
+        (void)printf("%s\t%s\n", p->name, p->what);
+}
+#else
+static void
+choose_plant(const char *name)
+{
+    (void)fprintf(stderr, "sim: this build has no planted bugs, so not %s\n", name);
+    exit(2);
+}
+
+static void
+print_plants(void)
+{
+}
+#endif
 
 static uint64_t
 number_of(const char *text)
@@ -241,6 +274,8 @@ main(int argc, char **argv)
         {"trace", no_argument, NULL, 't'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
+        {"plant", required_argument, NULL, 'p'},
+        {"plants", no_argument, NULL, 'l'},
         {NULL, 0, NULL, 0},
     };
     settings how = {.seed = 1, .seeds = 100};
@@ -254,6 +289,8 @@ main(int argc, char **argv)
         case '2': twice = true; break;
         case 't': how.trace = true; break;
         case 'q': how.quiet = true; break;
+        case 'p': choose_plant(optarg); break;
+        case 'l': print_plants(); return 0;
         case 'h': print_help(); return 0;
         default: print_help(); return 2;
         }

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define LATE_US 20000000 /* at most */
-#define NEAR_US 2000    /* what is not late arrives within */
+#define NEAR_US 2000     /* what is not late arrives within */
 #define QUEUE_MAX 64
 #define SMALL_QUEUE_MAX 4
 #define BATCHES_MAX 16

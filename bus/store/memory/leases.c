@@ -1,5 +1,6 @@
 /* leases.c - domains in memory, and who writes which partition of them.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/planted.h"
 #include "bus/store/memory/memory.h"
 
 #include <stdlib.h>
@@ -94,7 +95,9 @@ take_partition(mem_partition *p, const char *owner, bool steal, int64_t now_ms, 
     free(p->owner);
     p->owner = mem_copy(owner, strlen(owner));
     p->lease_until_ms = now_ms + BUS_LEASE_MS;
-    lease->epoch = ++p->epoch;
+    if (p->epoch == 0 || !BUS_PLANTED("store.epoch_not_raised"))
+        p->epoch++;
+    lease->epoch = p->epoch;
     lease->head = p->head;
     lease->at_ms = p->head > 0 ? mem_record_at(p, p->head)->record.at_ms : 0;
     lease->held = true;
