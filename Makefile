@@ -4,7 +4,7 @@ JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
 
 .NOTPARALLEL:
-.PHONY: all help build run test check crash bench demo format new-module clean
+.PHONY: all help build run test check crash sim bench demo format new-module clean
 all: build
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
 	@echo 'make crash        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
+	@echo 'make sim          a thousand histories with faults; SEEDS=n SEED=n; BITE=1: planted bugs, too'
 	@echo 'make demo         a day of deliveries through the HTTP API'
 	@echo 'make bench        rates and latencies beside those of peers'
 	@echo 'make format       clang-format over all sources'
@@ -48,6 +49,11 @@ check: packages-check
 crash: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
 	bash tests/crash/run.sh $(BUILD)
+
+sim: packages-test $(BUILD)/build.ninja
+	$(NINJA) -C $(BUILD) sim
+	JOBS=$(JOBS) bash tests/sim/run.sh $(BUILD)
+	@test -z "$(BITE)" || bash tests/sim/planted.sh $(BUILD)
 
 bench: packages-bench build
 	bash tests/bench/run.sh
