@@ -7,13 +7,18 @@
 #include "bus/runtime/sends.h"
 #include "bus/runtime/verify.h"
 #include "tests/sim/journal.h"
+#include "tests/sim/meters.h"
 #include "tests/support/kernel/kernel_modules.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const bus_contract *const contracts[] = {&inventory_contract, &orders_contract};
+#define DOMAINS 3
+#define READERS 5 /* sends, reactions, two views, one analytic */
+
+static const bus_contract *const contracts[DOMAINS] = {&inventory_contract, &orders_contract,
+                                                       &meters_contract};
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
 
 /* --- the logs in memory ------------------------------------------------------------ */
@@ -33,7 +38,7 @@ typedef struct {
 typedef struct {
     sim_world *world;
     bus_arena  arena;
-    log_copy   inventory, orders;
+    log_copy   inventory, orders, meters;
 } logs;
 
 typedef struct {
@@ -93,6 +98,7 @@ open_logs(logs *l, sim_world *w)
     *l = (logs){.world = w};
     read_log(l, &l->inventory, "inventory");
     read_log(l, &l->orders, "orders");
+    read_log(l, &l->meters, "meters");
 }
 
 static void
@@ -100,8 +106,10 @@ close_logs(logs *l)
 {
     HASH_CLEAR(by_command, l->inventory.commands);
     HASH_CLEAR(by_command, l->orders.commands);
+    HASH_CLEAR(by_command, l->meters.commands);
     free(l->inventory.entries);
     free(l->orders.entries);
+    free(l->meters.entries);
     bus_arena_fini(&l->arena);
 }
 
@@ -112,6 +120,14 @@ of_command(const log_copy *log, const bus_id *id)
 
     HASH_FIND(by_command, log->commands, id, sizeof(*id), e);
     return e == NULL ? NULL : &e->record;
+}
+
+static const log_copy *
+log_of(const logs *l, const char *domain)
+{
+    if (strcmp(domain, "meters") == 0)
+        return &l->meters;
+    return strcmp(domain, "orders") == 0 ? &l->orders : &l->inventory;
 }
 
 static bool
@@ -192,7 +208,7 @@ parked_streams(logs *l)
     bus_error   err = {0};
     int         count, all = 0;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < DOMAINS; i++) {
         if (bus_store_memory.parked(l->world->store, contracts[i]->module, NULL, &l->arena, &parked,
                                     &count, &err) != BUS_OK)
             sim_fail(l->world->sched, "%s", err.text);
@@ -208,7 +224,7 @@ unowned_partitions(logs *l)
     bus_error           err = {0};
     int                 count = 0, left = 0;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < DOMAINS; i++) {
         if (bus_store_memory.partitions(l->world->store, contracts[i]->module, &l->arena, &infos,
                                         &count, &err) != BUS_OK)
             sim_fail(l->world->sched, "%s", err.text);
@@ -227,12 +243,13 @@ readers_behind(logs *l)
     bus_error            err = {0};
     int                  count, left = 0, seen = 0;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < DOMAINS; i++) {
         if (bus_store_memory.checkpoints(l->world->store, contracts[i]->module, &l->arena, &infos,
                                          &count, &err) != BUS_OK)
             sim_fail(l->world->sched, "%s", err.text);
         for (int c = 0; c < count; c++) {
-            const char *domain = bus_str_is(infos[c].domain, "orders") ? "orders" : "inventory";
+            const char *domain =
+                bus_arena_printf(&l->arena, "%.*s", BUS_STR_ARG(infos[c].domain)).at;
 
             if (bus_store_memory.heads(l->world->store, domain, heads, l->world->partitions,
                                        &err) != BUS_OK)
@@ -241,7 +258,7 @@ readers_behind(logs *l)
             seen++;
         }
     }
-    return left + (seen < 4 * l->world->partitions); /* sends, reactions, two views */
+    return left + (seen < READERS * l->world->partitions);
 }
 
 bool
@@ -270,7 +287,7 @@ sim_check_pending(sim_world *w, char *text, size_t bytes)
 static void
 check_command(const logs *l, const sim_entry *e)
 {
-    const log_copy   *log = strcmp(e->domain, "orders") == 0 ? &l->orders : &l->inventory;
+    const log_copy   *log = log_of(l, e->domain);
     const bus_record *r = of_command(log, &e->id);
 
     if (e->done && e->offset > 0 && r == NULL)
@@ -524,7 +541,7 @@ verify(sim_world *w)
     options.store = &bus_store_memory;
     options.store_options.clock = &w->clock;
     options.clock = &w->clock;
-    if (bus_verify(&options, contracts, 2, views, 2, report, w, &counts, &err) != BUS_OK)
+    if (bus_verify(&options, contracts, DOMAINS, views, 2, report, w, &counts, &err) != BUS_OK)
         sim_fail(w->sched, "verify: %s", err.text);
     if (counts.faults > 0 || counts.unsure > 0)
         sim_fail(w->sched, "verify finds %lld faults, and is unsure of %lld",
@@ -541,5 +558,6 @@ sim_check_all(sim_world *w)
     check_sends(&l);
     check_items(&l);
     close_logs(&l);
+    sim_check_windows(w);
     verify(w);
 }

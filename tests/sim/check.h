@@ -12,4 +12,7 @@ bool sim_check_pending(sim_world *w, char *text, size_t bytes);
 /* Everything is finished: all that must hold of it. Violations are told by sim_fail(). */
 void sim_check_all(sim_world *w);
 
+/* --- windows.c --- */
+void sim_check_windows(sim_world *w);
+
 #endif

@@ -5,6 +5,7 @@
 #include "bus/envelope/command.h"
 #include "bus/runtime/owners.h"
 #include "tests/sim/journal.h"
+#include "tests/sim/meters.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -209,6 +210,25 @@ draw_of_item(asker *a)
     return e;
 }
 
+/* Told up to some seconds after it was measured, now and then too late; or by a clock that is fast.
+ */
+static sim_entry *
+draw_measure(asker *a)
+{
+    sim_sched *s = a->world->sched;
+    sim_entry *e = new_entry(a, "meters", "measure", NULL);
+    int64_t    ago_ms = sim_between(s, -500, sim_chance(s, 2000) ? 12000 : 1500);
+    char       name[16];
+
+    (void)snprintf(name, sizeof(name), "meter %d", (int)sim_roll(s, SIM_METERS));
+    e->stream = bus_id_v5_text(a->tenant, name);
+    e->partition = (uint16_t)bus_id_partition(e->stream, a->world->partitions);
+    (void)snprintf(e->data, sizeof(e->data), "{\"key\":%d,\"value\":%d,\"at\":%lld}",
+                   (int)sim_roll(s, 4), (int)sim_roll(s, 1001),
+                   (long long)(bus_now_ms(&a->world->clock) - ago_ms));
+    return e;
+}
+
 static sim_entry *
 draw(asker *a)
 {
@@ -218,13 +238,16 @@ draw(asker *a)
 
     if (j->count > 0 && sim_chance(a->world->sched, AGAIN))
         return j->entries[sim_roll(a->world->sched, (uint64_t)j->count)];
-    switch (sim_roll(a->world->sched, 10)) {
+    switch (sim_roll(a->world->sched, 13)) {
     case 0:
     case 1: return draw_add(a);
     case 2:
     case 3:
     case 4:
     case 5: return draw_order(a, order);
+    case 6:
+    case 7:
+    case 8: return draw_measure(a);
     default: return draw_of_item(a);
     }
 }

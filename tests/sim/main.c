@@ -16,6 +16,7 @@
  * so
  *   - a name is held by one item, or free; a promise ends; a depletion is noted once
  *   - the answers to one stream's sends stand in the order of the sends
+ *   - windows are what a walk over the log makes of it, whatever happened to who filled them
  *   - `shina verify` finds nothing: offsets, versions, epochs, times, checkpoints, views, snapshots
  *
  * Each seed runs in a process of its own, so that a crash of the kernel is a finding, too. A
@@ -55,7 +56,7 @@ typedef struct {
 typedef struct {
     bool     failed;
     uint64_t digest, steps;
-    int64_t  commands, answers, repeats, simulated_us;
+    int64_t  commands, answers, repeats, windows, late, simulated_us;
 } outcome;
 
 static sim_world *world; /* of the seed that runs here, for the signal handler */
@@ -123,6 +124,8 @@ run_seed(uint64_t seed, const settings *how)
                     .commands = world->journal->count,
                     .answers = world->journal->answers,
                     .repeats = world->journal->repeats,
+                    .windows = world->windows,
+                    .late = world->late,
                     .simulated_us = sim_now_us(world->sched)};
     return out;
 }
@@ -174,18 +177,21 @@ run_seeds(const settings *how)
         total.commands += one.commands;
         total.answers += one.answers;
         total.repeats += one.repeats;
+        total.windows += one.windows;
+        total.late += one.late;
         total.simulated_us += one.simulated_us;
         if (!how->quiet && time(NULL) - told >= PROGRESS_S) {
             told = time(NULL);
             (void)fprintf(stderr, "%" PRIu64 " of %" PRIu64 " seeds\n", i + 1, how->seeds);
         }
     }
-    (void)printf(
-        "%" PRIu64 " seeds from %" PRIu64 ": nothing is violated. %.2f simulated hours, %" PRIu64
-        " steps, %lld commands, %lld answers, %lld of them repeats. Digest %016" PRIx64 "\n",
-        how->seeds, how->seed, (double)total.simulated_us / 3.6e9, total.steps,
-        (long long)total.commands, (long long)total.answers, (long long)total.repeats,
-        total.digest);
+    (void)printf("%" PRIu64 " seeds from %" PRIu64
+                 ": nothing is violated. %.2f simulated hours, %" PRIu64
+                 " steps, %lld commands, %lld answers, %lld of them repeats, %lld windows, %lld "
+                 "late events. Digest %016" PRIx64 "\n",
+                 how->seeds, how->seed, (double)total.simulated_us / 3.6e9, total.steps,
+                 (long long)total.commands, (long long)total.answers, (long long)total.repeats,
+                 (long long)total.windows, (long long)total.late, total.digest);
     return 0;
 }
 

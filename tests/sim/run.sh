@@ -28,12 +28,13 @@ if ((failed)); then
 fi
 cat "$said"/*
 awk -v seeds="$seeds" -v seed="$seed" -v s=$((SECONDS - began)) '
-    { hours += $8; steps += $11; commands += $13; answers += $15; repeats += $17 }
+    { hours += $8; steps += $11; commands += $13; answers += $15; repeats += $17; windows += $20; late += $22 }
     END {
         OFS = "\t"
         print "seeds without a violation", seeds, "seeds", "", "from " seed
         print "simulated time", hours, "hours", "", ""
         print "steps", steps, "steps", "", ""
         print "commands", commands, "commands", "", answers " answers, " repeats " of them repeats"
+        print "windows compared", windows, "windows", "", late " events came too late for theirs"
         print "real time", s, "s", "", ""
     }' "$said"/* | python3 tests/sim/figures.py sim "$build"

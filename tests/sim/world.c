@@ -4,6 +4,7 @@
 #include "bus/base/failpoint.h"
 #include "bus/store/memory/faults.h"
 #include "tests/sim/journal.h"
+#include "tests/sim/meters.h"
 #include "tests/support/kernel/kernel_modules.h"
 
 #include <stdlib.h>
@@ -13,9 +14,14 @@
 #define RETRY_US 400000   /* of a process that could not start */
 #define LOOK_US 100000
 
-static const bus_contract *const contracts[] = {&inventory_contract, &orders_contract};
-static const bus_module *const   modules[] = {&inventory_module, &orders_module};
+#define DOMAINS 3
+
+static const bus_contract *const contracts[DOMAINS] = {&inventory_contract, &orders_contract,
+                                                       &meters_contract};
+static const bus_module *const   modules[DOMAINS] = {&inventory_module, &orders_module,
+                                                     &meters_module};
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
+static const bus_view *const     loads[] = {&meter_loads_projection, &meter_loads_late_projection};
 
 /* --- clocks ------------------------------------------------------------------- */
 
@@ -181,9 +187,9 @@ init_process(sim_world *w, int index)
         .clock = &p->clock,
         .threads = &w->threads,
         .contracts = contracts,
-        .contracts_count = 2,
+        .contracts_count = DOMAINS,
         .modules = modules,
-        .modules_count = 2,
+        .modules_count = DOMAINS,
         .partitions = w->partitions,
         .process = p->name,
         .states_bytes_max = sim_chance(w->sched, 3000) ? 2000 : 1 << 20,
@@ -211,7 +217,7 @@ sim_world_create(uint64_t seed)
         init_process(w, i);
     if (bus_store_memory.open(&w->store, &options, &err) != BUS_OK)
         abort();
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < DOMAINS; i++)
         if (bus_store_memory.create_domain(w->store, contracts[i]->module, w->partitions, &err) !=
             BUS_OK)
             abort();
@@ -236,7 +242,7 @@ sim_world_destroy(sim_world *w)
 
 /* --- processes -------------------------------------------------------------------- */
 
-static const char *const parts[] = {"service inventory", "service orders"};
+static const char *const parts[] = {"service inventory", "service orders", "service meters"};
 
 static bus_code
 start_parts(sim_process *p, bus_error *err)
@@ -244,15 +250,19 @@ start_parts(sim_process *p, bus_error *err)
     const bus_runtime_options *o = &p->options;
     bus_code                   rc;
 
-    if ((p->members == NULL && (rc = bus_members_start(&p->members, o, parts, 2, err)) != BUS_OK))
+    if ((p->members == NULL && (rc = bus_members_start(&p->members, o, parts, 3, err)) != BUS_OK))
         return rc;
     p->options.members = p->members;
     if ((p->inventory == NULL &&
          (rc = bus_service_start(&p->inventory, &inventory_module, o, err)) != BUS_OK) ||
         (p->orders == NULL &&
          (rc = bus_service_start(&p->orders, &orders_module, o, err)) != BUS_OK) ||
-        (p->projector == NULL && (rc = bus_projector_start(&p->projector, &inventory_contract,
-                                                           views, 2, o, err)) != BUS_OK))
+        (p->meters == NULL &&
+         (rc = bus_service_start(&p->meters, &meters_module, o, err)) != BUS_OK) ||
+        (p->items == NULL &&
+         (rc = bus_projector_start(&p->items, &inventory_contract, views, 2, o, err)) != BUS_OK) ||
+        (p->loads == NULL &&
+         (rc = bus_projector_start(&p->loads, &meters_contract, loads, 2, o, err)) != BUS_OK))
         return rc;
     return BUS_OK;
 }
@@ -261,7 +271,9 @@ static void
 stop_parts(sim_process *p)
 {
     bus_members_leave(p->members);
-    bus_projector_stop(p->projector);
+    bus_projector_stop(p->loads);
+    bus_projector_stop(p->items);
+    bus_service_stop(p->meters);
     bus_service_stop(p->orders);
     bus_service_stop(p->inventory);
     bus_members_stop(p->members);
@@ -299,8 +311,8 @@ sim_process_start(sim_world *w, int index, bool same_name)
     p->alive = true;
     p->stopping = p->cut_off = false;
     p->members = NULL;
-    p->inventory = p->orders = NULL;
-    p->projector = NULL;
+    p->inventory = p->orders = p->meters = NULL;
+    p->items = p->loads = NULL;
     p->options.members = NULL;
     p->options.transport = p->transport = sim_transport_open(p);
     sim_note(w->sched, "%s starts", p->name);

@@ -44,8 +44,8 @@ typedef struct sim_process {
     int64_t             skew_ms; /* of its UTC */
     bus_runtime_options options;
     bus_members        *members;
-    bus_service        *inventory, *orders;
-    bus_projector      *projector;
+    bus_service        *inventory, *orders, *meters;
+    bus_projector      *items, *loads;
 } sim_process;
 
 struct sim_world {
@@ -61,6 +61,7 @@ struct sim_world {
     bool         calm;            /* ... and that is now */
     bool         over;            /* the clients have finished */
     int          partitions;
+    int64_t      windows, late; /* found at the end: there were some to be compared */
 };
 
 /* Opens all but starts nothing. */
