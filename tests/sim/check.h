@@ -15,4 +15,7 @@ void sim_check_all(sim_world *w);
 /* --- windows.c --- */
 void sim_check_windows(sim_world *w);
 
+/* --- sink.c --- */
+void sim_check_topics(sim_world *w);
+
 #endif

@@ -16,6 +16,7 @@
  * so
  *   - a name is held by one item, or free; a promise ends; a depletion is noted once
  *   - the answers to one stream's sends stand in the order of the sends
+ *   - a consumer of the topics sees each event once, in order, without holes
  *   - windows are what a walk over the log makes of it, whatever happened to who filled them
  *   - `shina verify` finds nothing: offsets, versions, epochs, times, checkpoints, views, snapshots
  *
@@ -56,7 +57,7 @@ typedef struct {
 typedef struct {
     bool     failed;
     uint64_t digest, steps;
-    int64_t  commands, answers, repeats, windows, late, simulated_us;
+    int64_t  commands, answers, repeats, windows, late, landed, simulated_us;
 } outcome;
 
 static sim_world *world; /* of the seed that runs here, for the signal handler */
@@ -126,6 +127,7 @@ run_seed(uint64_t seed, const settings *how)
                     .repeats = world->journal->repeats,
                     .windows = world->windows,
                     .late = world->late,
+                    .landed = world->landed,
                     .simulated_us = sim_now_us(world->sched)};
     return out;
 }
@@ -159,6 +161,36 @@ run_apart(uint64_t seed, const settings *how)
     return out;
 }
 
+static void
+add(outcome *total, const outcome *one)
+{
+    total->steps += one->steps;
+    total->digest = (total->digest ^ one->digest) * UINT64_C(0x100000001b3);
+    total->commands += one->commands;
+    total->answers += one->answers;
+    total->repeats += one->repeats;
+    total->windows += one->windows;
+    total->late += one->late;
+    total->landed += one->landed;
+    total->simulated_us += one->simulated_us;
+}
+
+/* tests/sim/run.sh reads these lines. */
+static void
+print_total(const settings *how, const outcome *total)
+{
+    (void)printf("%" PRIu64 " seeds from %" PRIu64 ": nothing is violated; digest %016" PRIx64 "\n",
+                 how->seeds, how->seed, total->digest);
+    (void)printf("  hours simulated: %.2f\n", (double)total->simulated_us / 3.6e9);
+    (void)printf("  steps: %" PRIu64 "\n", total->steps);
+    (void)printf("  commands: %lld\n", (long long)total->commands);
+    (void)printf("  answers: %lld\n", (long long)total->answers);
+    (void)printf("  answers repeated: %lld\n", (long long)total->repeats);
+    (void)printf("  windows compared: %lld\n", (long long)total->windows);
+    (void)printf("  events late for their windows: %lld\n", (long long)total->late);
+    (void)printf("  events in topics: %lld\n", (long long)total->landed);
+}
+
 static int
 run_seeds(const settings *how)
 {
@@ -172,26 +204,13 @@ run_seeds(const settings *how)
             (void)fprintf(stderr, "%" PRIu64 " seeds were well before it\n", i);
             return 1;
         }
-        total.steps += one.steps;
-        total.digest = (total.digest ^ one.digest) * UINT64_C(0x100000001b3);
-        total.commands += one.commands;
-        total.answers += one.answers;
-        total.repeats += one.repeats;
-        total.windows += one.windows;
-        total.late += one.late;
-        total.simulated_us += one.simulated_us;
+        add(&total, &one);
         if (!how->quiet && time(NULL) - told >= PROGRESS_S) {
             told = time(NULL);
             (void)fprintf(stderr, "%" PRIu64 " of %" PRIu64 " seeds\n", i + 1, how->seeds);
         }
     }
-    (void)printf("%" PRIu64 " seeds from %" PRIu64
-                 ": nothing is violated. %.2f simulated hours, %" PRIu64
-                 " steps, %lld commands, %lld answers, %lld of them repeats, %lld windows, %lld "
-                 "late events. Digest %016" PRIx64 "\n",
-                 how->seeds, how->seed, (double)total.simulated_us / 3.6e9, total.steps,
-                 (long long)total.commands, (long long)total.answers, (long long)total.repeats,
-                 (long long)total.windows, (long long)total.late, total.digest);
+    print_total(how, &total);
     return 0;
 }
 

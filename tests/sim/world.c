@@ -5,6 +5,7 @@
 #include "bus/store/memory/faults.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/meters.h"
+#include "tests/sim/sink.h"
 #include "tests/support/kernel/kernel_modules.h"
 
 #include <stdlib.h>
@@ -14,12 +15,10 @@
 #define RETRY_US 400000   /* of a process that could not start */
 #define LOOK_US 100000
 
-#define DOMAINS 3
-
-static const bus_contract *const contracts[DOMAINS] = {&inventory_contract, &orders_contract,
-                                                       &meters_contract};
-static const bus_module *const   modules[DOMAINS] = {&inventory_module, &orders_module,
-                                                     &meters_module};
+static const bus_contract *const contracts[SIM_DOMAINS] = {&inventory_contract, &orders_contract,
+                                                           &meters_contract};
+static const bus_module *const   modules[SIM_DOMAINS] = {&inventory_module, &orders_module,
+                                                         &meters_module};
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
 static const bus_view *const     loads[] = {&meter_loads_projection, &meter_loads_late_projection};
 
@@ -187,9 +186,9 @@ init_process(sim_world *w, int index)
         .clock = &p->clock,
         .threads = &w->threads,
         .contracts = contracts,
-        .contracts_count = DOMAINS,
+        .contracts_count = SIM_DOMAINS,
         .modules = modules,
-        .modules_count = DOMAINS,
+        .modules_count = SIM_DOMAINS,
         .partitions = w->partitions,
         .process = p->name,
         .states_bytes_max = sim_chance(w->sched, 3000) ? 2000 : 1 << 20,
@@ -210,6 +209,7 @@ sim_world_create(uint64_t seed)
     w->sched = sim_sched_create(seed);
     w->faults = draw_faults(w->sched);
     w->journal = sim_journal_create(w);
+    w->topics = sim_topics_create();
     w->partitions = (int)sim_between(w->sched, 1, 6);
     w->clock = (bus_clock){w, store_now_ms, store_mono_us, store_random};
     w->threads = (bus_threads){w, start_thread, join_thread, sleep_thread, await_flag};
@@ -217,7 +217,7 @@ sim_world_create(uint64_t seed)
         init_process(w, i);
     if (bus_store_memory.open(&w->store, &options, &err) != BUS_OK)
         abort();
-    for (int i = 0; i < DOMAINS; i++)
+    for (int i = 0; i < SIM_DOMAINS; i++)
         if (bus_store_memory.create_domain(w->store, contracts[i]->module, w->partitions, &err) !=
             BUS_OK)
             abort();
@@ -237,20 +237,23 @@ sim_world_destroy(sim_world *w)
     bus_store_memory.close(w->store);
     sim_sched_destroy(w->sched);
     sim_journal_destroy(w->journal);
+    sim_topics_destroy(w->topics);
     free(w);
 }
 
 /* --- processes -------------------------------------------------------------------- */
 
-static const char *const parts[] = {"service inventory", "service orders", "service meters"};
+static const char *const parts[] = {"service inventory", "service orders", "service meters",
+                                    "relay inventory",   "relay orders",   "relay meters"};
 
 static bus_code
 start_parts(sim_process *p, bus_error *err)
 {
     const bus_runtime_options *o = &p->options;
+    const sim_sink_settings    settings = {p}; /* read when the sink is opened, and no more */
     bus_code                   rc;
 
-    if ((p->members == NULL && (rc = bus_members_start(&p->members, o, parts, 3, err)) != BUS_OK))
+    if ((p->members == NULL && (rc = bus_members_start(&p->members, o, parts, 6, err)) != BUS_OK))
         return rc;
     p->options.members = p->members;
     if ((p->inventory == NULL &&
@@ -262,7 +265,9 @@ start_parts(sim_process *p, bus_error *err)
         (p->items == NULL &&
          (rc = bus_projector_start(&p->items, &inventory_contract, views, 2, o, err)) != BUS_OK) ||
         (p->loads == NULL &&
-         (rc = bus_projector_start(&p->loads, &meters_contract, loads, 2, o, err)) != BUS_OK))
+         (rc = bus_projector_start(&p->loads, &meters_contract, loads, 2, o, err)) != BUS_OK) ||
+        (p->relay == NULL && (rc = bus_relay_start(&p->relay, contracts, SIM_DOMAINS, o,
+                                                   &sim_sink_ops, &settings, err)) != BUS_OK))
         return rc;
     return BUS_OK;
 }
@@ -271,6 +276,7 @@ static void
 stop_parts(sim_process *p)
 {
     bus_members_leave(p->members);
+    bus_relay_stop(p->relay);
     bus_projector_stop(p->loads);
     bus_projector_stop(p->items);
     bus_service_stop(p->meters);
@@ -313,6 +319,8 @@ sim_process_start(sim_world *w, int index, bool same_name)
     p->members = NULL;
     p->inventory = p->orders = p->meters = NULL;
     p->items = p->loads = NULL;
+    p->relay = NULL;
+    p->sink = NULL;
     p->options.members = NULL;
     p->options.transport = p->transport = sim_transport_open(p);
     sim_note(w->sched, "%s starts", p->name);

@@ -9,9 +9,11 @@
 #define TESTS_SIM_WORLD_H
 
 #include "bus/runtime/members.h"
+#include "bus/runtime/relay.h"
 #include "bus/runtime/runtime.h"
 #include "tests/sim/sched.h"
 
+#define SIM_DOMAINS 3
 #define SIM_PROCESSES 3
 #define SIM_CLIENTS SIM_PROCESSES   /* the group of the clients, and its process */
 #define SIM_GOD (SIM_PROCESSES + 1) /* ... of what makes the faults */
@@ -21,6 +23,7 @@
 
 typedef struct sim_world   sim_world;
 typedef struct sim_journal sim_journal;
+typedef struct sim_topics  sim_topics;
 
 /* How often what goes wrong, in 10,000; drawn anew for each seed, many of them 0, so that each
  * fault is met alone and in company. */
@@ -46,12 +49,15 @@ typedef struct sim_process {
     bus_members        *members;
     bus_service        *inventory, *orders, *meters;
     bus_projector      *items, *loads;
+    bus_relay          *relay;
+    bus_sink           *sink; /* of the relay that runs; NULL: none */
 } sim_process;
 
 struct sim_world {
     sim_sched   *sched;
     sim_faults   faults;
     sim_journal *journal;
+    sim_topics  *topics;
     sim_process  processes[SIM_PROCESSES + 1];
     bus_clock    clock; /* the store's */
     bus_threads  threads;
@@ -61,7 +67,7 @@ struct sim_world {
     bool         calm;            /* ... and that is now */
     bool         over;            /* the clients have finished */
     int          partitions;
-    int64_t      windows, late; /* found at the end: there were some to be compared */
+    int64_t      windows, late, landed; /* found at the end: there was something to compare */
 };
 
 /* Opens all but starts nothing. */
