@@ -26,6 +26,9 @@ const bus_plant bus_plants[] = {
     { "courier.all_at_once", "the sends of one stream do not wait for each other" },
     { "follow.gap_ignored", "a reader goes on behind a batch that it missed" },
     { "projector.unknown_is_lost", "a turn of unknown outcome is folded again without asking" },
+    { "stream.restore_forgotten", "who takes an analytic over does not read how far it is" },
+    { "stream.idle_forgotten", "the watermark of an idle partition stands still" },
+    { "relay.hole_after_trouble", "after trouble a relay goes on behind what it had sent" },
     { NULL, NULL },
 };
 /* clang-format on */

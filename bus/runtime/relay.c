@@ -6,6 +6,7 @@
  * event that is not in the topic. SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/relay.h"
 #include "bus/base/failpoint.h"
+#include "bus/base/planted.h"
 #include "bus/log/log.h"
 #include "bus/runtime/owners.h"
 #include "bus/runtime/relay_internal.h"
@@ -316,6 +317,8 @@ go_back(bus_relay *relay, relay_log *log)
             place->state = PLACE_TAKEN;
             continue;
         }
+        if (BUS_PLANTED("relay.hole_after_trouble"))
+            place->delivered = place->sent;
         relay->ops->begin(relay->sink, log->topic, (uint16_t)p, place->delivered);
         bus_follow_partition(log->follow, p, place->delivered);
         place->sent = place->delivered;
