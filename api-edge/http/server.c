@@ -11,6 +11,7 @@
 #include "api-edge/live/progress.h"
 #include "api-edge/query/as_of.h"
 #include "bus/base/failpoint.h"
+#include "bus/base/thread.h"
 #include "bus/log/log.h"
 
 #include <stdlib.h>
@@ -818,6 +819,7 @@ run_loop(void *context)
 {
     edge_loop *loop = context;
 
+    bus_thread_name("edge", NULL);
     while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
         ;
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/thread.h"
 
+#include <stdio.h>
 #include <time.h>
 
 bool
@@ -33,4 +34,13 @@ bus_thread_sleep(const bus_threads *threads, int ms)
         (void)nanosleep(&pause, NULL);
     else
         threads->sleep(threads->context, ms);
+}
+
+void
+bus_thread_name(const char *kind, const char *of)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "%s%s%s", kind, of == NULL ? "" : " ", of == NULL ? "" : of);
+    (void)pthread_setname_np(pthread_self(), name);
 }

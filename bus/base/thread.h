@@ -35,4 +35,8 @@ BUS_CHECKED bool bus_thread_start(bus_thread *out, const bus_threads  *threads,
 void             bus_thread_join(bus_thread *thread);
 void             bus_thread_sleep(const bus_threads *threads, int ms);
 
+/* Names the calling thread "<kind> <of>" for top -H, gdb and perf; the system keeps 15 bytes. of:
+ * mostly a domain; NULL: there is one of the kind. */
+void bus_thread_name(const char *kind, const char *of);
+
 #endif

@@ -1098,6 +1098,7 @@ courier_main(void *context)
 {
     bus_courier *c = context;
 
+    bus_thread_name(c->reactions ? "react" : "send", c->home);
     share_partitions(c);
     c->renewed_us = c->unparked_us = now_us(c);
     while (!atomic_load(&c->stopping)) {

@@ -113,6 +113,7 @@ members_main(void *context)
 {
     bus_members *m = context;
 
+    bus_thread_name("members", NULL);
     while (!atomic_load(&m->stopping)) {
         bus_error err = {0};
         bool      failed;

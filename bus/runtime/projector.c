@@ -371,6 +371,7 @@ projector_main(void *context)
 {
     bus_projector *p = context;
 
+    bus_thread_name("views", p->home);
     projector_take_tables(p);
     p->renewed_us = bus_mono_us(p->options->clock);
     while (!atomic_load(&p->stopping)) {

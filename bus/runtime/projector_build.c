@@ -129,6 +129,7 @@ builder_main(void *context)
     bus_store     *st = NULL;
     bus_error      err = {0};
 
+    bus_thread_name("build", p->home);
     while (!atomic_load(&p->stopping)) {
         bus_code rc = st != NULL ? BUS_OK : bus_runtime_views_store(p->options, p->part, &st, &err);
 

@@ -454,6 +454,7 @@ relay_main(void *context)
 {
     bus_relay *relay = context;
 
+    bus_thread_name("relay", NULL);
     while (!atomic_load(&relay->stopping)) {
         bool works, more = false;
 

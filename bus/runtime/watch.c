@@ -247,6 +247,7 @@ watch_main(void *context)
 {
     bus_watch *watch = context;
 
+    bus_thread_name("watch", NULL);
     while (!atomic_load(&watch->stopping)) {
         look(watch);
         bus_bell_wait(&watch->bell, LOOK_MS);

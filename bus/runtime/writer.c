@@ -295,6 +295,7 @@ writer_main(void *context)
     bus_envelope **envs = calloc((size_t)w->options->batch_max, sizeof(bus_envelope *));
     bus_arena      arena = {0};
 
+    bus_thread_name("writer", w->domain);
     if (envs == NULL)
         abort();
     bus_writer_look_at_quarantine(w);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/transport/kafka/producer.h"
 #include "bus/base/clock.h"
+#include "bus/base/thread.h"
 #include "bus/log/log.h"
 
 #include <pthread.h>
@@ -96,6 +97,7 @@ pump_main(void *context)
     bus_kafka_producer *p = context;
     int64_t             again_us = 0;
 
+    bus_thread_name("kafka pump", NULL);
     while (!atomic_load(&p->ends)) { /* nobody but us changes p->client */
         if (p->client != NULL)
             (void)rd_kafka_poll(bus_kafka_client_handle(p->client), POLL_MS);

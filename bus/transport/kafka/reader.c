@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/transport/kafka/reader.h"
 #include "bus/base/clock.h"
+#include "bus/base/thread.h"
 #include "bus/log/log.h"
 #include "bus/transport/kafka/end.h"
 
@@ -198,6 +199,7 @@ reader_main(void *context)
     bus_kafka_reader *r = context;
     int64_t           turned_us = now_us() - TURN_US;
 
+    bus_thread_name("kafka road", NULL);
     while (!atomic_load(&r->ends)) {
         if (atomic_exchange(&r->poked, false) || now_us() - turned_us >= TURN_US) {
             turned_us = now_us();

@@ -1,6 +1,7 @@
 /* peers.c - the other processes that this one talks to, and the thread that looks after them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/clock.h"
+#include "bus/base/thread.h"
 #include "bus/transport/nng/internal.h"
 
 #include <stdio.h>
@@ -311,6 +312,7 @@ keeper_main(void *context)
     bus_transport *t = context;
     int64_t        told_us = now_us(), looked_us = now_us();
 
+    bus_thread_name("keeper", NULL);
     while (sleep_until_poked(t)) {
         bool again = now_us() - told_us > TELL_AGAIN_US;
 

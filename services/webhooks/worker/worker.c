@@ -5,6 +5,7 @@
  * saved.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "services/webhooks/worker/worker.h"
+#include "bus/base/thread.h"
 #include "bus/log/log.h"
 #include "services/webhooks/worker/worker_internal.h"
 
@@ -155,6 +156,7 @@ worker_main(void *context)
 {
     worker *w = context;
 
+    bus_thread_name("webhooks", NULL);
     while (!atomic_load(&w->stopping)) {
         bus_error err = {0};
         bus_code  rc;
