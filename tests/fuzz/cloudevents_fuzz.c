@@ -1,21 +1,19 @@
-/* push_fuzz.c - any bytes as what a source has pushed (libFuzzer).
+/* cloudevents_fuzz.c - any bytes as what a source has pushed.
  *
  * The first byte picks the form: structured, batched, binary (its attributes are lines before an
  * empty one), or the source's own. Besides what the sanitizers see, these must hold: what is
  * refused names a problem in UTF-8; what is taken is at most so many events, each with the members
  * that a command needs, in UTF-8. SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/ingest/cloudevents.h"
-#include "bus/base/error.h"
+#include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void
 check_refused(const bus_problems *problems)
 {
-    BUS_INVARIANT(problems->count > 0 && problems->count <= BUS_PROBLEMS_MAX);
+    fuzz_check_problems(problems);
     for (int i = 0; i < problems->count; i++) {
         const char *pointer = edge_cloudevents_pointer(problems->items[i].pointer);
         json_t     *text = json_string(pointer); /* NULL unless UTF-8 */
