@@ -720,6 +720,10 @@ test_problems_are_utf8(void **state)
     problems.count = 0;
     bus_problem_add(&problems, "", "a\xff\xd1z\xe2\x82");
     assert_string_equal(problems.items[0].message, "a??z");
+    problems.count = 0; /* too long a form, a surrogate, beyond U+10FFFF */
+    bus_problem_add(&problems, "/\xe0\x8d\x90.\xc3\xa9", "\xed\xa0\x80 \xf4\x90\x80\x80.");
+    assert_string_equal(problems.items[0].pointer, "/???.\xc3\xa9");
+    assert_string_equal(problems.items[0].message, "??? ????.");
     bus_buf_fini(&name);
 }
 

@@ -22,6 +22,17 @@ sequence_bytes(unsigned char c)
     return c >= 0xf0 && c < 0xf5 ? 4 : 0;
 }
 
+/* Does a sequence begin here that ends only because s does? */
+static bool
+is_cut(const char *s, size_t left)
+{
+    size_t need = sequence_bytes((unsigned char)*s), have = 1;
+
+    while (have < left && ((unsigned char)s[have] & 0xc0) == 0x80)
+        have++;
+    return have == left && have < need;
+}
+
 /* Problems go into JSON: what is no UTF-8 becomes "?", a sequence cut at the end is dropped. */
 static void
 mend_utf8(char *s)
@@ -29,18 +40,15 @@ mend_utf8(char *s)
     size_t len = strlen(s), at = 0;
 
     while (at < len) {
-        size_t need = sequence_bytes((unsigned char)s[at]), have = 1;
+        size_t bytes = bus_utf8_sequence(s + at, len - at);
 
-        while (have < need && at + have < len && ((unsigned char)s[at + have] & 0xc0) == 0x80)
-            have++;
-        if (need > 0 && have == need) {
-            at += need;
-        } else if (need > 0 && at + have == len) {
+        if (bytes == 0 && is_cut(s + at, len - at)) {
             s[at] = '\0';
             return;
-        } else {
-            s[at++] = '?';
         }
+        if (bytes == 0)
+            s[at] = '?';
+        at += bytes > 0 ? bytes : 1;
     }
 }
 
