@@ -6,9 +6,9 @@
  * ends with 503 (parameters of lists: query_fuzz.c). Each input has a connection of its own. In
  * it stand: $T for an administrator's token, $D for a driver's, $L for the number of bytes behind
  * the next empty line.
- * What must hold: whatever comes back is HTTP/1 and no 500; no file outside the documents' folder
- * is given; the edge still answers.
- * SPDX-License-Identifier: Apache-2.0 */
+ * What must hold: whatever comes back is HTTP/1 and no 500, and what says that it is JSON is; no
+ * file outside the documents' folder is given; the edge still answers. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "api-edge/auth/token.h"
 #include "api-edge/edge.h"
 #include "bus/log/log.h"
@@ -356,12 +356,48 @@ talk(bus_str bytes, int quiet_ms)
 
 /* --- what must hold ------------------------------------------------------------------ */
 
+/* Of the first answer: its body, if it is JSON and all there. */
+static bus_str
+find_json(void)
+{
+    static const char kind[] = "Content-Type: application/", size[] = "Content-Length: ";
+    const char       *end = memmem(f.answer, f.answer_bytes, "\r\n\r\n", 4), *at;
+    size_t            head = end == NULL ? 0 : (size_t)(end - f.answer) + 4;
+    uint64_t          bytes;
+
+    at = memmem(f.answer, head, kind, sizeof(kind) - 1);
+    if (at == NULL || (strncmp(at + sizeof(kind) - 1, "json\r", 5) != 0 &&
+                       strncmp(at + sizeof(kind) - 1, "problem+json\r", 13) != 0))
+        return (bus_str){NULL, 0};
+    at = memmem(f.answer, head, size, sizeof(size) - 1);
+    bytes = at == NULL ? 0 : strtoull(at + sizeof(size) - 1, NULL, 10);
+    if (bytes == 0 || bytes > f.answer_bytes - head)
+        return (bus_str){NULL, 0};
+    return (bus_str){f.answer + head, (uint32_t)bytes};
+}
+
 static void
-check_answer(void)
+check_json(bus_str sent)
+{
+    bus_str body = find_json();
+    json_t *json;
+
+    if (body.len == 0 || (sent.len > 4 && memcmp(sent.at, "HEAD", 4) == 0))
+        return; /* of HEAD what follows is the next answer */
+    json = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    BUS_INVARIANT(json != NULL);
+    json_decref(json);
+}
+
+/* A client that names the secret itself may get it back, in the pointer of a problem. */
+static void
+check_answer(bus_str sent)
 {
     BUS_INVARIANT(f.answer_bytes < 9 || memcmp(f.answer, "HTTP/1.", 7) == 0);
     BUS_INVARIANT(f.answer_bytes < 12 || memcmp(f.answer + 8, " 500", 4) != 0);
-    BUS_INVARIANT(memmem(f.answer, f.answer_bytes, SECRET, sizeof(SECRET) - 1) == NULL);
+    check_json(sent);
+    BUS_INVARIANT(memmem(f.answer, f.answer_bytes, SECRET, sizeof(SECRET) - 1) == NULL ||
+                  memmem(sent.at, sent.len, SECRET, sizeof(SECRET) - 1) != NULL);
 }
 
 static void
@@ -380,7 +416,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     expand(fuzz_input(data, size), &bytes);
     talk(bus_buf_str(&bytes), QUIET_MS);
-    check_answer();
+    check_answer(bus_buf_str(&bytes));
     bus_buf_fini(&bytes);
     if (++f.inputs % LOOK_EVERY == 0)
         check_alive();

@@ -150,8 +150,12 @@ check_sql(const edge_db_query *query)
 static void
 check_answer(edge_request *r)
 {
+    json_t *document;
+
     BUS_INVARIANT(r->answered && r->held != NULL && r->status == 422);
-    BUS_INVARIANT(r->out.len > 0);
+    document = json_loadb(r->out.at, r->out.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    BUS_INVARIANT(json_array_size(json_object_get(document, "errors")) > 0);
+    json_decref(document);
     MHD_destroy_response(r->held);
 }
 

@@ -33,6 +33,7 @@ CHECK_SECONDS = 3
 RSS_MB = 2048
 HANG_S = 25
 MAX_LEN = {"http": 16384, "socket": 8192}  # bytes; 4096 otherwise
+FINDINGS = "crashes, leaks, hangs and broken invariants"
 # What planted_fuzz must be found at, and by which words.
 PLANTED = {"over": "heap-buffer-overflow", "leak": "detected memory leaks", "late": "broken invariant",
            "slow": "ERROR: libFuzzer: timeout"}
@@ -114,7 +115,12 @@ def told(target, binary, code, text):
     at = re.search(r"broken invariant|ERROR: |runtime error", text)
     artifact = re.search(r"Test unit written to (\S+)", text)
     again = f"repeat it: {binary} {artifact[1]}" if artifact else f"it left no input; see {BUILD}/{target}.log"
-    return f"{target} ended with {code}\n{text[at.start() if at else -3000:][:3000]}\n{again}"
+    return f"{target} ended with {code}\n{short(text[at.start() if at else -3000:])}\n{again}"
+
+
+def short(text):
+    """The words and the frames that tell where; what stands below main() does not."""
+    return "\n".join(line[:200] for line in text.splitlines()[:16])
 
 
 def figures(target, text, seconds):
@@ -146,18 +152,30 @@ def machine():
             "cpu": cpu[1] if cpu else platform.machine()}
 
 
+def rows_kept(path, commit):
+    """What is kept already of this commit: targets may be run one after another."""
+    if not path.exists():
+        return {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    return {row["what"]: row for row in before["rows"]} if before["commit"] == commit else {}
+
+
 def keep(rows):
-    results = ROOT / "build" / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    kept = [{"what": "crashes, leaks, hangs and broken invariants", "figure": 0, "unit": "findings", "target": 0,
-             "note": f"{len(rows)} targets, {sum(row['seconds'] for row in rows):.0f} s of fuzzing in all"}]
-    kept += [{"what": f"{row['target']}: inputs executed", "figure": row["executions"], "unit": "inputs",
-              "target": None, "note": f"{row['features']} features, {row['edges']} edges, corpus of {row['corpus']}, "
-                                      f"{row['seconds']:.0f} s"} for row in rows]
-    (results / "fuzz.json").write_text(json.dumps(
-        {"name": "fuzz", "commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain")),
+    path = ROOT / "build" / "results" / "fuzz.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    commit = git("rev-parse", "HEAD")
+    kept = {**rows_kept(path, commit), **{row["what"]: row for row in (
+        {"what": f"{row['target']}: inputs executed", "figure": row["executions"], "unit": "inputs",
+         "target": None, "note": f"{row['features']} features, {row['edges']} edges, corpus of "
+                                 f"{row['corpus']}, {row['seconds']:.0f} s"} for row in rows)}}
+    found = {"what": FINDINGS, "figure": 0, "unit": "findings", "target": 0,
+             "note": "of the runs below; the first would have ended its run"}
+    kept.pop(FINDINGS, None)
+    path.write_text(json.dumps(
+        {"name": "fuzz", "commit": commit, "dirty": bool(git("status", "--porcelain")),
          "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-         "machine": machine(), "rows": kept}, indent=1) + "\n", encoding="utf-8")
+         "machine": machine(), "rows": [found, *(kept[what] for what in sorted(kept))]}, indent=1) + "\n",
+        encoding="utf-8")
 
 
 def run_all(names, seconds, corpus, jobs):
