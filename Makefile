@@ -4,7 +4,7 @@ JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
 
 .NOTPARALLEL:
-.PHONY: all help build run test check crash sim bench demo format new-module clean
+.PHONY: all help build run test check crash sim bench demo format new-module clean fuzz
 all: build
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
 	@echo 'make crash        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
 	@echo 'make sim          a thousand histories with faults; SEEDS=n SEED=n; BITE=1: planted bugs, too'
+	@echo 'make fuzz         each parser that faces outside, for FUZZ_SECONDS=30; FUZZ_ONLY=http,nng'
 	@echo 'make demo         a day of deliveries through the HTTP API'
 	@echo 'make bench        rates and latencies beside those of peers'
 	@echo 'make format       clang-format over all sources'
@@ -55,6 +56,9 @@ sim: packages-test $(BUILD)/build.ninja
 	JOBS=$(JOBS) bash tests/sim/run.sh $(BUILD)
 	@test -z "$(BITE)" || bash tests/sim/planted.sh $(BUILD)
 
+fuzz: packages-check
+	JOBS=$(JOBS) python3 -B tests/fuzz/run.py
+
 bench: packages-bench build
 	bash tests/bench/run.sh
 
@@ -70,4 +74,4 @@ new-module:
 	sh cmake/new-module.sh $(NAME)
 
 clean:
-	rm -rf $(BUILD) build-clang build-asan build-tsan
+	rm -rf $(BUILD) build-clang build-asan build-tsan build-fuzz
