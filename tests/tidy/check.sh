@@ -49,3 +49,7 @@ make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
 step 'address and undefined sanitizers'
 make_build build-asan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=address,undefined
 (cd build-asan && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents|deploy)_')
+
+# Every target on its seeds and a little further; `make fuzz` goes on from there.
+step 'fuzzers'
+JOBS=$jobs python3 -B tests/fuzz/run.py --check
