@@ -2,8 +2,8 @@
  * batches.
  *
  * The edge listens on a loopback port with all contracts and views; behind it is the transport
- * inproc with a service that answers in every way. There is no database, so what would read a view
- * ends with 503 (parameters of lists: query_fuzz.c). Each input has a connection of its own. In
+ * inproc with a service that answers in every way, and in place of the database what rows.c makes
+ * up: so it reads items, lists, sources and feeds. Each input has a connection of its own. In
  * it stand: $T for an administrator's token, $D for a driver's, $L for the number of bytes behind
  * the next empty line.
  * What must hold: whatever comes back is HTTP/1 and no 500, and what says that it is JSON is; no
@@ -14,6 +14,7 @@
 #include "bus/log/log.h"
 #include "compose/process/registry.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/rows.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +34,8 @@
 #define SECRET "no-client-may-see-this"
 #define ANSWER_BYTES ((size_t)256 * 1024) /* kept of an answer; the rest is read and dropped */
 #define MOMENT_MS 2
-#define QUIET_MS 50     /* without a byte or an end: a feed that waits, so we go */
+#define QUIET_MS 30     /* without a byte or an end: a feed that waits, so we go */
+#define ENOUGH_MS 90    /* ... or one that says that it is there, for ever */
 #define HUNG_MS 20000   /* the edge says nothing to who asks whether it lives */
 #define LOOK_EVERY 1024 /* inputs */
 
@@ -218,7 +220,7 @@ start_edge(void)
                             .batch_lines_max = 50,
                             .command_deadline_ms = 1000,
                             .after_deadline_ms = 5,
-                            .heartbeat_ms = 10,
+                            .heartbeat_ms = 20,
                             .stop_deadline_ms = 500};
     bus_error    err;
 
@@ -246,6 +248,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     f.driver = make_token("DRIVER", (bus_id){{3}});
     make_documents();
     BUS_INVARIANT(bus_master_keys_parse(&f.masters, MASTER_KEYS, &err) == BUS_OK);
+    fuzz_rows_start(f.masters);
     BUS_INVARIANT(bus_transport_inproc.open(&f.transport, &transport, &err) == BUS_OK);
     BUS_INVARIANT(bus_transport_inproc.serve(f.transport, "vehicles", &f.server, &err) == BUS_OK);
     BUS_INVARIANT(pthread_create(&f.service, NULL, serve, NULL) == 0);
@@ -326,17 +329,19 @@ send_some(int fd, bus_str bytes)
     return (bus_str){bytes.at + n, bytes.len - (uint32_t)n};
 }
 
-/* Sends all, and reads what comes until its end, or until it is quiet. Our side is closed once
+/* Sends all, and reads what comes until its end, until it is quiet, or for long
+ * enough. Our side is closed once
  * there is an answer, or none for a moment: an end that comes with the last bytes libmicrohttpd
  * sees only when the connection has been idle for too long. */
 static void
-talk(bus_str bytes, int quiet_ms)
+talk(bus_str bytes, int quiet_ms, int enough_ms)
 {
-    int  fd = connect_to_edge();
-    bool open = true, said_all = false;
+    int     fd = connect_to_edge();
+    int64_t enough_us = bus_mono_us(bus_clock_system()) + (int64_t)enough_ms * 1000;
+    bool    open = true, said_all = false;
 
     f.answer_bytes = 0;
-    while (open) {
+    while (open && bus_mono_us(bus_clock_system()) < enough_us) {
         struct pollfd p = {.fd = fd, .events = (short)(POLLIN | (bytes.len > 0 ? POLLOUT : 0))};
         bool          waits = bytes.len == 0 && !said_all && f.answer_bytes == 0;
 
@@ -403,7 +408,8 @@ check_answer(bus_str sent)
 static void
 check_alive(void)
 {
-    talk(BUS_STR("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), HUNG_MS);
+    talk(BUS_STR("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), HUNG_MS,
+         HUNG_MS);
     BUS_INVARIANT(f.answer_bytes > 12 && memcmp(f.answer + 8, " 200", 4) == 0);
 }
 
@@ -415,7 +421,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     expand(fuzz_input(data, size), &bytes);
-    talk(bus_buf_str(&bytes), QUIET_MS);
+    talk(bus_buf_str(&bytes), QUIET_MS, ENOUGH_MS);
     check_answer(bus_buf_str(&bytes));
     bus_buf_fini(&bytes);
     if (++f.inputs % LOOK_EVERY == 0)

@@ -261,6 +261,10 @@ VAN = (b'{"plate":"A123BC77","vin":"XTA210990Y1234567","odometer_m":120000000,"s
        b'"payload_g":1500000,"cargo_ml":9000000,"tank_ml":80000,"fuel":"DIESEL","norm_summer_ml_100km":9500,'
        b'"norm_winter_ml_100km":10500,"wear_kop_km":350,"fixed_kop_day":250000}}')
 JSON = b"Content-Type: application/json"
+# Of rows.c: what the last byte of a source's id says of it, and the secret of all.
+SOURCES = {"bearer": STREAM[:-1].encode() + b"8", "own": STREAM[:-1].encode() + b"9",
+           "disabled": STREAM[:-1].encode() + b"c"}
+SECRET = b"a secret of a source"
 
 
 def http():
@@ -290,6 +294,19 @@ def http():
         "push": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + STREAM.encode(),
                         b"Content-Type: application/cloudevents+json", b"webhook-id: 1", body=pushed,
                         token=b"secret"),
+        "push-bearer": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + SOURCES["bearer"],
+                               b"Content-Type: application/cloudevents+json", body=pushed, token=SECRET),
+        "push-header": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + SOURCES["own"],
+                               JSON, b"X-Webhook-Secret: " + SECRET, b"webhook-id: 1",
+                               body=b'{"type":"call.ended"}', token=None),
+        "push-binary": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + SOURCES["bearer"],
+                               JSON, b"ce-specversion: 1.0", b"ce-id: 1", b"ce-source: c", b"ce-type: t",
+                               b"ce-time: 2026-11-23T10:00:00Z", body=b"{}", token=SECRET),
+        "push-batch": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + SOURCES["bearer"],
+                              b"Content-Type: application/cloudevents-batch+json",
+                              body=b"[" + pushed + b"," + pushed + b',{"id":7}]', token=SECRET),
+        "push-disabled": request(b"POST /api/v1/ingest/" + TENANT.encode() + b"." + SOURCES["disabled"],
+                                 JSON, body=b"{}", token=SECRET),
         "get-item": request(b"GET " + item, b'If-None-Match: "1"'),
         "get-after": request(b"GET " + item, b"X-After: vehicles:0:1"),
         "get-as-of": request(b"GET " + item + b"?as_of=2026-11-01T00:00:00Z"),
@@ -310,6 +327,13 @@ def http():
         "no-token": request(b"GET /api/v1/vehicles", token=None),
         "bad-token": request(b"GET /api/v1/vehicles", token=b"a.b.c"),
         "feed": request(b"GET /api/v1/events/vehicles?limit=10&after=latest"),
+        "feed-all": request(b"GET /api/v1/events/vehicles?limit=100"),
+        "feed-driver": request(b"GET /api/v1/events/vehicles?limit=100", token=b"$D"),
+        "feed-wait": request(b"GET /api/v1/events/trips?after=latest&wait_s=1"),
+        "feed-frames": request(b"GET /api/v1/events/vehicles?after=latest", b"Connection: Upgrade",
+                               b"Upgrade: websocket", b"Sec-WebSocket-Version: 13",
+                               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+                       + ws(9, b"ping") + ws(10) + ws(8, b"\x03\xe8"),
         "feed-sse": request(b"GET /api/v1/events/vehicles", b"Accept: text/event-stream",
                             b"Last-Event-ID: vehicles:0:1"),
         "feed-socket": request(b"GET /api/v1/events/vehicles", b"Connection: Upgrade", b"Upgrade: websocket",
