@@ -77,6 +77,21 @@ edge_cloudevents_pointer(const char *pointer)
     return strncmp(pointer, "/extensions", 11) == 0 ? "" : pointer;
 }
 
+/* Is what came in a header text? It may have any bytes, or not be there. False: problems tells. */
+static bool
+is_header_text(const char *header, const char *value, bus_problems *problems)
+{
+    json_t *text = value == NULL ? json_null() : json_string(value); /* NULL unless UTF-8 */
+    char    pointer[40];
+
+    json_decref(text);
+    if (text != NULL)
+        return true;
+    (void)snprintf(pointer, sizeof(pointer), "/header/%s", header);
+    bus_problem_add(problems, pointer, "is no UTF-8");
+    return false;
+}
+
 /* --- data ------------------------------------------------------------------ */
 
 static void
@@ -306,7 +321,7 @@ read_binary(const edge_pushed *pushed, bus_problems *problems)
     json_t *event;
     bool    good = is_version(header_of(pushed, "specversion"), problems);
 
-    if (!good)
+    if (!good || !is_header_text("Content-Type", pushed->content_type, problems))
         return NULL;
     event = new_event(pushed);
     for (int i = 0; i < pushed->attributes_count && good; i++) {
@@ -425,8 +440,12 @@ put_own_type(json_t *event, const edge_pushed *pushed)
 static json_t *
 read_own(const edge_pushed *pushed, bus_problems *problems)
 {
-    json_t *event = new_event(pushed);
+    json_t *event;
 
+    if (!is_header_text("webhook-id", pushed->webhook_id, problems) ||
+        !is_header_text("Content-Type", pushed->content_type, problems))
+        return NULL;
+    event = new_event(pushed);
     put_text(event, "event_source", "webhook");
     put_own_id(event, pushed);
     if (pushed->content_type != NULL)

@@ -223,6 +223,27 @@ test_own_forms(void **state)
     refuses(&p, EDGE_PUSH_INVALID, "");
 }
 
+/* A header may have any bytes; what is kept of it is text. */
+static void
+test_headers_that_are_no_text(void **state)
+{
+    edge_pushed p = pushed("text/plain", "x");
+
+    (void)state;
+    p.own_form = true;
+    p.webhook_id = "msg_\xff";
+    refuses(&p, EDGE_PUSH_INVALID, "/header/webhook-id");
+    p = pushed("text/\xc0\xaf", "x");
+    p.own_form = true;
+    refuses(&p, EDGE_PUSH_INVALID, "/header/Content-Type");
+    p.own_form = false;
+    add(&p, "specversion", "1.0");
+    add(&p, "id", "A-1");
+    add(&p, "source", "/ctx");
+    add(&p, "type", "t.one");
+    refuses(&p, EDGE_PUSH_INVALID, "/header/Content-Type");
+}
+
 /* Part of the log's format: a change would let repeats in twice. */
 static void
 test_streams(void **state)
@@ -241,9 +262,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_binary),     cmocka_unit_test(test_binary_refused),
-        cmocka_unit_test(test_structured), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_own_forms),  cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_binary_refused),
+        cmocka_unit_test(test_structured),
+        cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_own_forms),
+        cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_headers_that_are_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
