@@ -1,9 +1,10 @@
 /* cloudevents_fuzz.c - any bytes as what a source has pushed.
  *
  * The first byte picks the form: structured, batched, binary (its attributes are lines before an
- * empty one), or the source's own. Besides what the sanitizers see, these must hold: what is
- * refused names a problem in UTF-8; what is taken is at most so many events, each with the members
- * that a command needs, in UTF-8. SPDX-License-Identifier: Apache-2.0 */
+ * empty one, which may also tell webhook-id and content-type), or the source's own. Besides what
+ * the sanitizers see, these must hold: what is refused names a problem in UTF-8; what is taken is
+ * at most so many events, each with the members that a command needs, in UTF-8.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/ingest/cloudevents.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -39,7 +40,7 @@ check_taken(const json_t *events)
     }
 }
 
-/* "name: value" lines up to an empty one; what follows is the body. Cuts text up. */
+/* "name:value" lines up to an empty one; what follows is the body. Cuts text up. */
 static char *
 take_attributes(char *text, edge_pushed *pushed)
 {
@@ -54,6 +55,10 @@ take_attributes(char *text, edge_pushed *pushed)
         colon = strchr(line, ':');
         if (colon != NULL) {
             *colon = '\0';
+            if (strcmp(line, "webhook-id") == 0)
+                pushed->webhook_id = colon + 1;
+            if (strcmp(line, "content-type") == 0)
+                pushed->content_type = colon + 1;
             pushed->attributes[pushed->attributes_count++] = (edge_attribute){line, colon + 1};
         }
         line = end + 1;

@@ -6,6 +6,8 @@
  * up: so it reads items, lists, sources and feeds. Each input has a connection of its own. In
  * it stand: $T for an administrator's token, $D for a driver's, $L for the number of bytes behind
  * the next empty line.
+ * The edge has a thread of its own: on a machine with much else to do an input may be blamed that
+ * came right after the one that did it. The place in the code is right in any case.
  * What must hold: whatever comes back is HTTP/1 and no 500, and what says that it is JSON is; no
  * file outside the documents' folder is given; the edge still answers. SPDX-License-Identifier:
  * Apache-2.0 */
@@ -34,8 +36,8 @@
 #define SECRET "no-client-may-see-this"
 #define ANSWER_BYTES ((size_t)256 * 1024) /* kept of an answer; the rest is read and dropped */
 #define MOMENT_MS 2
-#define QUIET_MS 30     /* without a byte or an end: a feed that waits, so we go */
-#define ENOUGH_MS 90    /* ... or one that says that it is there, for ever */
+#define QUIET_MS 60     /* without a byte or an end: a feed that waits, so we go */
+#define ENOUGH_MS 150   /* ... or one that says that it is there, for ever */
 #define HUNG_MS 20000   /* the edge says nothing to who asks whether it lives */
 #define LOOK_EVERY 1024 /* inputs */
 
