@@ -225,6 +225,49 @@ def webhook():
     }
 
 
+def archive():
+    line = [b"3", b"17", b"2", STREAM.encode(), b"thing", b"4", TENANT.encode(), b"things.made.v1", USER.encode(),
+            b"1", b"-77", USER.encode(), b"\\N", b"{}", b"2026-01-31 23:59:59.123456+00",
+            b"1969-12-31 23:59:59.9+00", b"[\\n]", rb'{"a":"\\\\n\t"}']
+
+    def changed(column, value):
+        return b"\t".join(line[:column] + [value] + line[column + 1:])
+
+    return {
+        "line": b"\t".join(line),
+        "no-device-time": changed(15, b"\\N"),
+        "no-sends": changed(16, b"\\N"),
+        "short": b"\t".join(line[:-1]),
+        "long": b"\t".join(line + [b"x"]),
+        "infinity": changed(14, b"infinity"),
+        "before-christ": changed(14, b"0044-03-15 12:00:00+00 BC"),
+        "escapes": changed(17, rb"\x41\101\b\f\v\r\q"),
+        "backslash-last": changed(17, b"{}\\"),
+        "offset-large": changed(1, b"9223372036854775808"),
+    }
+
+
+def keys():
+    key = base64.b64encode(b"0123456789abcdef" * 2)
+    return {
+        "jwt": b"jwt\nk1:" + key,
+        "jwt-two": b"jwt\nk1:" + key + b",k2:" + base64.urlsafe_b64encode(bytes(range(200, 248))).rstrip(b"="),
+        "jwt-same": b"jwt\nk1:" + key + b",k1:" + key,
+        "jwt-short": b"jwt\nk1:AAAA",
+        "jwt-no-colon": b"jwt\nk1",
+        "jwt-many": b"jwt\n" + b",".join(b"k%d:%s" % (n, key) for n in range(17)),
+        "master": b"master\nm1:" + key,
+        "master-two": b"master\nm2:" + key + b",m1:" + key,
+        "master-long": b"master\n" + b"m" * 300 + b":" + key,
+        "seal": b"seal\na secret of 16 bytes and more",
+        "seal-long": b"seal\n" + b"x" * 128,
+        "sealed": b"sec:1:m1:" + base64.b64encode(bytes(60)),
+        "sealed-other-key": b"sec:1:m9:" + base64.b64encode(bytes(60)),
+        "sealed-short": b"sec:1:m1:AAAA",
+        "sealed-no-kid": b"sec:1:",
+    }
+
+
 def decode():
     return {
         "register": b'clear vehicles.register\n{"plate":"A123BC77","vin":"XTA210990Y1234567","specs":'
@@ -473,7 +516,7 @@ def planted():
     return {"nothing": b"x"}
 
 
-TARGETS = [after, cloudevents, cursor, decode, env, envelope, header, http, nng, planted, query, record,
+TARGETS = [after, archive, cloudevents, cursor, decode, env, envelope, header, http, keys, nng, planted, query, record,
            socket, token, webhook]
 
 
