@@ -4,14 +4,14 @@ JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
 
 .NOTPARALLEL:
-.PHONY: all help build run test check crash sim bench demo format new-module clean fuzz
+.PHONY: all help build run test check chaos crash sim fuzz bench demo format new-module clean
 all: build
 
 help:
 	@echo 'make run          install what is missing, build, start shina on the embedded default'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
-	@echo 'make crash        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
+	@echo 'make chaos        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
 	@echo 'make sim          a thousand histories with faults; SEEDS=n SEED=n; BITE=1: planted bugs, too'
 	@echo 'make fuzz         each parser that faces outside, for FUZZ_SECONDS=30; FUZZ_ONLY=http,nng'
 	@echo 'make demo         a day of deliveries through the HTTP API'
@@ -47,9 +47,10 @@ test: packages-test $(BUILD)/build.ninja
 check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh
 
-crash: packages-test $(BUILD)/build.ninja
+crash: chaos
+chaos: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
-	bash tests/crash/run.sh $(BUILD)
+	bash tests/chaos/run.sh $(BUILD)
 
 sim: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD) sim

@@ -1,7 +1,7 @@
 /* left_over.c - reservations by the views, claims by the logs.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/left_over.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/left_over.h"
+#include "tests/chaos/say.h"
 
 #include <libpq-fe.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ fault(faults *f, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    crash_say("FAULT %s", text);
+    chaos_say("FAULT %s", text);
 }
 
 static const char *
@@ -187,7 +187,7 @@ left_over_reservations(const tests_shina *shina, const char *token, bool aloud)
                   of_vehicles, of_drivers);
         check_loads(&f, deliveries, trips);
         if (aloud)
-            crash_say("views: %d trips, %d assigned; %d vehicles, %d drivers, %d deliveries",
+            chaos_say("views: %d trips, %d assigned; %d vehicles, %d drivers, %d deliveries",
                       (int)json_object_size(trips), assigned, (int)json_object_size(vehicles),
                       (int)json_object_size(drivers), (int)json_object_size(deliveries));
     }
@@ -275,7 +275,7 @@ ask(PGconn *conn, const char *sql)
     PGresult *res = PQexec(conn, sql);
 
     if (PQresultStatus(res) != PGRES_TUPLES_OK)
-        crash_die("%s: %s", sql, PQerrorMessage(conn));
+        chaos_die("%s: %s", sql, PQerrorMessage(conn));
     return res;
 }
 
@@ -304,7 +304,7 @@ connect_to(const tests_shina *shina)
                    tests_shina_home(shina));
     conn = PQconnectdb(url);
     if (PQstatus(conn) != CONNECTION_OK)
-        crash_die("the database: %s", PQerrorMessage(conn));
+        chaos_die("the database: %s", PQerrorMessage(conn));
     return conn;
 }
 
@@ -318,9 +318,9 @@ left_over_sessions(const tests_shina *shina)
               "left(query, 120) from pg_stat_activity where backend_type = 'client backend' and "
               "pid <> pg_backend_pid() and state <> 'idle' order by application_name");
 
-    crash_say("%d sessions are not idle", PQntuples(res));
+    chaos_say("%d sessions are not idle", PQntuples(res));
     for (int i = 0; i < PQntuples(res); i++)
-        crash_say("  %s %s: %s, waits for %s, held up by %s, %s s: %s", PQgetvalue(res, i, 0),
+        chaos_say("  %s %s: %s, waits for %s, held up by %s, %s s: %s", PQgetvalue(res, i, 0),
                   PQgetvalue(res, i, 1), PQgetvalue(res, i, 2), PQgetvalue(res, i, 3),
                   PQgetvalue(res, i, 4), PQgetvalue(res, i, 5), PQgetvalue(res, i, 6));
     PQclear(res);
@@ -355,6 +355,6 @@ left_over_claims(const tests_shina *shina)
         fault(&f, "%s timers of assignments that have ended", PQgetvalue(res, 0, 0));
     PQclear(res);
     PQfinish(conn);
-    crash_say("claims: %d values held", held);
+    chaos_say("claims: %d values held", held);
     return f.count;
 }

@@ -5,8 +5,8 @@
 #include "bus/base/failpoint.h"
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
-#include "tests/crash/kernel_world.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/kernel_world.h"
+#include "tests/chaos/say.h"
 #include "tests/support/postgres.h"
 
 #include <setjmp.h>
@@ -39,7 +39,7 @@ hold(holding *h, const char *name)
         return;
     atomic_store(&h->held, true);
     while (!atomic_load(&h->go))
-        crash_pause_ms(5);
+        chaos_pause_ms(5);
 }
 
 static void
@@ -54,7 +54,7 @@ static void
 wait_until_held(holding *h)
 {
     for (int i = 0; i < 2000 && !atomic_load(&h->held); i++)
-        crash_pause_ms(5);
+        chaos_pause_ms(5);
     assert_true(atomic_load(&h->held));
 }
 
@@ -110,7 +110,7 @@ wait_until_owned_by_other(const char *domain, const char *before)
 
             moved += now[0] != '\0' && strcmp(now, before) != 0;
         }
-        crash_pause_ms(50);
+        chaos_pause_ms(50);
     }
     assert_int_equal(moved, KERNEL_PARTITIONS);
 }

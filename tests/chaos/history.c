@@ -1,9 +1,9 @@
 /* history.c - the journal against the log.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/history.h"
-#include "tests/crash/journal.h"
-#include "tests/crash/left_over.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/history.h"
+#include "tests/chaos/journal.h"
+#include "tests/chaos/left_over.h"
+#include "tests/chaos/say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,7 +41,7 @@ fault(history *h, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    crash_say("FAULT %s", text);
+    chaos_say("FAULT %s", text);
     h->faults++;
 }
 
@@ -222,7 +222,7 @@ verify(history *h, const tests_shina *shina)
     if (exit_code != 0 || strstr(out, " 0 faults") == NULL)
         fault(h, "shina verify ended with %d: %s", exit_code, out);
     else
-        crash_say("verify: %s", strrchr(out, '\n') == NULL ? out : strrchr(out, '\n') + 1);
+        chaos_say("verify: %s", strrchr(out, '\n') == NULL ? out : strrchr(out, '\n') + 1);
     free(out);
 }
 
@@ -241,7 +241,7 @@ history_check(const tests_shina *shina, const char *token, const char *journal_p
     h.faults += left_over_reservations(shina, token, true);
     h.faults += left_over_claims(shina);
     verify(&h, shina);
-    crash_say("history: %u calls against %u commands with %ld events; of %ld unknown %ld happened; "
+    chaos_say("history: %u calls against %u commands with %ld events; of %ld unknown %ld happened; "
               "%d faults",
               HASH_COUNT(calls), HASH_COUNT(h.commands), h.events, unknown, unknown_done, h.faults);
     HASH_ITER(hh, h.commands, c, next)
@@ -256,15 +256,15 @@ history_check(const tests_shina *shina, const char *token, const char *journal_p
 int
 history_settle(const tests_shina *shina, const char *token, int patience_s)
 {
-    int64_t began = crash_now_ms();
+    int64_t began = chaos_now_ms();
 
     while (left_over_reservations(shina, token, false) != 0) {
-        if (crash_now_ms() - began > (int64_t)patience_s * 1000) {
+        if (chaos_now_ms() - began > (int64_t)patience_s * 1000) {
             tests_shina_print_logs(shina);
             (void)left_over_reservations(shina, token, true);
-            crash_die("processes hang, or reservations leak: after %d s", patience_s);
+            chaos_die("processes hang, or reservations leak: after %d s", patience_s);
         }
-        crash_pause_ms(500);
+        chaos_pause_ms(500);
     }
-    return (int)((crash_now_ms() - began) / 1000);
+    return (int)((chaos_now_ms() - began) / 1000);
 }

@@ -4,8 +4,8 @@
  * killed is gone and not a zombie whose number a pid file still names.
  * Threads: one.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_VICTIMS_H
-#define TESTS_CRASH_VICTIMS_H
+#ifndef TESTS_CHAOS_VICTIMS_H
+#define TESTS_CHAOS_VICTIMS_H
 
 #include "tests/support/shina.h"
 
@@ -23,9 +23,9 @@ typedef enum {
 
 extern const char *const victim_names[VICTIM_COUNT];
 
-/* First of all: crash_die and a normal end leave no process behind. */
+/* First of all: chaos_die and a normal end leave no process behind. */
 void victims_begin(void);
-/* For whatever ends: also called by crash_die. */
+/* For whatever ends: also called by chaos_die. */
 void victims_end_all(void);
 
 /* Kills -9, and waits until those processes are gone. False: there was nothing to kill. */

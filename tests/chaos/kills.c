@@ -1,18 +1,18 @@
 /* kills.c - kill -9 at random in the middle of load: shina, its PostgreSQL, both.
  *
- *   KILLS=50 SEED=123 THREADS=8 crash_kills
+ *   KILLS=50 SEED=123 THREADS=8 chaos_kills
  *
  * ACKNOWLEDGED=n: so many commands before the first kill. VICTIM=n: only that one of victims.h.
  * CHASE=n: percent of the kills that come within half a second after a start.
  *
  * What was killed is started again by the harness (shina) or by shina itself (PostgreSQL). At the
- * end the history check: see tests/crash/history.h.
+ * end the history check: see tests/chaos/history.h.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/history.h"
-#include "tests/crash/load.h"
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/history.h"
+#include "tests/chaos/load.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/victims.h"
 
 #include <stdio.h>
 
@@ -23,7 +23,7 @@
 static victim
 choose(uint64_t *random)
 {
-    uint64_t n = crash_random(random, 100), only = crash_number("VICTIM", VICTIM_COUNT);
+    uint64_t n = chaos_random(random, 100), only = chaos_number("VICTIM", VICTIM_COUNT);
 
     if (only < VICTIM_COUNT)
         return (victim)only;
@@ -39,16 +39,16 @@ choose(uint64_t *random)
 static void
 wait_until_up(scene *s)
 {
-    int64_t until = crash_now_ms() + 60000;
+    int64_t until = chaos_now_ms() + 60000;
     long    status = 0;
 
-    while (status == 0 && crash_now_ms() < until) {
+    while (status == 0 && chaos_now_ms() < until) {
         tests_response r = tests_shina_get(s->shina, NULL, "/healthz");
 
         status = r.status;
         json_decref(r.json);
         scene_keep_running(s);
-        crash_pause_ms(10);
+        chaos_pause_ms(10);
     }
 }
 
@@ -56,36 +56,36 @@ wait_until_up(scene *s)
 static void
 wait_before_kill(scene *s, uint64_t *random)
 {
-    if (crash_random(random, 100) < crash_number("CHASE", 20)) {
+    if (chaos_random(random, 100) < chaos_number("CHASE", 20)) {
         wait_until_up(s);
-        crash_pause_ms((long)crash_random(random, 500));
+        chaos_pause_ms((long)chaos_random(random, 500));
         return;
     }
-    if (crash_random(random, 4) != 0)
+    if (chaos_random(random, 4) != 0)
         scene_wait_ready(s);
-    crash_pause_ms((long)crash_random(random, 1500));
+    chaos_pause_ms((long)chaos_random(random, 1500));
     scene_keep_running(s);
 }
 
 int
 main(void)
 {
-    uint64_t    random = crash_seed(), kills = crash_number("KILLS", KILLS);
+    uint64_t    random = chaos_seed(), kills = chaos_number("KILLS", KILLS);
     int         by_victim[VICTIM_COUNT] = {0};
     scene       s;
     load_counts counts;
     int         faults;
 
-    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
-    scene_wait_acknowledged(&s, (long)crash_number("ACKNOWLEDGED", 100), 120);
+    scene_open(&s, random, (int)chaos_number("THREADS", THREADS));
+    scene_wait_acknowledged(&s, (long)chaos_number("ACKNOWLEDGED", 100), 120);
     for (uint64_t k = 1; k <= kills; k++) {
         victim who = choose(&random);
 
         wait_before_kill(&s, &random);
-        if (victims_kill(s.shina, who, crash_random(&random, 1 << 20))) {
+        if (victims_kill(s.shina, who, chaos_random(&random, 1 << 20))) {
             counts = load_so_far(s.clients);
             by_victim[who]++;
-            crash_say("kill %llu: %s, after %ld calls, %ld acknowledged", (unsigned long long)k,
+            chaos_say("kill %llu: %s, after %ld calls, %ld acknowledged", (unsigned long long)k,
                       victim_names[who], counts.calls, counts.acknowledged);
         } else {
             k--;
@@ -94,6 +94,6 @@ main(void)
     }
     faults = scene_close(&s, SETTLE_S);
     for (int v = 0; v < VICTIM_COUNT; v++)
-        crash_say("killed %-22s %d times", victim_names[v], by_victim[v]);
+        chaos_say("killed %-22s %d times", victim_names[v], by_victim[v]);
     return faults == 0 ? 0 : 1;
 }

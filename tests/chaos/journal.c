@@ -1,8 +1,8 @@
 /* journal.c - lines of JSON, each one write.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/journal.h"
+#include "tests/chaos/journal.h"
 #include "api-edge/http/command.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ write_line(journal *j, json_t *object)
         abort();
     memcpy(text + len, "\n", 2);
     if (write(j->fd, text, len + 1) != (ssize_t)len + 1)
-        crash_die("the journal: %s", strerror(errno));
+        chaos_die("the journal: %s", strerror(errno));
     free(text);
     json_decref(object);
 }
@@ -45,7 +45,7 @@ journal_open(const char *path, bus_id tenant, bus_id actor)
         abort();
     j->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
     if (j->fd < 0)
-        crash_die("%s: %s", path, strerror(errno));
+        chaos_die("%s: %s", path, strerror(errno));
     write_line(j, json_pack("{s:s, s:s}", "tenant", bus_id_format(tenant, tenant_text), "actor",
                             bus_id_format(actor, actor_text)));
     return j;
@@ -103,7 +103,7 @@ id_of(const json_t *line, const char *name)
     bus_id      id;
 
     if (text == NULL || !bus_id_parse(bus_str_of(text), &id))
-        crash_die("the journal has no %s", name);
+        chaos_die("the journal has no %s", name);
     return id;
 }
 
@@ -124,13 +124,13 @@ read_call(reading *r, long call, const json_t *line)
     if (e == NULL)
         abort();
     if (key == NULL)
-        crash_die("call %ld of the journal has no key", call);
+        chaos_die("call %ld of the journal has no key", call);
     e->call = call;
     e->command_id = edge_command_id_of_key(r->tenant, r->actor, bus_str_of(key));
     copy_text(e->path, sizeof(e->path), line, "path");
     HASH_FIND(hh, r->entries, &e->command_id, sizeof(bus_id), there);
     if (there != NULL)
-        crash_die("calls %ld and %ld have one key", there->call, call);
+        chaos_die("calls %ld and %ld have one key", there->call, call);
     HASH_ADD(hh, r->entries, command_id, sizeof(bus_id), e);
     while (call >= r->room) {
         long room = r->room == 0 ? 1024 : r->room * 2;
@@ -151,11 +151,11 @@ read_position(journal_entry *e, const char *position)
     char       *end;
 
     if (colon == NULL || (size_t)(colon - position) >= sizeof(e->domain))
-        crash_die("call %ld: not a position: %s", e->call, position);
+        chaos_die("call %ld: not a position: %s", e->call, position);
     memcpy(e->domain, position, (size_t)(colon - position));
     e->partition = (int)strtol(colon + 1, &end, 10);
     if (*end != ':')
-        crash_die("call %ld: not a position: %s", e->call, position);
+        chaos_die("call %ld: not a position: %s", e->call, position);
     e->offset = strtoll(end + 1, &end, 10);
 }
 
@@ -167,7 +167,7 @@ read_answer(reading *r, const json_t *line)
     journal_entry *e = call > 0 && call < r->room ? r->by_call[call] : NULL;
 
     if (e == NULL || e->status != 0)
-        crash_die("the journal has an answer to nothing: %ld", call);
+        chaos_die("the journal has an answer to nothing: %ld", call);
     e->status = (long)json_integer_value(json_object_get(line, "status"));
     e->version = (int)json_integer_value(json_object_get(line, "version"));
     e->sent = (int)json_integer_value(json_object_get(line, "sent"));
@@ -186,13 +186,13 @@ journal_read(const char *path)
     size_t  room = 0;
 
     if (f == NULL)
-        crash_die("%s: %s", path, strerror(errno));
+        chaos_die("%s: %s", path, strerror(errno));
     for (int n = 1; getline(&text, &room, f) > 0; n++) {
         json_t *line = json_loads(text, 0, NULL);
         long    call = (long)json_integer_value(json_object_get(line, "call"));
 
         if (line == NULL)
-            crash_die("%s:%d is not JSON", path, n);
+            chaos_die("%s:%d is not JSON", path, n);
         if (n == 1) {
             r.tenant = id_of(line, "tenant");
             r.actor = id_of(line, "actor");
@@ -201,7 +201,7 @@ journal_read(const char *path)
         } else if (json_object_get(line, "answer") != NULL) {
             read_answer(&r, line);
         } else if (json_object_get(line, "gave_up") == NULL) {
-            crash_die("%s:%d is not of a journal", path, n);
+            chaos_die("%s:%d is not of a journal", path, n);
         }
         json_decref(line);
     }

@@ -6,10 +6,10 @@
  * a few acknowledged ones are repeated, whose answer must be the same.
  * Threads: one controls it.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_LOAD_H
-#define TESTS_CRASH_LOAD_H
+#ifndef TESTS_CHAOS_LOAD_H
+#define TESTS_CHAOS_LOAD_H
 
-#include "tests/crash/journal.h"
+#include "tests/chaos/journal.h"
 #include "tests/support/shina.h"
 
 #include <stdint.h>

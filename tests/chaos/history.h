@@ -1,7 +1,7 @@
 /* history.h - is what the clients were told what the log says, and is nothing left over?
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_HISTORY_H
-#define TESTS_CRASH_HISTORY_H
+#ifndef TESTS_CHAOS_HISTORY_H
+#define TESTS_CHAOS_HISTORY_H
 
 #include "tests/support/shina.h"
 

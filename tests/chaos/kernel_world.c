@@ -1,9 +1,9 @@
 /* kernel_world.c - opening, asking and looking.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/kernel_world.h"
+#include "tests/chaos/kernel_world.h"
 #include "bus/envelope/command.h"
 #include "bus/runtime/verify.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/say.h"
 #include "tests/support/kernel/kernel_modules.h"
 
 #include <setjmp.h>
@@ -89,7 +89,7 @@ kernel_start_view(kernel_world *w, int version)
         if (bus_projector_health(w->projector, health) == 1 && health[0].ready &&
             health[0].behind == 0)
             return;
-        crash_pause_ms(10);
+        chaos_pause_ms(10);
     }
     fail_msg("the view does not catch up: %s", health[0].detail);
 }
@@ -181,7 +181,7 @@ kernel_ask(kernel_world *w, const bus_command *c)
         assert_non_null(last);
         if (last->reply.status != BUS_ANSWER_NOT_OWNER)
             break;
-        crash_pause_ms(50);
+        chaos_pause_ms(50);
     }
     return last->reply;
 }
@@ -218,7 +218,7 @@ static void
 report(void *context, const bus_verify_fault *fault)
 {
     (void)context;
-    crash_say("FAULT %s %s: %s", bus_verify_check_name(fault->check), fault->domain, fault->text);
+    chaos_say("FAULT %s %s: %s", bus_verify_check_name(fault->check), fault->domain, fault->text);
 }
 
 void

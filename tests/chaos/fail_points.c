@@ -1,13 +1,13 @@
 /* fail_points.c - every named place, under load: the process that passes it dies there, is started
  * again, and in the end nothing was lost, doubled or left over.
  *
- *   SEED=123 PLACE=append.committed (only this one) crash_fail_points
+ *   SEED=123 PLACE=append.committed (only this one) chaos_fail_points
  *
  * A place that this load does not pass is named in `elsewhere`, with the test that passes it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #define SETTLE_S 120
 #define PASSED_S 40 /* a place must be passed within */
 
-/* Names, or what they begin with. In tests/crash/places_test.c; archives in
+/* Names, or what they begin with. In tests/chaos/places_test.c; archives in
  * tests/system/archive_test.c, webhooks in tests/system/webhooks_test.c, the relay in
  * bus/runtime/relay_test.c. */
 static const char *const elsewhere[] = {
@@ -56,16 +56,16 @@ die_at(scene *s, const char *place, int nth)
 {
     int     process = process_of(s, place);
     char    variable[128];
-    int64_t until = crash_now_ms() + PASSED_S * 1000;
+    int64_t until = chaos_now_ms() + PASSED_S * 1000;
 
     (void)snprintf(variable, sizeof(variable), "SHINA_TEST_FAIL_POINT=%s:%d", place, nth);
     if (!tests_shina_has_ended(s->shina, process))
         tests_shina_kill(s->shina, process);
     tests_shina_restart_with(s->shina, process, variable);
     while (!tests_shina_has_ended(s->shina, process)) {
-        if (crash_now_ms() > until)
+        if (chaos_now_ms() > until)
             return false;
-        crash_pause_ms(5);
+        chaos_pause_ms(5);
     }
     return true;
 }
@@ -73,15 +73,15 @@ die_at(scene *s, const char *place, int nth)
 int
 main(void)
 {
-    uint64_t    random = crash_seed();
+    uint64_t    random = chaos_seed();
     const char *only = getenv("PLACE");
     scene       s;
     int         faults = 0, places = 0;
 
-    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
+    scene_open(&s, random, (int)chaos_number("THREADS", THREADS));
     scene_wait_acknowledged(&s, 50, 60);
     for (const bus_fail_point *p = bus_fail_points; p->name != NULL; p++) {
-        int nth = 1 + (int)crash_random(&random, 5);
+        int nth = 1 + (int)chaos_random(&random, 5);
 
         if (starts_with(p->name, "lease.take") || starts_with(p->name, "edge.loop"))
             nth = 1; /* passed while it starts, once for each part */
@@ -89,16 +89,16 @@ main(void)
             continue;
         if (die_at(&s, p->name, nth)) {
             places++;
-            crash_say("died at %s:%d, where %s", p->name, nth, p->where);
+            chaos_say("died at %s:%d, where %s", p->name, nth, p->where);
         } else {
             faults++;
-            crash_say("FAULT %s:%d was not passed", p->name, nth);
+            chaos_say("FAULT %s:%d was not passed", p->name, nth);
         }
         scene_keep_running(&s);
         if (places % 4 == 0) /* else the next one dies while it comes up */
             scene_wait_acknowledged(&s, 20, 60);
     }
     faults += scene_close(&s, SETTLE_S);
-    crash_say("%d places", places);
+    chaos_say("%d places", places);
     return faults == 0 ? 0 : 1;
 }

@@ -2,12 +2,12 @@
  * each is killed in turn under load; then writers of two domains, which have a second process, are
  * stopped by SIGSTOP past their lease in the middle of an append and of a refusal, and continued.
  *
- *   ROUNDS=3 SEED=123 crash_cluster
+ *   ROUNDS=3 SEED=123 chaos_cluster
  *
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/victims.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -22,12 +22,12 @@ static void
 kill_each(scene *s, uint64_t *random)
 {
     for (int i = 0; i < tests_shina_processes(s->shina); i++) {
-        crash_pause_ms((long)crash_random(random, 700));
+        chaos_pause_ms((long)chaos_random(random, 700));
         if (!tests_shina_has_ended(s->shina, i))
             tests_shina_kill(s->shina, i);
-        crash_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, i),
+        chaos_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, i),
                   load_so_far(s->clients).acknowledged);
-        crash_pause_ms((long)crash_random(random, 300));
+        chaos_pause_ms((long)chaos_random(random, 300));
         scene_keep_running(s);
     }
 }
@@ -52,18 +52,18 @@ will_stop_at(scene *s, const char *name, const char *place)
 static void
 wait_until_stopped(scene *s, int process)
 {
-    int64_t until = crash_now_ms() + STOPPED_S * 1000;
+    int64_t until = chaos_now_ms() + STOPPED_S * 1000;
 
     while (victims_state(tests_shina_process_pid(s->shina, process)) != 'T') {
-        if (crash_now_ms() > until) {
+        if (chaos_now_ms() > until) {
             tests_shina_print_logs(s->shina);
-            crash_die("%s did not stop itself; %ld acknowledged",
+            chaos_die("%s did not stop itself; %ld acknowledged",
                       tests_shina_process_name(s->shina, process),
                       load_so_far(s->clients).acknowledged);
         }
-        crash_pause_ms(10);
+        chaos_pause_ms(10);
     }
-    crash_say("%s has stopped", tests_shina_process_name(s->shina, process));
+    chaos_say("%s has stopped", tests_shina_process_name(s->shina, process));
 }
 
 /* Two at once. Meanwhile the others take over and commands are acknowledged. */
@@ -73,29 +73,29 @@ stop_past_lease(scene *s, uint64_t *random)
     char append[64], refusal[64];
     int  trips, vehicles;
 
-    (void)snprintf(append, sizeof(append), "append.begin:%d", 10 + (int)crash_random(random, 40));
-    (void)snprintf(refusal, sizeof(refusal), "confirm.begin:%d", 1 + (int)crash_random(random, 5));
+    (void)snprintf(append, sizeof(append), "append.begin:%d", 10 + (int)chaos_random(random, 40));
+    (void)snprintf(refusal, sizeof(refusal), "confirm.begin:%d", 1 + (int)chaos_random(random, 5));
     trips = will_stop_at(s, "service trips", append);
     vehicles = will_stop_at(s, "service vehicles", refusal);
     wait_until_stopped(s, trips);
     wait_until_stopped(s, vehicles);
-    crash_pause_ms(LEASE_PAST_MS);
+    chaos_pause_ms(LEASE_PAST_MS);
     scene_wait_acknowledged(s, 20, 60);
     tests_shina_signal(s->shina, trips, SIGCONT);
     tests_shina_signal(s->shina, vehicles, SIGCONT);
-    crash_say("both go on, after %ld acknowledged", load_so_far(s->clients).acknowledged);
+    chaos_say("both go on, after %ld acknowledged", load_so_far(s->clients).acknowledged);
     scene_wait_acknowledged(s, 50, 60);
 }
 
 int
 main(void)
 {
-    uint64_t random = crash_seed(), rounds = crash_number("ROUNDS", 1);
+    uint64_t random = chaos_seed(), rounds = chaos_number("ROUNDS", 1);
     scene    s;
 
     if (setenv("SHINA_TEST_LAYOUT", "processes", 1) != 0)
         abort();
-    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
+    scene_open(&s, random, (int)chaos_number("THREADS", THREADS));
     (void)tests_shina_add_service(s.shina, "trips");
     (void)tests_shina_add_service(s.shina, "vehicles");
     scene_wait_acknowledged(&s, 100, 60);

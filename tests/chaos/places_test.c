@@ -7,8 +7,8 @@
 #include "bus/base/failpoint.h"
 #include "bus/envelope/command.h"
 #include "bus/log/log.h"
-#include "tests/crash/kernel_world.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/kernel_world.h"
+#include "tests/chaos/say.h"
 #include "tests/support/postgres.h"
 
 #include <setjmp.h>
@@ -72,7 +72,7 @@ at_place(void *context, const char *name)
     if (strcmp(name, deadly) == 0)
         (void)kill(getpid(), SIGKILL);
     while (strcmp(name, "batch.taken") == 0 && atomic_load(&batches_wait))
-        crash_pause_ms(1);
+        chaos_pause_ms(1);
 }
 
 static void
@@ -115,7 +115,7 @@ play(const char *place, const char *url, int version)
         add_items(&w, ITEMS);
         kernel_start_view(&w, version);
     }
-    crash_pause_ms(10000);
+    chaos_pause_ms(10000);
     return STAYS_ALIVE;
 }
 
@@ -197,8 +197,8 @@ test_a_due_timer(void **state)
     go_on(&w, "timer.fire");
     item = bus_stream_of_new(nth_id(&w, 0));
     for (int i = 0; i < 500 && kernel_events_of(&w, "inventory", item, NULL) < 3; i++)
-        crash_pause_ms(20);
-    crash_pause_ms(200);
+        chaos_pause_ms(20);
+    chaos_pause_ms(200);
     assert_int_equal(kernel_events_of(&w, "inventory", item, NULL), 3);
     assert_int_equal(kernel_events_of(&w, "inventory", item, "inventory.promise_ended.v1"), 1);
     kernel_verify(&w, 0);

@@ -1,7 +1,7 @@
 /* victims.c - finding processes in /proc, killing and reaping them.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/victims.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/victims.h"
+#include "tests/chaos/say.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -139,7 +139,7 @@ reap(void *context)
         group g = {0};
 
         if (sigtimedwait(signals, NULL, &pause) > 0)
-            crash_die("told to end");
+            chaos_die("told to end");
 
         add_children(&g, getpid());
         for (int i = 0; i < g.count; i++) {
@@ -171,9 +171,9 @@ wait_until_gone(const group *g)
 
         while (!is_gone(g->pids[i])) {
             if (++tries > GONE_TRIES)
-                crash_die("process %d, child of %d, does not go away", (int)g->pids[i],
+                chaos_die("process %d, child of %d, does not go away", (int)g->pids[i],
                           (int)parent_of(g->pids[i], &state));
-            crash_pause_ms(10);
+            chaos_pause_ms(10);
         }
     }
 }
@@ -289,9 +289,9 @@ victims_begin(void)
     (void)sigaddset(&signals, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* of all threads to come */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
-        crash_die("prctl: %s", strerror(errno));
+        chaos_die("prctl: %s", strerror(errno));
     if (pthread_create(&reaper, NULL, reap, &signals) != 0)
-        crash_die("no thread to reap");
+        chaos_die("no thread to reap");
     (void)pthread_detach(reaper);
-    crash_at_death(victims_end_all);
+    chaos_at_death(victims_end_all);
 }

@@ -1,10 +1,10 @@
 /* scene.c - setting up and taking down.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/scene.h"
-#include "tests/crash/history.h"
-#include "tests/crash/left_over.h"
-#include "tests/crash/say.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/history.h"
+#include "tests/chaos/left_over.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/victims.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +39,7 @@ scene_open(scene *s, uint64_t seed, int threads)
         abort();
     s->shina = tests_shina_start();
     s->token = tests_shina_verb(s->shina, token, NULL);
-    (void)snprintf(s->journal_path, sizeof(s->journal_path), "/tmp/shina-crash-%ld.journal",
+    (void)snprintf(s->journal_path, sizeof(s->journal_path), "/tmp/shina-chaos-%ld.journal",
                    (long)getpid());
     s->j = journal_open(s->journal_path, id_of(TENANT), id_of(USER));
     s->clients = load_start(s->shina, s->j, s->token, seed, threads);
@@ -63,13 +63,13 @@ say_not_ready(const scene *s)
     tests_response r = tests_shina_get(s->shina, NULL, "/readyz");
     char          *text = r.json == NULL ? NULL : json_dumps(r.json, JSON_COMPACT);
 
-    crash_say("/readyz: %ld %.900s", r.status, text == NULL ? "" : text);
+    chaos_say("/readyz: %ld %.900s", r.status, text == NULL ? "" : text);
     for (size_t i = 0; i < json_array_size(json_object_get(r.json, "parts")); i++) {
         json_t *part = json_array_get(json_object_get(r.json, "parts"), i);
         char   *one = json_dumps(part, JSON_COMPACT);
 
         if (!json_is_true(json_object_get(part, "ready")))
-            crash_say("not ready: %s", one == NULL ? "" : one);
+            chaos_say("not ready: %s", one == NULL ? "" : one);
         free(one);
     }
     free(text);
@@ -88,21 +88,21 @@ say_stuck(scene *s)
 void
 scene_wait_ready(scene *s)
 {
-    int64_t until = crash_now_ms() + READY_S * 1000;
+    int64_t until = chaos_now_ms() + READY_S * 1000;
     int     before = s->starts;
 
     scene_keep_running(s);
     before = s->starts;
     while (!tests_shina_wait_ready(s->shina, 1)) {
         scene_keep_running(s);
-        if (crash_now_ms() > until || s->starts - before > FAILED_STARTS_MAX) {
+        if (chaos_now_ms() > until || s->starts - before > FAILED_STARTS_MAX) {
             tests_shina_print_logs(s->shina);
             say_not_ready(s);
-            crash_die("shina is not ready after %d s and %d starts", READY_S, s->starts - before);
+            chaos_die("shina is not ready after %d s and %d starts", READY_S, s->starts - before);
         }
     }
     if (s->starts > before)
-        crash_say("%d processes could not start at once", s->starts - before);
+        chaos_say("%d processes could not start at once", s->starts - before);
     s->failed_starts += s->starts - before;
 }
 
@@ -110,16 +110,16 @@ void
 scene_wait_acknowledged(scene *s, long more, int patience_s)
 {
     long    wanted = load_so_far(s->clients).acknowledged + more;
-    int64_t until = crash_now_ms() + (int64_t)patience_s * 1000;
+    int64_t until = chaos_now_ms() + (int64_t)patience_s * 1000;
 
     while (load_so_far(s->clients).acknowledged < wanted) {
-        if (crash_now_ms() > until) {
+        if (chaos_now_ms() > until) {
             tests_shina_print_logs(s->shina);
             say_stuck(s);
-            crash_die("%ld commands were not acknowledged in %d s", more, patience_s);
+            chaos_die("%ld commands were not acknowledged in %d s", more, patience_s);
         }
         scene_keep_running(s);
-        crash_pause_ms(10);
+        chaos_pause_ms(10);
     }
 }
 
@@ -134,14 +134,14 @@ scene_close(scene *s, int settle_s)
     journal_close(s->j);
     settled = history_settle(s->shina, s->token, settle_s);
     faults = history_check(s->shina, s->token, s->journal_path) + (int)load_faults(s->clients);
-    crash_say("clients: %ld calls, %ld acknowledged, %ld refused, %ld unknown; %ld sent again, %ld "
+    chaos_say("clients: %ld calls, %ld acknowledged, %ld refused, %ld unknown; %ld sent again, %ld "
               "repeated; %d started again (%d could not at once); quiet after %d s; %d faults",
               c.calls, c.acknowledged, c.refused, c.unknown, c.retried, c.repeats, s->starts,
               s->failed_starts, settled, faults);
     if (faults == 0)
         (void)unlink(s->journal_path);
     else
-        crash_say("the journal is %s", s->journal_path);
+        chaos_say("the journal is %s", s->journal_path);
     load_destroy(s->clients);
     if (faults != 0)
         tests_shina_print_logs(s->shina);

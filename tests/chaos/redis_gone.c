@@ -1,8 +1,8 @@
 /* redis_gone.c - Redis hangs, then dies, under load: commands go on being acknowledged, /readyz
  * says what is the matter, and Redis is started again. SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/victims.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 static void
 wait_for_redis_state(const scene *s, const char *wanted)
 {
-    int64_t until = crash_now_ms() + NOTICE_S * 1000;
+    int64_t until = chaos_now_ms() + NOTICE_S * 1000;
     char    last[64] = "";
 
     while (strcmp(last, wanted) != 0) {
@@ -25,19 +25,19 @@ wait_for_redis_state(const scene *s, const char *wanted)
 
         (void)snprintf(last, sizeof(last), "%s", text == NULL ? "" : text);
         if (r.status != 200)
-            crash_die("/readyz answers %ld because of Redis", r.status);
+            chaos_die("/readyz answers %ld because of Redis", r.status);
         json_decref(r.json);
-        if (crash_now_ms() > until)
-            crash_die("/readyz says that Redis is \"%s\", not \"%s\"", last, wanted);
-        crash_pause_ms(50);
+        if (chaos_now_ms() > until)
+            chaos_die("/readyz says that Redis is \"%s\", not \"%s\"", last, wanted);
+        chaos_pause_ms(50);
     }
-    crash_say("/readyz: Redis is %s", wanted);
+    chaos_say("/readyz: Redis is %s", wanted);
 }
 
 int
 main(void)
 {
-    uint64_t random = crash_seed();
+    uint64_t random = chaos_seed();
     scene    s;
     pid_t    first;
 
@@ -45,17 +45,17 @@ main(void)
     wait_for_redis_state(&s, "ok");
     first = victims_redis(s.shina);
     if (first == 0 || kill(first, SIGSTOP) != 0)
-        crash_die("there is no Redis to stop");
+        chaos_die("there is no Redis to stop");
     wait_for_redis_state(&s, "degraded");
     scene_wait_acknowledged(&s, 100, 20);
     if (kill(first, SIGCONT) != 0)
-        crash_die("Redis has died");
+        chaos_die("Redis has died");
     wait_for_redis_state(&s, "ok");
     if (!victims_kill(s.shina, VICTIM_REDIS, 0))
-        crash_die("there is no Redis to kill");
+        chaos_die("there is no Redis to kill");
     scene_wait_acknowledged(&s, 100, 20);
     wait_for_redis_state(&s, "ok");
     if (victims_redis(s.shina) == 0 || victims_redis(s.shina) == first)
-        crash_die("Redis was not started again");
+        chaos_die("Redis was not started again");
     return scene_close(&s, SETTLE_S) == 0 ? 0 : 1;
 }

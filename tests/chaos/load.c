@@ -1,7 +1,7 @@
 /* load.c - each thread is a dispatcher's day in random order.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/load.h"
-#include "tests/crash/say.h"
+#include "tests/chaos/load.h"
+#include "tests/chaos/say.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -70,7 +70,7 @@ typedef struct {
 static uint64_t
 chance(worker *w, uint64_t n)
 {
-    return crash_random(&w->random, n);
+    return chaos_random(&w->random, n);
 }
 
 /* --- calls -------------------------------------------------------------------------------- */
@@ -122,7 +122,7 @@ static void
 fault(load *l, const char *path, const char *body, const outcome *o, const char *what)
 {
     atomic_fetch_add(&l->faults, 1);
-    crash_say("FAULT %s: %s %s: %ld %s %s %d %s", what, path, body, o->status, o->code, o->id,
+    chaos_say("FAULT %s: %s %s: %ld %s %s %d %s", what, path, body, o->status, o->code, o->id,
               o->version, o->position);
 }
 
@@ -166,7 +166,7 @@ note(worker *w, const char *path, int sent, const outcome *o)
     (void)pthread_mutex_lock(&w->at.lock);
     if (o == NULL && sent == 0) {
         (void)snprintf(w->at.path, sizeof(w->at.path), "%s", path);
-        w->at.since_ms = crash_now_ms();
+        w->at.since_ms = chaos_now_ms();
         w->at.status = 0;
         w->at.code[0] = '\0';
     } else if (o != NULL) {
@@ -207,7 +207,7 @@ call(worker *w, const char *path, const char *fmt, ...)
             atomic_fetch_add(&l->unavailable, 1);
         if (!is_open(&o) || gives_up)
             break;
-        crash_pause_ms((long)(20 + chance(w, 200)));
+        chaos_pause_ms((long)(20 + chance(w, 200)));
     }
     if (is_open(&o)) {
         o = (outcome){0};
@@ -387,7 +387,7 @@ run_trip(worker *w)
     if (chance(w, 10) < 2)
         return; /* it stays */
     if (is_done(&assigned) && chance(w, 2) == 0)
-        crash_pause_ms((long)chance(w, 60)); /* else right in the middle of P1 */
+        chaos_pause_ms((long)chance(w, 60)); /* else right in the middle of P1 */
     (void)call(w, path_of(path, "trips", made.id, "cancel"), "{'reason':'changed my mind'}");
 }
 
@@ -438,7 +438,7 @@ load_start(const tests_shina *shina, journal *j, const char *token, uint64_t see
         if (pthread_mutex_init(&l->workers[i].at.lock, NULL) != 0)
             abort();
         if (pthread_create(&l->workers[i].thread, NULL, work, &l->workers[i]) != 0)
-            crash_die("no thread for the load");
+            chaos_die("no thread for the load");
     }
     return l;
 }
@@ -462,8 +462,8 @@ load_say_calls(load *l)
         progress *at = &l->workers[i].at;
 
         (void)pthread_mutex_lock(&at->lock);
-        crash_say("client %d: %s, for %lld ms, sent %d times, last answer %ld %s", i, at->path,
-                  (long long)(crash_now_ms() - at->since_ms), at->sent, at->status, at->code);
+        chaos_say("client %d: %s, for %lld ms, sent %d times, last answer %ld %s", i, at->path,
+                  (long long)(chaos_now_ms() - at->since_ms), at->sent, at->status, at->code);
         (void)pthread_mutex_unlock(&at->lock);
     }
 }
@@ -477,13 +477,13 @@ load_faults(const load *l)
 load_counts
 load_stop(load *l, int patience_s)
 {
-    int64_t until = crash_now_ms() + (int64_t)patience_s * 1000;
+    int64_t until = chaos_now_ms() + (int64_t)patience_s * 1000;
 
     atomic_store(&l->stopping, true);
     while (atomic_load(&l->running) > 0) {
-        if (crash_now_ms() > until)
-            crash_die("%d clients got no answer for %d s", atomic_load(&l->running), patience_s);
-        crash_pause_ms(20);
+        if (chaos_now_ms() > until)
+            chaos_die("%d clients got no answer for %d s", atomic_load(&l->running), patience_s);
+        chaos_pause_ms(20);
     }
     for (int i = 0; i < l->threads; i++)
         (void)pthread_join(l->workers[i].thread, NULL);

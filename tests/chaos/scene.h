@@ -1,9 +1,9 @@
 /* scene.h - what every crash test has: a shina, clients that load it, a journal, an end with proof.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_SCENE_H
-#define TESTS_CRASH_SCENE_H
+#ifndef TESTS_CHAOS_SCENE_H
+#define TESTS_CHAOS_SCENE_H
 
-#include "tests/crash/load.h"
+#include "tests/chaos/load.h"
 
 typedef struct {
     tests_shina *shina;

@@ -4,8 +4,8 @@
  * reads the file, not the memory of those who wrote it.
  * Threads: any.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_JOURNAL_H
-#define TESTS_CRASH_JOURNAL_H
+#ifndef TESTS_CHAOS_JOURNAL_H
+#define TESTS_CHAOS_JOURNAL_H
 
 #include "bus/base/id.h"
 

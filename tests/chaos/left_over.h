@@ -1,7 +1,7 @@
 /* left_over.h - what nobody holds any more, or two hold: reservations, loads, claims.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_LEFT_OVER_H
-#define TESTS_CRASH_LEFT_OVER_H
+#ifndef TESTS_CHAOS_LEFT_OVER_H
+#define TESTS_CHAOS_LEFT_OVER_H
 
 #include "tests/support/shina.h"
 

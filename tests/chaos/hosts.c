@@ -2,14 +2,14 @@
  * load, the node that leads is killed, all brokers are away for a while, and a host is stopped by
  * SIGSTOP past its leases and continued. After it the topics hold what the logs hold.
  *
- *   ROUNDS=3 OUT_S=60 SEED=123 crash_hosts
+ *   ROUNDS=3 OUT_S=60 SEED=123 chaos_hosts
  *
  * Where there is no Apache Kafka, librdkafka's mock stands in, with one node: the hosts are killed
  * all the same, the brokers are not.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/victims.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -27,14 +27,14 @@ kill_each(scene *s, uint64_t *random)
     int hosts = tests_shina_processes(s->shina);
 
     for (int i = 0; i < hosts; i++) {
-        int doomed = (int)crash_random(random, (uint64_t)hosts);
+        int doomed = (int)chaos_random(random, (uint64_t)hosts);
 
-        crash_pause_ms((long)crash_random(random, 1500));
+        chaos_pause_ms((long)chaos_random(random, 1500));
         if (!tests_shina_has_ended(s->shina, doomed))
             tests_shina_kill(s->shina, doomed);
-        crash_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, doomed),
+        chaos_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, doomed),
                   load_so_far(s->clients).acknowledged);
-        crash_pause_ms((long)crash_random(random, 500));
+        chaos_pause_ms((long)chaos_random(random, 500));
         scene_keep_running(s);
     }
 }
@@ -46,14 +46,14 @@ kill_leader(scene *s)
     int          leader = tests_kafka_leader(kafka, "shina.trips.commands", 0);
 
     if (leader < 0)
-        crash_die("nobody leads shina.trips.commands");
+        chaos_die("nobody leads shina.trips.commands");
     tests_kafka_kill(kafka, leader);
-    crash_say("killed node %d, which led, after %ld acknowledged", leader,
+    chaos_say("killed node %d, which led, after %ld acknowledged", leader,
               load_so_far(s->clients).acknowledged);
     scene_wait_acknowledged(s, 50, PATIENCE_S);
     tests_kafka_restart(kafka, leader);
     if (!tests_kafka_wait(kafka, tests_kafka_nodes(kafka), PATIENCE_S))
-        crash_die("node %d does not come back", leader);
+        chaos_die("node %d does not come back", leader);
     scene_wait_acknowledged(s, 50, PATIENCE_S);
 }
 
@@ -68,21 +68,21 @@ take_brokers_away(scene *s, long seconds)
     for (int n = 0; n < tests_kafka_nodes(kafka); n++)
         tests_kafka_end(kafka, n);
     before = load_so_far(s->clients);
-    crash_say("no broker for %ld s, after %ld acknowledged", seconds, before.acknowledged);
-    crash_pause_ms(seconds * 1000);
+    chaos_say("no broker for %ld s, after %ld acknowledged", seconds, before.acknowledged);
+    chaos_pause_ms(seconds * 1000);
     r = tests_shina_get(s->shina, s->token, "/api/v1/trips?limit=1");
     if (r.status != 200)
-        crash_die("a view answered %ld without brokers", r.status);
+        chaos_die("a view answered %ld without brokers", r.status);
     json_decref(r.json);
     after = load_so_far(s->clients);
     for (int n = 0; n < tests_kafka_nodes(kafka); n++)
         tests_kafka_restart(kafka, n);
-    crash_say("meanwhile %ld were acknowledged, %ld were told to come again",
+    chaos_say("meanwhile %ld were acknowledged, %ld were told to come again",
               after.acknowledged - before.acknowledged, after.unavailable - before.unavailable);
     if (seconds >= OUT_S && after.unavailable == before.unavailable)
-        crash_die("no client was told to come again");
+        chaos_die("no client was told to come again");
     if (!tests_kafka_wait(kafka, tests_kafka_nodes(kafka), PATIENCE_S))
-        crash_die("the brokers do not come back");
+        chaos_die("the brokers do not come back");
     scene_wait_acknowledged(s, 50, PATIENCE_S);
 }
 
@@ -92,25 +92,25 @@ stop_past_lease(scene *s)
     int host = tests_shina_process_named(s->shina, "host 2");
 
     tests_shina_signal(s->shina, host, SIGSTOP);
-    crash_say("stopped host 2, after %ld acknowledged", load_so_far(s->clients).acknowledged);
-    crash_pause_ms(LEASE_PAST_MS);
+    chaos_say("stopped host 2, after %ld acknowledged", load_so_far(s->clients).acknowledged);
+    chaos_pause_ms(LEASE_PAST_MS);
     scene_wait_acknowledged(s, 3, PATIENCE_S); /* who asks host 2 waits half a minute in vain */
     tests_shina_signal(s->shina, host, SIGCONT);
-    crash_say("it goes on, after %ld acknowledged", load_so_far(s->clients).acknowledged);
+    chaos_say("it goes on, after %ld acknowledged", load_so_far(s->clients).acknowledged);
     scene_wait_acknowledged(s, 50, PATIENCE_S);
 }
 
 int
 main(void)
 {
-    uint64_t random = crash_seed(), rounds = crash_number("ROUNDS", 1);
+    uint64_t random = chaos_seed(), rounds = chaos_number("ROUNDS", 1);
     bool     real;
     scene    s;
 
     if (setenv("SHINA_TEST_LAYOUT", "kafka", 1) != 0 ||
         setenv("SHINA_TEST_KAFKA_NODES", "3", 0) != 0)
         abort();
-    scene_open(&s, random, (int)crash_number("THREADS", THREADS));
+    scene_open(&s, random, (int)chaos_number("THREADS", THREADS));
     real = tests_kafka_is_real(tests_shina_kafka(s.shina));
     scene_wait_acknowledged(&s, 100, PATIENCE_S);
     for (uint64_t i = 0; i < rounds; i++) {
@@ -118,7 +118,7 @@ main(void)
         scene_wait_acknowledged(&s, 20, PATIENCE_S);
         if (real) {
             kill_leader(&s);
-            take_brokers_away(&s, (long)crash_number("OUT_S", OUT_S));
+            take_brokers_away(&s, (long)chaos_number("OUT_S", OUT_S));
         }
         stop_past_lease(&s);
     }

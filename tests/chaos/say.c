@@ -1,6 +1,6 @@
 /* say.c - words, time and chance.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/say.h"
+#include "tests/chaos/say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 static void (*at_death)(void);
 
 int64_t
-crash_now_ms(void)
+chaos_now_ms(void)
 {
     struct timespec now;
 
@@ -26,14 +26,14 @@ print_line(FILE *to, const char *fmt, va_list args)
     char           line[1024];
 
     if (began == 0)
-        began = crash_now_ms();
+        began = chaos_now_ms();
     (void)vsnprintf(line, sizeof(line), fmt, args);
-    (void)fprintf(to, "%7.1f  %s\n", (double)(crash_now_ms() - began) / 1000, line);
+    (void)fprintf(to, "%7.1f  %s\n", (double)(chaos_now_ms() - began) / 1000, line);
     (void)fflush(to);
 }
 
 void
-crash_say(const char *fmt, ...)
+chaos_say(const char *fmt, ...)
 {
     va_list args;
 
@@ -43,7 +43,7 @@ crash_say(const char *fmt, ...)
 }
 
 void
-crash_die(const char *fmt, ...)
+chaos_die(const char *fmt, ...)
 {
     va_list args;
 
@@ -56,19 +56,19 @@ crash_die(const char *fmt, ...)
 }
 
 void
-crash_at_death(void (*end_all)(void))
+chaos_at_death(void (*end_all)(void))
 {
     at_death = end_all;
 }
 
 void
-crash_pause_ms(long ms)
+chaos_pause_ms(long ms)
 {
     (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
 uint64_t
-crash_random(uint64_t *state, uint64_t n)
+chaos_random(uint64_t *state, uint64_t n)
 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
@@ -77,7 +77,7 @@ crash_random(uint64_t *state, uint64_t n)
 }
 
 uint64_t
-crash_number(const char *name, uint64_t otherwise)
+chaos_number(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
     char       *end;
@@ -87,15 +87,15 @@ crash_number(const char *name, uint64_t otherwise)
         return otherwise;
     n = strtoull(text, &end, 10);
     if (*end != '\0')
-        crash_die("%s must be a number", name);
+        chaos_die("%s must be a number", name);
     return n;
 }
 
 uint64_t
-crash_seed(void)
+chaos_seed(void)
 {
-    uint64_t seed = crash_number("SEED", (uint64_t)time(NULL) % 1000000 + 1);
+    uint64_t seed = chaos_number("SEED", (uint64_t)time(NULL) % 1000000 + 1);
 
-    crash_say("SEED=%llu", (unsigned long long)seed);
+    chaos_say("SEED=%llu", (unsigned long long)seed);
     return seed * UINT64_C(0x9E3779B97F4A7C15) | 1;
 }

@@ -4,8 +4,8 @@
  * What fails here fails the running cmocka test; in a forked child that ends it with 3.
  * Threads: one; the world has its own.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef TESTS_CRASH_KERNEL_WORLD_H
-#define TESTS_CRASH_KERNEL_WORLD_H
+#ifndef TESTS_CHAOS_KERNEL_WORLD_H
+#define TESTS_CHAOS_KERNEL_WORLD_H
 
 #include "bus/runtime/runtime.h"
 

@@ -4,9 +4,9 @@
  * All of shina's home is on a small tmpfs, in a mount namespace of this process, so that nothing is
  * left of it. Where that may not be made the test is skipped (exit code 77) and says so.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "tests/crash/say.h"
-#include "tests/crash/scene.h"
-#include "tests/crash/victims.h"
+#include "tests/chaos/say.h"
+#include "tests/chaos/scene.h"
+#include "tests/chaos/victims.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +32,10 @@ static bool
 make_disk(void)
 {
     if (mkdtemp(place) == NULL || chmod(place, 0755) != 0)
-        crash_die("%s: %s", place, strerror(errno));
+        chaos_die("%s: %s", place, strerror(errno));
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, SIZE) != 0) {
-        crash_say("SKIPPED: no tmpfs may be mounted here: %s", strerror(errno));
+        chaos_say("SKIPPED: no tmpfs may be mounted here: %s", strerror(errno));
         (void)rmdir(place);
         return false;
     }
@@ -52,7 +52,7 @@ fill_up(const char *path)
     off_t at = 0;
 
     if (fd < 0 || (at = lseek(fd, 0, SEEK_END)) < 0)
-        crash_die("%s: %s", path, strerror(errno));
+        chaos_die("%s: %s", path, strerror(errno));
     for (off_t chunk = 1 << 24; chunk >= 4096; chunk /= 2)
         while (posix_fallocate(fd, at, chunk) == 0)
             at += chunk;
@@ -63,20 +63,20 @@ fill_up(const char *path)
 static void
 wait_until_full(scene *s, const char *filler)
 {
-    int64_t     began = crash_now_ms(), changed = began;
+    int64_t     began = chaos_now_ms(), changed = began;
     load_counts first = load_so_far(s->clients), last = first, now = first;
 
-    while (crash_now_ms() - changed < QUIET_MS || now.unavailable == first.unavailable) {
+    while (chaos_now_ms() - changed < QUIET_MS || now.unavailable == first.unavailable) {
         fill_up(filler);
         now = load_so_far(s->clients);
         if (now.acknowledged != last.acknowledged)
-            changed = crash_now_ms();
+            changed = chaos_now_ms();
         last = now;
-        if (crash_now_ms() - began > FULL_S * 1000)
-            crash_die("the disk does not get full: %ld acknowledged", now.acknowledged);
-        crash_pause_ms(50);
+        if (chaos_now_ms() - began > FULL_S * 1000)
+            chaos_die("the disk does not get full: %ld acknowledged", now.acknowledged);
+        chaos_pause_ms(50);
     }
-    crash_say("the disk is full, after %ld acknowledged and %ld answers 503", now.acknowledged,
+    chaos_say("the disk is full, after %ld acknowledged and %ld answers 503", now.acknowledged,
               now.unavailable - first.unavailable);
 }
 
@@ -85,17 +85,17 @@ check_up(const scene *s)
 {
     tests_response r = tests_shina_get(s->shina, NULL, "/healthz");
     if (r.status != 200)
-        crash_die("/healthz answers %ld", r.status);
+        chaos_die("/healthz answers %ld", r.status);
     json_decref(r.json);
     for (int i = 0; i < tests_shina_processes(s->shina); i++)
         if (tests_shina_has_ended(s->shina, i))
-            crash_die("%s did not stay up", tests_shina_process_name(s->shina, i));
+            chaos_die("%s did not stay up", tests_shina_process_name(s->shina, i));
 }
 
 int
 main(void)
 {
-    uint64_t random = crash_seed();
+    uint64_t random = chaos_seed();
     char     filler[64];
     scene    s;
     int      faults;
@@ -108,11 +108,11 @@ main(void)
     wait_until_full(&s, filler);
     check_up(&s);
     if (unlink(filler) != 0)
-        crash_die("%s: %s", filler, strerror(errno));
-    crash_say("there is space again");
+        chaos_die("%s: %s", filler, strerror(errno));
+    chaos_say("there is space again");
     scene_wait_acknowledged(&s, 200, BACK_S);
     if (s.starts > 0)
-        crash_die("shina did not stay up");
+        chaos_die("shina did not stay up");
     faults = scene_close(&s, SETTLE_S);
     (void)umount2(place, MNT_DETACH);
     (void)rmdir(place);
