@@ -4,6 +4,7 @@
 #include "bus/store/view_table.h"
 #include "tests/support/postgres.h"
 
+#include <errno.h>
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
@@ -245,6 +246,51 @@ test_a_crashed_server_is_unavailable_until_it_is_back(void **state)
     assert_int_equal(OPS.heads(st, "crash", &head, 1, &err), BUS_UNAVAILABLE);
     assert_true(tests_postgres_revive(server));
     assert_int_equal(append(st, "crash", &lease, (bus_id){{2}}, 1, "{}"), BUS_OK);
+    OPS.close(st);
+}
+
+/* --- calls of the system that fail ------------------------------------------ */
+
+/* How many of libpq's waits for an answer fail from now on, as when the kernel has no memory. */
+static atomic_int waits_fail;
+
+/* Instead of the C library's, for libpq too. Only libpq waits without an end. */
+int
+poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * 1000000L};
+
+    if (timeout_ms < 0 && atomic_load(&waits_fail) > 0) {
+        atomic_fetch_sub(&waits_fail, 1);
+        errno = ENOMEM;
+        return -1;
+    }
+    return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+/* The answer that was not waited for comes all the same. It must not be taken for the next one's,
+ * and nobody knows whether what was asked has been committed. */
+static void
+test_an_answer_that_could_not_be_waited_for_is_nobody_elses(void **state)
+{
+    bus_store *st = open_url(tests_postgres_url(server));
+    bus_lease  lease = take(st, "unheard");
+    int64_t    head;
+
+    (void)state;
+    assert_int_equal(append(st, "unheard", &lease, (bus_id){{1}}, 1, "{}"), BUS_OK);
+    atomic_store(&waits_fail, 1);
+    assert_int_equal(append(st, "unheard", &lease, (bus_id){{2}}, 1, "{}"), BUS_UNKNOWN);
+    assert_int_equal(atomic_load(&waits_fail), 0);
+    for (int i = 0; i < 3; i++) {
+        head = -1;
+        assert_int_equal(OPS.heads(st, "unheard", &head, 1, &err), BUS_OK);
+        assert_in_range(head, 1, 2);
+    }
+    atomic_store(&waits_fail, 1);
+    assert_int_equal(OPS.heads(st, "unheard", &head, 1, &err), BUS_UNAVAILABLE);
+    assert_int_equal(OPS.heads(st, "unheard", &head, 1, &err), BUS_OK);
     OPS.close(st);
 }
 
@@ -766,6 +812,7 @@ main(void)
         cmocka_unit_test(test_nobody_takes_over_while_indexes_are_made),
         cmocka_unit_test(test_a_connection_that_died_while_idle_is_made_anew),
         cmocka_unit_test(test_a_crashed_server_is_unavailable_until_it_is_back),
+        cmocka_unit_test(test_an_answer_that_could_not_be_waited_for_is_nobody_elses),
         cmocka_unit_test(test_a_lease_knows_the_commit_it_waited_for),
         cmocka_unit_test(test_a_break_during_a_call_is_unknown),
         cmocka_unit_test(test_a_break_before_the_commit_was_sent_is_unavailable),

@@ -201,8 +201,13 @@ pg_fail(bus_store *st, const PGresult *res, pg_stake stake, bus_error *err)
             return bus_fail(err, BUS_UNKNOWN, "the connection broke during a commit: %s", line);
         return bus_fail(err, BUS_UNAVAILABLE, "the connection broke: %s", line);
     }
-    if (state == NULL) { /* libpq itself: out of memory, or a use that it refuses */
+    /* libpq itself: out of memory, a wait that the system refused, or a use that it refuses. Then
+     * the answer may still be on its way, and libpq would give it to whoever asks next. */
+    if (state == NULL) {
+        st->stale = true;
         first_line(line, sizeof(line), PQerrorMessage(st->conn));
+        if (stake == PG_COMMITS)
+            return bus_fail(err, BUS_UNKNOWN, "libpq failed during a commit: %s", line);
         return bus_fail(err, BUS_UNAVAILABLE, "libpq: %s", line);
     }
     /* A migration changed what a statement returns, or a pooler handed us another session. */
@@ -386,8 +391,8 @@ pg_rollback(bus_store *st)
 
     if (st->conn == NULL || PQstatus(st->conn) != CONNECTION_OK)
         return;
-    if (PQtransactionStatus(st->conn) == PQTRANS_IDLE)
+    if (!st->stale && PQtransactionStatus(st->conn) == PQTRANS_IDLE)
         return;
-    if (pg_simple(st, "rollback", PG_HARMLESS, &ignored) != BUS_OK)
+    if (st->stale || pg_simple(st, "rollback", PG_HARMLESS, &ignored) != BUS_OK)
         pg_disconnect(st);
 }

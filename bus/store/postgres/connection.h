@@ -94,8 +94,8 @@ struct bus_store {
     char               *url;
     char                application[64];
     int                 patience_ms; /* as of bus_store_options */
-    bool                stale;       /* its prepared statements do not fit any more: connect anew */
-    pg_prepared        *prepared;    /* statements that this connection knows */
+    bool                stale; /* its statements or its answers do not fit any more: connect anew */
+    pg_prepared        *prepared; /* statements that this connection knows */
     int                 prepared_count;
     pg_params           params; /* of the statement being built */
     bus_buf             sql;
