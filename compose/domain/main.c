@@ -1,6 +1,7 @@
 /* main.c - the programs shina-<domain>: one domain as a process of its own, by its registry alone.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/arguments.h"
+#include "compose/process/last_word.h"
 #include "compose/process/process.h"
 
 #include <signal.h>
@@ -38,6 +39,7 @@ main(int argc, char **argv)
 
     (void)signal(SIGPIPE, SIG_IGN);
     shina_standard_files();
+    shina_last_word();
     if (flag_of(argc, argv, "--help") || flag_of(argc, argv, "-h"))
         return print_help(domain);
     if (!options_known(argc, argv, known, 0))

@@ -1,5 +1,6 @@
 /* main.c - the command line of shina: a table of verbs.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "compose/process/last_word.h"
 #include "compose/process/process.h"
 #include "compose/process/registry.h"
 #include "compose/shina/verbs.h"
@@ -194,6 +195,7 @@ main(int argc, char **argv)
 
     (void)signal(SIGPIPE, SIG_IGN);
     shina_standard_files();
+    shina_last_word();
     if (verb == NULL || strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 ||
         strcmp(verb, "help") == 0)
         return print_help(stdout, verb != NULL && argc > 2 ? argv[2] : NULL);
