@@ -2,11 +2,12 @@
  * each is killed in turn under load; then writers of two domains, which have a second process, are
  * stopped by SIGSTOP past their lease in the middle of an append and of a refusal, and continued.
  *
- *   ROUNDS=3 SEED=123 chaos_cluster
+ *   ROUNDS=3 SEED=123 chaos cluster
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 #include "tests/chaos/victims.h"
 
 #include <signal.h>
@@ -88,7 +89,7 @@ stop_past_lease(scene *s, uint64_t *random)
 }
 
 int
-main(void)
+play_cluster(void)
 {
     uint64_t random = chaos_seed(), rounds = chaos_number("ROUNDS", 1);
     scene    s;

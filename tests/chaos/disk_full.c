@@ -1,63 +1,26 @@
 /* disk_full.c - PostgreSQL's disk is full under load: commands are answered 503, shina stays up,
  * and when there is space again it goes on and nothing was lost.
  *
- * All of shina's home is on a small tmpfs, in a mount namespace of this process, so that nothing is
- * left of it. Where that may not be made the test is skipped (exit code 77) and says so.
+ * All of shina's home is on a small disk; see tests/chaos/disk.h.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/chaos/disk.h"
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 #include "tests/chaos/victims.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE "size=320m,mode=1777"
+#define DISK_MIB 320
 #define THREADS 4
-#define SKIPPED 77
 #define QUIET_MS 3000 /* nothing acknowledged for so long: it is full */
 #define FULL_S 120
 #define BACK_S 120
 #define SETTLE_S 120
-
-static char place[] = "/tmp/shina-disk-XXXXXX";
-
-static bool
-make_disk(void)
-{
-    if (mkdtemp(place) == NULL || chmod(place, 0755) != 0)
-        chaos_die("%s: %s", place, strerror(errno));
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, SIZE) != 0) {
-        chaos_say("SKIPPED: no tmpfs may be mounted here: %s", strerror(errno));
-        (void)rmdir(place);
-        return false;
-    }
-    if (setenv("TMPDIR", place, 1) != 0)
-        abort();
-    return true;
-}
-
-/* Takes what is free, down to less than a page of PostgreSQL. */
-static void
-fill_up(const char *path)
-{
-    int   fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    off_t at = 0;
-
-    if (fd < 0 || (at = lseek(fd, 0, SEEK_END)) < 0)
-        chaos_die("%s: %s", path, strerror(errno));
-    for (off_t chunk = 1 << 24; chunk >= 4096; chunk /= 2)
-        while (posix_fallocate(fd, at, chunk) == 0)
-            at += chunk;
-    (void)close(fd);
-}
 
 /* Fills until nothing is acknowledged any more. */
 static void
@@ -67,7 +30,7 @@ wait_until_full(scene *s, const char *filler)
     load_counts first = load_so_far(s->clients), last = first, now = first;
 
     while (chaos_now_ms() - changed < QUIET_MS || now.unavailable == first.unavailable) {
-        fill_up(filler);
+        chaos_disk_fill(filler);
         now = load_so_far(s->clients);
         if (now.acknowledged != last.acknowledged)
             changed = chaos_now_ms();
@@ -93,16 +56,19 @@ check_up(const scene *s)
 }
 
 int
-main(void)
+play_disk_full(void)
 {
-    uint64_t random = chaos_seed();
-    char     filler[64];
-    scene    s;
-    int      faults;
+    uint64_t   random = chaos_seed();
+    char       filler[CHAOS_DISK_BYTES + 16];
+    chaos_disk disk;
+    scene      s;
+    int        faults;
 
-    if (!make_disk())
-        return SKIPPED;
-    (void)snprintf(filler, sizeof(filler), "%s/filler", place);
+    if (!chaos_disk_make(&disk, DISK_MIB))
+        return PLAY_SKIPPED;
+    if (setenv("TMPDIR", disk.place, 1) != 0)
+        abort();
+    (void)snprintf(filler, sizeof(filler), "%s/filler", disk.place);
     scene_open(&s, random, THREADS);
     scene_wait_acknowledged(&s, 100, 60);
     wait_until_full(&s, filler);
@@ -114,7 +80,6 @@ main(void)
     if (s.starts > 0)
         chaos_die("shina did not stay up");
     faults = scene_close(&s, SETTLE_S);
-    (void)umount2(place, MNT_DETACH);
-    (void)rmdir(place);
+    chaos_disk_remove(&disk);
     return faults == 0 ? 0 : 1;
 }

@@ -1,13 +1,14 @@
 /* fail_points.c - every named place, under load: the process that passes it dies there, is started
  * again, and in the end nothing was lost, doubled or left over.
  *
- *   SEED=123 PLACE=append.committed (only this one) chaos_fail_points
+ *   SEED=123 PLACE=append.committed (only this one) chaos fail_points
  *
  * A place that this load does not pass is named in `elsewhere`, with the test that passes it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/base/failpoint.h"
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ die_at(scene *s, const char *place, int nth)
 }
 
 int
-main(void)
+play_fail_points(void)
 {
     uint64_t    random = chaos_seed();
     const char *only = getenv("PLACE");

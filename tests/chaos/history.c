@@ -26,9 +26,17 @@ typedef struct {
     UT_hash_handle hh;
 } command;
 
+/* How far a stream has come. */
+typedef struct {
+    char           id[40];
+    int            version;
+    UT_hash_handle hh;
+} stream;
+
 typedef struct {
     command *commands;
-    long     events;
+    stream  *streams;
+    long     events, reads;
     int      faults;
 } history;
 
@@ -62,6 +70,22 @@ by_shina(const json_t *event)
 
     return json_array_size(roles) == 1 &&
            strcmp(json_string_value(json_array_get(roles, 0)), "SERVICE") == 0;
+}
+
+static void
+note_stream(history *h, const char *id, int version)
+{
+    stream *s;
+
+    HASH_FIND_STR(h->streams, id, s);
+    if (s == NULL) {
+        if ((s = calloc(1, sizeof(*s))) == NULL)
+            abort();
+        (void)snprintf(s->id, sizeof(s->id), "%s", id);
+        HASH_ADD_STR(h->streams, id, s);
+    }
+    if (version > s->version)
+        s->version = version;
 }
 
 static command *
@@ -111,6 +135,7 @@ take_event(history *h, int domain, const json_t *event)
         c->first = offset;
     if (json_integer_value(json_object_get(event, "streamversion")) > c->version)
         c->version = (int)json_integer_value(json_object_get(event, "streamversion"));
+    note_stream(h, c->stream, c->version);
     h->events++;
 }
 
@@ -166,6 +191,24 @@ check_acknowledged(history *h, const journal_entry *e, const command *c)
               domains[c->domain], c->partition, c->last, c->stream, c->version);
 }
 
+/* A read with X-After shows the command, and no version that the log has not. */
+static void
+check_read(history *h, const journal_entry *e)
+{
+    const stream *s;
+
+    if (e->read_status == 0)
+        return;
+    h->reads++;
+    HASH_FIND_STR(h->streams, e->id, s);
+    if (e->read_status != 200 || e->read_version < e->version)
+        fault(h, "call %ld %s made version %d of %s; a read after it was answered %ld, version %d",
+              e->call, e->path, e->version, e->id, e->read_status, e->read_version);
+    else if (s == NULL || e->read_version > s->version)
+        fault(h, "call %ld: version %d of %s was read, which the log has not", e->call,
+              e->read_version, e->id);
+}
+
 static void
 check_calls(history *h, journal_entry *calls, long *unknown_done, long *unknown)
 {
@@ -178,6 +221,7 @@ check_calls(history *h, journal_entry *calls, long *unknown_done, long *unknown)
         HASH_FIND(hh, h->commands, &e->command_id, sizeof(bus_id), c);
         if (e->status == 200 || e->status == 201) {
             check_acknowledged(h, e, c);
+            check_read(h, e);
         } else if (e->status == 0) {
             ++*unknown;
             *unknown_done += c != NULL;
@@ -226,12 +270,29 @@ verify(history *h, const tests_shina *shina)
     free(out);
 }
 
+static void
+forget(history *h)
+{
+    command *c, *next;
+    stream  *s, *next_stream;
+
+    HASH_ITER(hh, h->commands, c, next)
+    {
+        HASH_DELETE(hh, h->commands, c);
+        free(c);
+    }
+    HASH_ITER(hh, h->streams, s, next_stream)
+    {
+        HASH_DELETE(hh, h->streams, s);
+        free(s);
+    }
+}
+
 int
 history_check(const tests_shina *shina, const char *token, const char *journal_path)
 {
     history        h = {0};
     journal_entry *calls = journal_read(journal_path);
-    command       *c, *next;
     long           unknown = 0, unknown_done = 0;
 
     for (int d = 0; d < DOMAINS; d++)
@@ -241,14 +302,12 @@ history_check(const tests_shina *shina, const char *token, const char *journal_p
     h.faults += left_over_reservations(shina, token, true);
     h.faults += left_over_claims(shina);
     verify(&h, shina);
-    chaos_say("history: %u calls against %u commands with %ld events; of %ld unknown %ld happened; "
-              "%d faults",
-              HASH_COUNT(calls), HASH_COUNT(h.commands), h.events, unknown, unknown_done, h.faults);
-    HASH_ITER(hh, h.commands, c, next)
-    {
-        HASH_DELETE(hh, h.commands, c);
-        free(c);
-    }
+    chaos_say(
+        "history: %u calls against %u commands with %ld events, %ld reads behind them; of %ld "
+        "unknown %ld happened; %d faults",
+        HASH_COUNT(calls), HASH_COUNT(h.commands), h.events, h.reads, unknown, unknown_done,
+        h.faults);
+    forget(&h);
     journal_forget(calls);
     return h.faults;
 }

@@ -15,6 +15,8 @@ int history_settle(const tests_shina *shina, const char *token, int patience_s);
  *   - an acknowledged command is in the log once, where its answer said, with all its events;
  *   - one that was refused has left nothing; an unknown one is there at most once;
  *   - no client's command is in the log that the journal does not know;
+ *   - who read behind an acknowledged command, with X-After, saw it, and nothing that is not in the
+ * log;
  *   - reservations of vehicles and drivers are those of ASSIGNED trips, deliveries aboard agree
  * with their trips, and a unique value is claimed by exactly the streams that hold it;
  *   - `shina verify` finds no fault. */

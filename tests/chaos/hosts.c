@@ -2,13 +2,14 @@
  * load, the node that leads is killed, all brokers are away for a while, and a host is stopped by
  * SIGSTOP past its leases and continued. After it the topics hold what the logs hold.
  *
- *   ROUNDS=3 OUT_S=60 SEED=123 chaos_hosts
+ *   ROUNDS=3 OUT_S=60 SEED=123 chaos hosts
  *
  * Where there is no Apache Kafka, librdkafka's mock stands in, with one node: the hosts are killed
  * all the same, the brokers are not.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 #include "tests/chaos/victims.h"
 
 #include <signal.h>
@@ -101,7 +102,7 @@ stop_past_lease(scene *s)
 }
 
 int
-main(void)
+play_hosts(void)
 {
     uint64_t random = chaos_seed(), rounds = chaos_number("ROUNDS", 1);
     bool     real;

@@ -82,6 +82,13 @@ journal_answer(journal *j, long call, long status, const char *id, int version,
 }
 
 void
+journal_read_back(journal *j, long call, long status, int version)
+{
+    write_line(j, json_pack("{s:I, s:I, s:i}", "read", (json_int_t)call, "status",
+                            (json_int_t)status, "version", version));
+}
+
+void
 journal_give_up(journal *j, long call, int sent)
 {
     write_line(j, json_pack("{s:I, s:i}", "gave_up", (json_int_t)call, "sent", sent));
@@ -177,6 +184,18 @@ read_answer(reading *r, const json_t *line)
         read_position(e, position);
 }
 
+static void
+read_read_back(reading *r, const json_t *line)
+{
+    long           call = (long)json_integer_value(json_object_get(line, "read"));
+    journal_entry *e = call > 0 && call < r->room ? r->by_call[call] : NULL;
+
+    if (e == NULL || e->status == 0)
+        chaos_die("the journal has a read of nothing: %ld", call);
+    e->read_status = (long)json_integer_value(json_object_get(line, "status"));
+    e->read_version = (int)json_integer_value(json_object_get(line, "version"));
+}
+
 journal_entry *
 journal_read(const char *path)
 {
@@ -200,6 +219,8 @@ journal_read(const char *path)
             read_call(&r, call, line);
         } else if (json_object_get(line, "answer") != NULL) {
             read_answer(&r, line);
+        } else if (json_object_get(line, "read") != NULL) {
+            read_read_back(&r, line);
         } else if (json_object_get(line, "gave_up") == NULL) {
             chaos_die("%s:%d is not of a journal", path, n);
         }

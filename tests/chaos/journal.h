@@ -24,6 +24,8 @@ long journal_call(journal *j, const char *key, const char *path, const char *bod
 /* The answer that ended it. id, position and code may be NULL. */
 void journal_answer(journal *j, long call, long status, const char *id, int version,
                     const char *position, const char *code, int sent);
+/* What was acknowledged was read with X-After its position: the answer, and the row's version. */
+void journal_read_back(journal *j, long call, long status, int version);
 /* No answer came and it is not sent again: nobody knows. */
 void journal_give_up(journal *j, long call, int sent);
 
@@ -33,6 +35,8 @@ typedef struct {
     bus_id         command_id;   /* derived from the key as the edge does */
     long           call, status; /* status 0: unknown */
     int            version, partition, sent;
+    long           read_status; /* of the read behind it; 0: there was none */
+    int            read_version;
     long long      offset;
     char           domain[24], id[40], code[64], path[128];
     UT_hash_handle hh; /* by command_id */

@@ -1,6 +1,6 @@
 /* kills.c - kill -9 at random in the middle of load: shina, its PostgreSQL, both.
  *
- *   KILLS=50 SEED=123 THREADS=8 chaos_kills
+ *   KILLS=50 SEED=123 THREADS=8 chaos kills
  *
  * ACKNOWLEDGED=n: so many commands before the first kill. VICTIM=n: only that one of victims.h.
  * CHASE=n: percent of the kills that come within half a second after a start.
@@ -12,6 +12,7 @@
 #include "tests/chaos/load.h"
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 #include "tests/chaos/victims.h"
 
 #include <stdio.h>
@@ -68,7 +69,7 @@ wait_before_kill(scene *s, uint64_t *random)
 }
 
 int
-main(void)
+play_kills(void)
 {
     uint64_t    random = chaos_seed(), kills = chaos_number("KILLS", KILLS);
     int         by_victim[VICTIM_COUNT] = {0};

@@ -297,11 +297,10 @@ read_claims(PGconn *conn, holder **all, const char *domain)
 static PGconn *
 connect_to(const tests_shina *shina)
 {
-    char    url[1200];
+    char    url[2048];
     PGconn *conn;
 
-    (void)snprintf(url, sizeof(url), "host=%s/run dbname=shina user=shina sslmode=disable",
-                   tests_shina_home(shina));
+    tests_shina_database_url(shina, url);
     conn = PQconnectdb(url);
     if (PQstatus(conn) != CONNECTION_OK)
         chaos_die("the database: %s", PQerrorMessage(conn));

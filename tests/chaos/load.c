@@ -16,6 +16,7 @@
 #define NAMES 40          /* plates, phones, orders, boxes: few, so that they collide */
 #define GIVE_UP_PERCENT 3 /* calls that are not sent again when no answer comes */
 #define REPEAT_PERCENT 8  /* acknowledged calls that are sent once more */
+#define READ_PERCENT 10   /* acknowledged calls whose row is read with X-After */
 #define HOUR_MS INT64_C(3600000)
 #define PATH_BYTES 128
 #define BODY_BYTES 1024
@@ -58,6 +59,7 @@ struct load {
     atomic_bool        stopping;
     atomic_int         running;
     atomic_long        calls, acknowledged, refused, unknown, retried, unavailable, repeats, faults;
+    atomic_long        reads, answered_ms, silence_ms;
 };
 
 /* What came of a call. */
@@ -140,6 +142,40 @@ repeat(worker *w, const char *key, const char *path, const char *body, const out
         fault(w->of, path, body, &o, "a repeat has another answer");
 }
 
+/* The row behind an acknowledged call, as whoever made it must see it. */
+static void
+read_back(worker *w, long number, const char *path, const outcome *o)
+{
+    char           after[96], row[PATH_BYTES];
+    const char    *headers[] = {after, NULL};
+    size_t         collection = strcspn(path + strlen("/api/v1/"), "/");
+    tests_response r;
+
+    (void)snprintf(after, sizeof(after), "X-After: %s", o->position);
+    (void)snprintf(row, sizeof(row), "/api/v1/%.*s/%s", (int)collection, path + strlen("/api/v1/"),
+                   o->id);
+    r = tests_shina_ask_edge(
+        w->of->shina, w->edge,
+        &(tests_request){.method = "GET", .path = row, .token = w->of->token, .headers = headers});
+    if (!is_open(&(outcome){.status = r.status})) {
+        atomic_fetch_add(&w->of->reads, 1);
+        journal_read_back(w->of->j, number, r.status,
+                          (int)json_integer_value(json_object_get(r.json, "version")));
+    }
+    json_decref(r.json);
+}
+
+/* Some client got an answer that ended its call. */
+static void
+end_silence(load *l)
+{
+    long now = (long)chaos_now_ms(), silence = now - atomic_exchange(&l->answered_ms, now);
+    long longest = atomic_load(&l->silence_ms);
+
+    while (silence > longest && !atomic_compare_exchange_weak(&l->silence_ms, &longest, silence)) {
+    }
+}
+
 static void
 count_outcome(worker *w, const char *path, const char *body, const outcome *o, int sent)
 {
@@ -213,6 +249,7 @@ call(worker *w, const char *path, const char *fmt, ...)
         o = (outcome){0};
         journal_give_up(l->j, number, sent);
     } else {
+        end_silence(l);
         journal_answer(l->j, number, o.status, o.id[0] == '\0' ? NULL : o.id, o.version,
                        o.position[0] == '\0' ? NULL : o.position, o.code[0] == '\0' ? NULL : o.code,
                        sent);
@@ -220,6 +257,8 @@ call(worker *w, const char *path, const char *fmt, ...)
     count_outcome(w, path, body, &o, sent);
     if (is_done(&o) && chance(w, 100) < REPEAT_PERCENT)
         repeat(w, key, path, body, &o);
+    if (is_done(&o) && chance(w, 100) < READ_PERCENT)
+        read_back(w, number, path, &o);
     return o;
 }
 
@@ -433,6 +472,7 @@ load_start(const tests_shina *shina, journal *j, const char *token, uint64_t see
     l->threads = threads;
     l->day_at = ((int64_t)time(NULL) / 86400 + 2) * 24 * HOUR_MS;
     atomic_store(&l->running, threads);
+    atomic_store(&l->answered_ms, (long)chaos_now_ms());
     for (int i = 0; i < threads; i++) {
         l->workers[i] = (worker){.of = l, .number = i, .random = seed + (uint64_t)i * 7919 + 1};
         if (pthread_mutex_init(&l->workers[i].at.lock, NULL) != 0)
@@ -452,7 +492,9 @@ load_so_far(load *l)
                          .unknown = atomic_load(&l->unknown),
                          .retried = atomic_load(&l->retried),
                          .unavailable = atomic_load(&l->unavailable),
-                         .repeats = atomic_load(&l->repeats)};
+                         .repeats = atomic_load(&l->repeats),
+                         .reads = atomic_load(&l->reads),
+                         .silence_ms = atomic_load(&l->silence_ms)};
 }
 
 void

@@ -3,7 +3,8 @@
  * Vehicles and drivers with few plates and phones, so that unique values collide; deliveries with
  * few orders and boxes; trips that are planned, assigned by process P1 and called off. Whatever is
  * not answered is sent again with the same key until it is; a few calls are given up instead, and
- * a few acknowledged ones are repeated, whose answer must be the same.
+ * a few acknowledged ones are repeated, whose answer must be the same, and a few read back with
+ * X-After.
  * Threads: one controls it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_CHAOS_LOAD_H
@@ -21,6 +22,8 @@ typedef struct {
     long retried;     /* calls that were sent more than once until an answer came */
     long unavailable; /* answers 503 and 504 on the way */
     long repeats;     /* acknowledged calls sent once more: the same answer came */
+    long reads;       /* acknowledged calls whose row was read */
+    long silence_ms;  /* the longest time in which no client got an answer that ended a call */
 } load_counts;
 
 load *load_start(const tests_shina *shina, journal *j, const char *token, uint64_t seed,

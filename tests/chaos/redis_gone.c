@@ -2,6 +2,7 @@
  * says what is the matter, and Redis is started again. SPDX-License-Identifier: Apache-2.0 */
 #include "tests/chaos/say.h"
 #include "tests/chaos/scene.h"
+#include "tests/chaos/scenes.h"
 #include "tests/chaos/victims.h"
 
 #include <signal.h>
@@ -35,7 +36,7 @@ wait_for_redis_state(const scene *s, const char *wanted)
 }
 
 int
-main(void)
+play_redis_gone(void)
 {
     uint64_t random = chaos_seed();
     scene    s;

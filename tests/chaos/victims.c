@@ -212,6 +212,21 @@ kill_postgres(tests_shina *shina, bool with_shina)
     return postmaster != 0;
 }
 
+/* The postmaster first: stopped, it starts no more children. */
+bool
+victims_signal_postgres(const tests_shina *shina, int signal_number)
+{
+    group g = {.count = 1};
+
+    g.pids[0] = victims_postmaster(shina);
+    if (g.pids[0] == 0 || kill(g.pids[0], signal_number) != 0)
+        return false;
+    add_children(&g, g.pids[0]);
+    for (int i = 1; i < g.count; i++)
+        (void)kill(g.pids[i], signal_number);
+    return true;
+}
+
 static bool
 kill_postmaster(const tests_shina *shina)
 {

@@ -31,6 +31,9 @@ void victims_end_all(void);
 /* Kills -9, and waits until those processes are gone. False: there was nothing to kill. */
 bool victims_kill(tests_shina *shina, victim who, uint64_t random);
 
+/* Sends a signal to the postmaster and all its children. False: there is none. */
+bool victims_signal_postgres(const tests_shina *shina, int signal_number);
+
 /* The state of a process as the kernel shows it: 'R', 'S', 'T' when it is stopped, 'Z'. */
 char victims_state(pid_t pid);
 

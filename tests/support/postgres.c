@@ -29,13 +29,13 @@
 #define PATH_BYTES 512
 
 struct tests_postgres {
-    bool  ours; /* the server */
-    bool  durable;
-    pid_t server;
-    char  dir[PATH_BYTES];   /* ours: data and socket */
-    char  admin[PATH_BYTES]; /* URL to make databases with */
-    char  database[64];      /* not ours: to be dropped */
-    char  url[PATH_BYTES];
+    bool                   ours; /* the server */
+    tests_postgres_options options;
+    pid_t                  server;
+    char                   dir[PATH_BYTES];   /* ours: data and socket */
+    char                   admin[PATH_BYTES]; /* URL to make databases with */
+    char                   database[64];      /* not ours: to be dropped */
+    char                   url[PATH_BYTES];
 };
 
 static void
@@ -95,9 +95,11 @@ drop_root(void)
         _exit(126);
 }
 
-/* Starts a program, as an unprivileged user if `drop`, its output in the file `log`. */
+/* Starts a program, as an unprivileged user if `drop`, its output in the file `log`. preload: a
+ * library, or NULL. */
 static pid_t
-start_program(const char *const argv[], bool drop, const char *cwd, const char *log)
+start_program(const char *const argv[], bool drop, const char *cwd, const char *log,
+              const char *preload)
 {
     pid_t pid = fork();
     int   fd;
@@ -111,6 +113,8 @@ start_program(const char *const argv[], bool drop, const char *cwd, const char *
         _exit(125);
     if (drop)
         drop_root();
+    if (preload != NULL && setenv("LD_PRELOAD", preload, 1) != 0)
+        _exit(125);
     (void)prctl(PR_SET_PDEATHSIG, SIGQUIT); /* a server must not outlive its test */
     (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
@@ -132,7 +136,7 @@ print_file(const char *path)
 static void
 run_program(const char *const argv[], bool drop, const char *cwd, const char *log)
 {
-    pid_t pid = start_program(argv, drop, cwd, log);
+    pid_t pid = start_program(argv, drop, cwd, log, NULL);
     int   status;
 
     if (waitpid(pid, &status, 0) != pid)
@@ -168,7 +172,8 @@ init_data(const tests_postgres *pg)
     (void)snprintf(data, sizeof(data), "%s/data", pg->dir);
     (void)snprintf(log, sizeof(log), "%s/initdb.log", pg->dir);
     run_program((const char *const[]){initdb, "-D", data, "-U", "shina", "--auth=trust",
-                                      "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", NULL},
+                                      "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+                                      pg->options.wal == NULL ? NULL : "-X", pg->options.wal, NULL},
                 true, pg->dir, log);
 }
 
@@ -196,7 +201,7 @@ wait_until_ready(const tests_postgres *pg)
 static void
 start_server(tests_postgres *pg)
 {
-    const char *fsync = pg->durable ? "fsync=on" : "fsync=off";
+    const char *fsync = pg->options.durable ? "fsync=on" : "fsync=off";
     char        postgres[PATH_BYTES], data[PATH_BYTES + 16], log[PATH_BYTES + 16];
 
     find_program("postgres", postgres);
@@ -206,7 +211,7 @@ start_server(tests_postgres *pg)
         (const char *const[]){postgres, "-D", data, "-k", pg->dir, "-c", "listen_addresses=", "-c",
                               fsync, "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB", "-c",
                               "wal_compression=lz4", "-c", "max_connections=200", NULL},
-        true, pg->dir, log);
+        true, pg->dir, log, pg->options.preload);
     wait_until_ready(pg);
 }
 
@@ -267,13 +272,19 @@ tests_postgres_database(tests_postgres *pg, const char *name)
 tests_postgres *
 tests_postgres_start(bool durable)
 {
+    return tests_postgres_start_with(&(tests_postgres_options){.durable = durable});
+}
+
+tests_postgres *
+tests_postgres_start_with(const tests_postgres_options *options)
+{
     tests_postgres *pg = calloc(1, sizeof(*pg));
     const char     *given = getenv("SHINA_TEST_DATABASE_URL");
     char           *url;
 
     if (pg == NULL)
         abort();
-    pg->durable = durable;
+    pg->options = *options;
     if (given != NULL) {
         (void)snprintf(pg->admin, sizeof(pg->admin), "%s", given);
     } else {
@@ -342,6 +353,17 @@ tests_postgres_crash(tests_postgres *pg)
         return false;
     end_server(pg, SIGQUIT); /* immediate: no checkpoint, recovery at the next start */
     return true;
+}
+
+bool
+tests_postgres_has_ended(tests_postgres *pg)
+{
+    int status;
+
+    if (pg->ours && pg->server > 0 &&
+        (waitpid(pg->server, &status, WNOHANG) != 0 || kill(pg->server, 0) != 0))
+        pg->server = 0;
+    return pg->ours && pg->server == 0;
 }
 
 bool

@@ -13,8 +13,16 @@
 
 typedef struct tests_postgres tests_postgres;
 
-/* durable: with fsync, for crash tests and benches; else quick. */
+typedef struct {
+    bool        durable; /* with fsync, for crash tests and benches; else quick */
+    const char *wal;     /* an empty folder for its write-ahead log; NULL: with its data */
+    const char *preload; /* a library that its processes are started with; NULL: none */
+} tests_postgres_options;
+
 tests_postgres *tests_postgres_start(bool durable);
+/* Options are borrowed until it is stopped. A server that SHINA_TEST_DATABASE_URL names takes none.
+ */
+tests_postgres *tests_postgres_start_with(const tests_postgres_options *options);
 /* Drops the database, or stops the server and removes its folder. Accepts NULL. */
 void tests_postgres_stop(tests_postgres *pg);
 
@@ -28,6 +36,8 @@ char *tests_postgres_database(tests_postgres *pg, const char *name);
  * is not ours. */
 bool tests_postgres_crash(tests_postgres *pg);
 bool tests_postgres_revive(tests_postgres *pg);
+/* Of our own server: has it ended by itself? Then it may be revived. */
+bool tests_postgres_has_ended(tests_postgres *pg);
 
 /* Of our own server only: the CPU time, in microseconds, that it and its backends have used since it
  * was started (those that have ended too). -1: the server is not ours. */

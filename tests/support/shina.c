@@ -81,7 +81,7 @@ set_environment(const tests_shina *shina, const char *http, const char *home)
     if (setenv("SHINA_HOME", own_host ? home : shina->home, 1) != 0 ||
         (*http != '\0' && setenv("SHINA_HTTP", http, 1) != 0) ||
         !set_or_unset("SHINA_DATABASE_URL", elsewhere ? shina->database_url : "") ||
-        !set_or_unset("SHINA_REDIS_URL", own_host ? shina->redis_url : "") || chdir("/") != 0)
+        !set_or_unset("SHINA_REDIS_URL", elsewhere ? shina->redis_url : "") || chdir("/") != 0)
         _exit(125);
 }
 
@@ -110,9 +110,9 @@ print_log(const tests_shina *shina, const tests_child *child)
         (void)fclose(f);
 }
 
-/* variable: one more of the environment; may be NULL. */
+/* variables: more of the environment, ending with NULL; may be NULL. */
 static void
-spawn(const tests_shina *shina, tests_child *child, const char *variable)
+spawn(const tests_shina *shina, tests_child *child, const char *const *variables)
 {
     const char *argv[6] = {"shina"};
     char        path[1200];
@@ -138,8 +138,9 @@ spawn(const tests_shina *shina, tests_child *child, const char *variable)
     if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
         _exit(125);
     set_environment(shina, child->http, child->home);
-    if (variable != NULL && putenv((char *)(uintptr_t)variable) != 0)
-        _exit(125);
+    for (int i = 0; variables != NULL && variables[i] != NULL; i++)
+        if (putenv((char *)(uintptr_t)variables[i]) != 0)
+            _exit(125);
     (void)execv(child->program, (char *const *)(uintptr_t)argv);
     _exit(127);
 }
@@ -322,7 +323,7 @@ await_start(tests_shina *shina)
 typedef enum { ONE, PROCESSES, HOSTS_OVER_KAFKA } layout;
 
 static tests_shina *
-start(layout as, const char *database_url)
+start(layout as, const char *database_url, const char *redis_url)
 {
     tests_shina *shina = calloc(1, sizeof(*shina));
     const char  *tmp = getenv("TMPDIR");
@@ -336,6 +337,8 @@ start(layout as, const char *database_url)
         tests_shina_die("cannot make %s: %s", shina->home, strerror(errno));
     if (database_url != NULL)
         (void)snprintf(shina->database_url, sizeof(shina->database_url), "%s", database_url);
+    if (redis_url != NULL)
+        (void)snprintf(shina->redis_url, sizeof(shina->redis_url), "%s", redis_url);
     switch (as) {
     case ONE: (void)add_edge(shina, "run", "run", "127.0.0.1"); break;
     case PROCESSES: add_processes(shina); break;
@@ -358,14 +361,21 @@ tests_shina *
 tests_shina_start(void)
 {
     if (is_set("SHINA_TEST_LAYOUT", "kafka"))
-        return start(HOSTS_OVER_KAFKA, NULL);
-    return start(is_set("SHINA_TEST_LAYOUT", "processes") ? PROCESSES : ONE, NULL);
+        return start(HOSTS_OVER_KAFKA, NULL, NULL);
+    return tests_shina_start_on(NULL, NULL);
+}
+
+tests_shina *
+tests_shina_start_on(const char *database_url, const char *redis_url)
+{
+    return start(is_set("SHINA_TEST_LAYOUT", "processes") ? PROCESSES : ONE, database_url,
+                 redis_url);
 }
 
 tests_shina *
 tests_shina_start_processes(const char *database_url)
 {
-    return start(PROCESSES, database_url);
+    return start(PROCESSES, database_url, NULL);
 }
 
 int
@@ -528,6 +538,16 @@ tests_shina_home(const tests_shina *shina)
     return shina->home;
 }
 
+void
+tests_shina_database_url(const tests_shina *shina, char out[2048])
+{
+    if (shina->database_url[0] != '\0')
+        (void)snprintf(out, 2048, "%s", shina->database_url);
+    else
+        (void)snprintf(out, 2048, "host=%s/run dbname=shina user=shina sslmode=disable",
+                       shina->home);
+}
+
 int
 tests_shina_processes(const tests_shina *shina)
 {
@@ -583,16 +603,28 @@ tests_shina_kill(tests_shina *shina, int nth)
 void
 tests_shina_restart(tests_shina *shina, int nth)
 {
-    tests_shina_restart_with(shina, nth, NULL);
+    tests_shina_restart_in(shina, nth, NULL);
 }
 
 void
 tests_shina_restart_with(tests_shina *shina, int nth, const char *variable)
 {
+    tests_shina_restart_in(shina, nth, (const char *const[]){variable, NULL});
+}
+
+void
+tests_shina_restart_in(tests_shina *shina, int nth, const char *const *variables)
+{
     (void)pthread_mutex_lock(&shina->lock);
     if (shina->children[nth].pid == 0)
-        spawn(shina, &shina->children[nth], variable);
+        spawn(shina, &shina->children[nth], variables);
     (void)pthread_mutex_unlock(&shina->lock);
+}
+
+void
+tests_shina_log_path(const tests_shina *shina, int nth, char out[1200])
+{
+    log_path(shina, &shina->children[nth], out);
 }
 
 void

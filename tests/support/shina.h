@@ -33,6 +33,9 @@ typedef struct tests_shina tests_shina;
 
 /* Starts it and waits until /readyz says so. */
 tests_shina *tests_shina_start(void);
+/* The same over servers of the test's own, each a URL as shina takes it; NULL: the embedded one. In
+ * one process or many, not over Kafka. */
+tests_shina *tests_shina_start_on(const char *database_url, const char *redis_url);
 /* The same as processes, whatever the environment says, on a PostgreSQL of the test's own; NULL: on
  * an embedded one. SHINA_DATABASE_URL_<DOMAIN> in the environment goes to all of them. */
 tests_shina *tests_shina_start_processes(const char *database_url);
@@ -46,6 +49,8 @@ tests_kafka *tests_shina_kafka(const tests_shina *shina);
 
 const char *tests_shina_url(const tests_shina *shina); /* "http://127.0.0.1:40123", of edge 1 */
 const char *tests_shina_home(const tests_shina *shina);
+/* Of the database, as libpq takes it. */
+void tests_shina_database_url(const tests_shina *shina, char out[2048]);
 
 /* What a verb prints on stdout, trimmed; the caller frees it. *exit_code may be NULL: then it
  * must be 0. args ends with NULL. */
@@ -73,6 +78,8 @@ void tests_shina_kill(tests_shina *shina, int nth);
 void tests_shina_restart(tests_shina *shina, int nth);
 /* ... with one more variable in its environment this time, "NAME=VALUE". */
 void tests_shina_restart_with(tests_shina *shina, int nth, const char *variable);
+/* ... with several, ending with NULL. */
+void tests_shina_restart_in(tests_shina *shina, int nth, const char *const *variables);
 /* Has it ended by itself, as at a fail point? Then it counts as killed. */
 bool tests_shina_has_ended(tests_shina *shina, int nth);
 /* With SHINA_TEST_KILLS: returns when each process has been killed and all are ready again; for
@@ -82,6 +89,8 @@ void tests_shina_await_kills(tests_shina *shina);
 void tests_shina_signal(tests_shina *shina, int nth, int signal_number);
 /* False: some edge does not say within so many seconds that it is ready. */
 bool tests_shina_wait_ready(const tests_shina *shina, int seconds);
+/* Where a process writes its log. */
+void tests_shina_log_path(const tests_shina *shina, int nth, char out[1200]);
 /* The logs of all processes so far, on stderr. */
 void tests_shina_print_logs(const tests_shina *shina);
 
