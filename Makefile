@@ -11,7 +11,7 @@ help:
 	@echo 'make run          install what is missing, build, start shina on the embedded default'
 	@echo 'make test         install what is missing, build, run every test'
 	@echo 'make check        gcc and clang, sanitizers, format, lint, tidiness'
-	@echo 'make chaos        every fail point and fifty kills under load, then proof; KILLS=n SEED=n'
+	@echo 'make chaos        faults of every kind under load, then proof; SEED=n SCENES="kills clock"'
 	@echo 'make sim          a thousand histories with faults; SEEDS=n SEED=n; BITE=1: planted bugs, too'
 	@echo 'make fuzz         each parser that faces outside, for FUZZ_SECONDS=30; FUZZ_ONLY=http,nng'
 	@echo 'make demo         a day of deliveries through the HTTP API'
@@ -50,7 +50,7 @@ check: packages-check
 crash: chaos
 chaos: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
-	bash tests/chaos/run.sh $(BUILD)
+	BUILD=$(BUILD) python3 tests/chaos/run.py
 
 sim: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD) sim
