@@ -13,6 +13,11 @@
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 5000
 #define CONNECT_TIMEOUT_MS 10000
+/* A server that has gone without a word is noticed after so long, as in
+ * bus/store/postgres/connection.c, whether something was sent or an answer is awaited. */
+#define SILENT_MS "15000"
+#define SILENT_IDLE_S "10"
+#define SILENT_INTERVAL_S "5"
 
 typedef struct {
     char          *sql;
@@ -283,8 +288,11 @@ static void
 connect_now(connection *c)
 {
     c->pg = PQconnectStartParams(
-        (const char *const[]){"dbname", "fallback_application_name", "client_encoding", NULL},
-        (const char *const[]){c->db->options.url, c->db->options.application, "UTF8", NULL}, 1);
+        (const char *const[]){"dbname", "fallback_application_name", "keepalives_idle",
+                              "keepalives_interval", "tcp_user_timeout", "client_encoding", NULL},
+        (const char *const[]){c->db->options.url, c->db->options.application, SILENT_IDLE_S,
+                              SILENT_INTERVAL_S, SILENT_MS, "UTF8", NULL},
+        1);
     if (c->pg == NULL)
         abort();
     if (PQstatus(c->pg) == CONNECTION_BAD) {

@@ -31,6 +31,7 @@ DEFAULTS = {"KILLS": "30", "ROUNDS": "1"}
 TESTS = {
     "lease": "writers that lose their lease at every place",
     "places": "the kernel dies at every place that a load does not pass",
+    "silence": "a server that goes without a word while its answer is awaited",
 }
 ALSO = ["cut_postgres@processes", "bad_calls@processes"]
 ONLY_NAMED = {"hosts"}

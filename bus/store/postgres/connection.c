@@ -105,6 +105,10 @@ check_url(const char *url, bus_error *err)
     return BUS_OK;
 }
 
+/* A server that has gone without a word, as when a firewall forgets the connection, is noticed
+ * after silent_ms: what was sent and not acknowledged tells it (tcp_user_timeout); who only waits
+ * for an answer asks for a sign of life, and once more when none comes. Linux ends the connection
+ * at the first probe after that time, so the pause between them is part of it. */
 static bus_code
 connect(bus_store *st, bus_error *err)
 {
@@ -112,20 +116,24 @@ connect(bus_store *st, bus_error *err)
                                     "application_name",
                                     "connect_timeout",
                                     "keepalives_idle",
+                                    "keepalives_interval",
                                     "tcp_user_timeout",
                                     "client_encoding",
                                     NULL};
-    char              connect_s[16], silent_ms[16];
-    const char *const values[] = {st->url,   st->application, connect_s, "15",
-                                  silent_ms, "UTF8",          NULL};
+    char              connect_s[16], silent_ms[16], idle_s[16], interval_s[16];
+    const char *const values[] = {st->url,    st->application, connect_s, idle_s,
+                                  interval_s, silent_ms,       "UTF8",    NULL};
+    const int         silent = st->patience_ms == 0 ? SILENT_MS : st->patience_ms;
+    const int         probe_s = silent < 3000 ? 1 : silent / 3000; /* whole seconds, at least one */
     bus_code          rc;
 
     (void)snprintf(connect_s, sizeof(connect_s), "%d",
                    st->patience_ms == 0     ? CONNECT_TIMEOUT_S
                    : st->patience_ms < 2000 ? 2 /* libpq's least */
                                             : st->patience_ms / 1000);
-    (void)snprintf(silent_ms, sizeof(silent_ms), "%d",
-                   st->patience_ms == 0 ? SILENT_MS : st->patience_ms);
+    (void)snprintf(silent_ms, sizeof(silent_ms), "%d", silent);
+    (void)snprintf(idle_s, sizeof(idle_s), "%d", 2 * probe_s);
+    (void)snprintf(interval_s, sizeof(interval_s), "%d", probe_s);
     if ((rc = check_url(st->url, err)) != BUS_OK)
         return rc;
     st->conn = PQconnectdbParams(keywords, values, 1);
