@@ -64,6 +64,17 @@ note(const bus_command *c)
     assert_int_equal(pthread_mutex_unlock(&t.log_lock), 0);
 }
 
+/* What is answered of the first of two copies, a moment before the second one. */
+static void
+refuse_first(const bus_envelope *request, bus_reply reply)
+{
+    reply.status = BUS_ANSWER_REFUSED;
+    reply.code = BUS_STR("VEHICLE_ODOMETER_BACK");
+    reply.params = BUS_STR("{\"last_m\":1200}");
+    bus_transport_inproc.reply(t.server, request, bus_envelope_of_reply(&reply));
+    (void)usleep(200000);
+}
+
 static void
 answer(const bus_envelope *request)
 {
@@ -80,7 +91,9 @@ answer(const bus_envelope *request)
     if (memmem(data.at, data.len, "SILENT", 6) != NULL ||
         memmem(data.at, data.len, "4040404", 7) != NULL)
         return;
-    if (memmem(data.at, data.len, "TWICE", 5) != NULL && atomic_load(&t.taken) % 2 == 1)
+    if ((memmem(data.at, data.len, "TWICE", 5) != NULL ||
+         memmem(data.at, data.len, "CHANGED", 7) != NULL) &&
+        atomic_load(&t.taken) % 2 == 1)
         return; /* the first time nothing comes back */
     if (memmem(data.at, data.len, "BUSY", 4) != NULL)
         reply.status = BUS_ANSWER_BUSY;
@@ -99,6 +112,8 @@ answer(const bus_envelope *request)
     if (c->partition != bus_id_partition(c->stream, PARTITIONS) || c->actor.roles == 0 ||
         c->expires_at_ms <= bus_now_ms(bus_clock_system()))
         reply.status = BUS_ANSWER_FAILED;
+    if (memmem(data.at, data.len, "CHANGED", 7) != NULL)
+        refuse_first(request, reply);
     bus_transport_inproc.reply(t.server, request, bus_envelope_of_reply(&reply));
 }
 
@@ -437,6 +452,21 @@ test_unanswered(void **state)
     check(a, 503, "UNAVAILABLE");
     atomic_store(&t.taken, 0);
     a = post("/api/v1/vehicles", "{\"plate\":\"TWICE\"}", NULL);
+    assert_int_equal(a.status, 201);
+    assert_int_equal(atomic_load(&t.taken), 2);
+    done(&a);
+}
+
+/* It was sent twice, for want of an answer; the first is refused, then things change, and the
+ * second is carried out. Then that is the answer. */
+static void
+test_a_refusal_is_not_the_answer_while_a_copy_is_under_way(void **state)
+{
+    answered a;
+
+    (void)state;
+    atomic_store(&t.taken, 0);
+    a = post("/api/v1/vehicles", "{\"plate\":\"CHANGED\"}", NULL);
     assert_int_equal(a.status, 201);
     assert_int_equal(atomic_load(&t.taken), 2);
     done(&a);
@@ -1967,6 +1997,7 @@ main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_existing_stream),
         cmocka_unit_test(test_unanswered),
+        cmocka_unit_test(test_a_refusal_is_not_the_answer_while_a_copy_is_under_way),
         cmocka_unit_test(test_batch_of_good_and_bad),
         cmocka_unit_test(test_batch_in_order),
         cmocka_unit_test(test_batch_of_many),

@@ -1,8 +1,10 @@
 /* command.c - commands from HTTP to the bus and their answers back.
  *
  * A command keeps its id and is sent again until its answer comes or its deadline passes; the
- * log carries it out once. A request in flight has a slot; ticket = generation of the slot and
- * its number, so a late answer finds nobody.
+ * log carries it out once. A refusal leaves nothing in the log, so that a copy which is still under
+ * way may be carried out after it: only the last copy's refusal is the answer. A request in flight
+ * has a slot; ticket = generation of the slot and its number, so a late answer finds nobody.
+ *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
@@ -26,7 +28,9 @@ typedef struct {
     edge_command *command; /* NULL: free */
     uint32_t      generation;
     uint32_t      next_free;
-    int           sends; /* how often the transport took it */
+    int           sends;   /* how often the transport took it */
+    int           open;    /* of these, not answered yet */
+    bool          refused; /* some copy was; others are open */
     int64_t       send_at_us, pause_us, deadline_us;
     uint64_t      sent_to; /* of the address that took it last */
 } slot;
@@ -58,7 +62,8 @@ take_slot(edge_commands *commands, edge_command *command)
     s = &commands->slots[commands->free_slot];
     commands->free_slot = s->next_free;
     s->command = command;
-    s->sends = 0;
+    s->sends = s->open = 0;
+    s->refused = false;
     s->pause_us = RESEND_FIRST_US;
     if (commands->in_flight++ == 0)
         (void)uv_timer_start(&commands->tick, on_tick, TICK_MS, TICK_MS);
@@ -142,6 +147,7 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
         BUS_FAIL_POINT("edge.command_sent");
         if (s->sends++ > 0)
             edge_metrics_resent();
+        s->open++;
         s->sent_to = bus_fnv1a64(address, strlen(address));
         s->send_at_us = now_us + s->pause_us;
         s->pause_us = s->pause_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : s->pause_us * 2;
@@ -178,7 +184,7 @@ on_tick(uv_timer_t *tick)
             continue;
         if (now_us >= s->deadline_us)
             give_up(commands, s);
-        else if (now_us >= s->send_at_us) {
+        else if (now_us >= s->send_at_us && !s->refused) {
             if (s->sends > 0) /* who does not answer may own it no more, and cannot say so */
                 edge_owners_refresh(commands->owners);
             send_slot(commands, s, now_us);
@@ -205,7 +211,7 @@ on_fresh_owners(void *context)
     int64_t        now_us = mono_us(commands);
 
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++)
-        if (commands->slots[i].command != NULL &&
+        if (commands->slots[i].command != NULL && !commands->slots[i].refused &&
             (commands->slots[i].sends == 0 || has_moved(commands, &commands->slots[i])))
             send_slot(commands, &commands->slots[i], now_us);
 }
@@ -226,9 +232,14 @@ static void
 take_reply(edge_commands *commands, slot *s, const bus_reply *reply)
 {
     BUS_FAIL_POINT("edge.answer_received");
+    s->open -= s->open > 0;
+    s->refused = (s->refused || reply->status == BUS_ANSWER_REFUSED) && s->open > 0;
     switch (reply->status) {
-    case BUS_ANSWER_DONE:
     case BUS_ANSWER_REFUSED:
+        if (!s->refused) /* else the other copies' answers are waited for, until the deadline */
+            end_with_reply(commands, s, reply);
+        return;
+    case BUS_ANSWER_DONE:
     case BUS_ANSWER_INVALID: end_with_reply(commands, s, reply); return;
     case BUS_ANSWER_EXPIRED: end_with_problem(commands, s, EDGE_TIMEOUT); return;
     case BUS_ANSWER_BUSY: retry_or_answer(commands, s, EDGE_OVERLOADED); return;
