@@ -276,10 +276,13 @@ keep_recent(bus_writer *w, const item *it)
                                       .digest = it->digest,
                                       .offset = it->reply.offset,
                                       .version = it->reply.version,
-                                      .partition = it->reply.partition};
+                                      .partition = it->reply.partition,
+                                      .expires_at_ms = it->cmd->expires_at_ms};
 
     if (it->reply.status == BUS_ANSWER_DONE && it->reply.offset > 0 && batch_is_client(it))
         bus_recent_put(w->recent, &answer);
+    if (it->reply.status == BUS_ANSWER_REFUSED && answer.expires_at_ms != 0 && batch_is_client(it))
+        bus_recent_put(w->refused, &answer);
 }
 
 /* Its first self stands before it and is settled. */

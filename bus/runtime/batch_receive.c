@@ -140,6 +140,20 @@ met_before(batch *b, item *it)
     return true;
 }
 
+/* Who asks again with the same key, and is refused, must not find it done after all by a copy of
+ * what was asked before: of a request that an edge gave up, or that it died with. Its deadline
+ * tells which was first. Copies of one request have one deadline; the edge waits for all of them.
+ */
+static bool
+was_refused_since(const bus_writer *w, const bus_command *c)
+{
+    const bus_recent_answer *refused =
+        c->origin == BUS_ORIGIN_CLIENT ? bus_recent_find(w->refused, c->command_id) : NULL;
+
+    return refused != NULL && c->expires_at_ms != 0 && c->expires_at_ms < refused->expires_at_ms &&
+           bus_recent_find(w->recent, c->command_id) == NULL;
+}
+
 void
 batch_receive(batch *b, item *it, int64_t now_ms)
 {
@@ -159,6 +173,11 @@ batch_receive(batch *b, item *it, int64_t now_ms)
     if (first != NULL) {
         it->twin = first;
         it->status = ITEM_TWIN;
+        return;
+    }
+    if (was_refused_since(w, c)) {
+        batch_settle(it, BUS_ANSWER_EXPIRED, "EXPIRED",
+                     BUS_STR("it was asked again and refused since"));
         return;
     }
     HASH_ADD_KEYPTR(hh, b->by_id, &c->command_id, sizeof(c->command_id), it);

@@ -54,8 +54,10 @@ bus_recent_put(bus_recent *recent, const bus_recent_answer *answer)
 {
     slot *s = find(recent, answer->command_id);
 
-    if (s != NULL)
+    if (s != NULL) {
+        s->answer = *answer;
         return;
+    }
     s = &recent->slots[recent->next];
     recent->next = (recent->next + 1) % recent->room;
     if (s->used)

@@ -607,6 +607,33 @@ test_refusals_leave_nothing(void **state)
     assert_int_equal(look_at("inventory", item).count, 1);
 }
 
+/* A client asks, gets no answer, asks again and is refused. Then the first copy arrives, and by now
+ * it could be done: it is not. Asked once more, it is. */
+static void
+test_what_was_refused_is_not_done_by_an_older_copy(void **state)
+{
+    bus_id        holder = new_id(), item = add_item(2);
+    const int64_t first_ms = bus_now_ms(bus_clock_system()) + 60000;
+    bus_command   c = command("inventory.rename", new_id(), item, "{\"name\":\"wanted\"}");
+
+    (void)state;
+    assert_int_equal(
+        ask("inventory.add", holder, of_new(holder), "{\"name\":\"wanted\",\"quantity\":1}").status,
+        BUS_ANSWER_DONE);
+    c.expires_at_ms = first_ms + 1000;
+    assert_refused(ask_command(&w, &c), "ITEM_NAME_TAKEN");
+    assert_int_equal(
+        ask("inventory.rename", new_id(), of_new(holder), "{\"name\":\"unwanted\"}").status,
+        BUS_ANSWER_DONE);
+    c.expires_at_ms = first_ms;
+    assert_int_equal(ask_command(&w, &c).status, BUS_ANSWER_EXPIRED);
+    assert_int_equal(look_at("inventory", item).count, 1);
+    c.expires_at_ms = first_ms + 2000;
+    assert_int_equal(ask_command(&w, &c).status, BUS_ANSWER_DONE);
+    c.expires_at_ms = first_ms; /* what is done is done */
+    assert_int_equal(ask_command(&w, &c).status, BUS_ANSWER_DONE);
+}
+
 static void
 test_states_do_not_depend_on_memory(void **state)
 {
@@ -1974,6 +2001,7 @@ run_all(const char *name)
         STORY(test_a_stream_is_made_once),
         STORY(test_many_at_once_with_twins_and_refusals),
         STORY(test_refusals_leave_nothing),
+        STORY(test_what_was_refused_is_not_done_by_an_older_copy),
         STORY(test_states_do_not_depend_on_memory),
         STORY(test_a_name_is_given_once),
         STORY(test_a_name_of_another_is_not_even_passed_through),

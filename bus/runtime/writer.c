@@ -369,6 +369,7 @@ free_writer(bus_writer *w)
     bus_personal_destroy(w->personal);
     bus_states_destroy(w->states);
     bus_recent_destroy(w->recent);
+    bus_recent_destroy(w->refused);
     free(w->forms);
     bus_arena_fini(&w->arena);
     bus_arena_fini(&w->scratch);
@@ -394,6 +395,7 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
     (void)snprintf(w->part, sizeof(w->part), "service %.80s", w->domain);
     w->states = bus_states_create(options->states_bytes_max);
     w->recent = bus_recent_create(RECENT_ANSWERS);
+    w->refused = bus_recent_create(RECENT_ANSWERS);
     w->forms = calloc((size_t)module->aggregates_count + 1, sizeof(*w->forms));
     if (w->forms == NULL)
         abort();

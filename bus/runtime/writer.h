@@ -53,7 +53,7 @@ typedef struct bus_writer {
     bus_personal              *personal;     /* NULL: there are no keys here */
     bool                       any_personal; /* some event of the module has personal members */
     bus_states                *states;
-    bus_recent                *recent;
+    bus_recent                *recent, *refused;
     bus_snapshot_form         *forms;   /* of the module's aggregates, in their order */
     bus_arena                  arena;   /* of the batch being carried out */
     bus_arena                  scratch; /* of one event being read */
