@@ -1,11 +1,13 @@
 /* load_events.c - a long log in little time: valid events of vehicles appended by the store itself,
  * in batches of COPY, as a writer would append them.
  *
- *   load_events URL TENANT STREAMS EVENTS [IDS]
+ *   load_events URL TENANT STREAMS EVENTS [IDS [TENANTS]]
  * The domain's schema must be there and nobody may write to it. Vehicles are registered all along;
  * between, the odometers of those that are there are read, at random. `shina verify` finds nothing
  * wrong afterwards. The claims on plates are not made: no plate is used twice. IDS is a file for
- * the ids of the streams, a line each. SPDX-License-Identifier: Apache-2.0 */
+ * the ids of the streams and of their tenants, a line each. With TENANTS the streams belong to so
+ * many in turn: TENANT is the first, and the next ones' last two bytes are their numbers.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/envelope/envelope.h"
 #include "bus/store/store.h"
 
@@ -16,6 +18,7 @@
 #define BATCH 4096
 #define REPORT_US 2000000
 #define DOMAIN "vehicles"
+#define TENANTS_MAX 65536
 
 typedef struct {
     bus_id  id;
@@ -27,9 +30,9 @@ typedef struct {
     bus_store *st;
     bus_lease  leases[BUS_PARTITIONS_MAX];
     int        partitions;
-    bus_id     tenant;
+    bus_id     tenant; /* the first one */
     bus_str    actor;
-    int64_t    streams, events;
+    int64_t    streams, events, tenants;
 
     vehicle *fleet;
     int64_t  registered, written;
@@ -63,6 +66,20 @@ next_random(void)
     return l.random;
 }
 
+/* Whose the nth stream is. */
+static bus_id
+tenant_of(int64_t nth)
+{
+    bus_id  tenant = l.tenant;
+    int64_t number = nth % l.tenants;
+
+    if (number == 0)
+        return tenant;
+    tenant.bytes[14] = (uint8_t)(number >> 8);
+    tenant.bytes[15] = (uint8_t)number;
+    return tenant;
+}
+
 static bus_str
 data_of_registered(int64_t nth, int64_t odometer_m)
 {
@@ -87,7 +104,8 @@ static bus_record
 next_event(int64_t nth)
 {
     bool     registers = l.registered * l.events <= nth * l.streams && l.registered < l.streams;
-    vehicle *v = &l.fleet[registers ? l.registered : (int64_t)(next_random() % l.registered)];
+    int64_t  which = registers ? l.registered : (int64_t)(next_random() % l.registered);
+    vehicle *v = &l.fleet[which];
 
     if (registers)
         *v = (vehicle){.id = bus_new_v7(bus_clock_system()), .odometer_m = 1000};
@@ -99,7 +117,7 @@ next_event(int64_t nth)
         .stream = v->id,
         .aggregate = BUS_STR("vehicle"),
         .version = v->version,
-        .tenant = l.tenant,
+        .tenant = tenant_of(which),
         .type = registers ? BUS_STR("vehicles.registered.v1")
                           : BUS_STR("vehicles.odometer_recorded.v1"),
         .command_id = bus_new_v7(bus_clock_system()),
@@ -157,11 +175,12 @@ static void
 write_ids(const char *path)
 {
     FILE *f = fopen(path, "w");
-    char  text[BUS_ID_TEXT_BYTES];
+    char  text[BUS_ID_TEXT_BYTES], tenant[BUS_ID_TEXT_BYTES];
     bool  failed = f == NULL;
 
     for (int64_t i = 0; !failed && i < l.registered; i++)
-        failed = fprintf(f, "%s\n", bus_id_format(l.fleet[i].id, text)) < 0;
+        failed = fprintf(f, "%s %s\n", bus_id_format(l.fleet[i].id, text),
+                         bus_id_format(tenant_of(i), tenant)) < 0;
     if (failed || fclose(f) != 0) {
         perror("load_events: the file of ids");
         exit(1);
@@ -219,8 +238,10 @@ main(int argc, char **argv)
 
     if (argc < 5 || !bus_id_parse(bus_str_of(argv[2]), &l.tenant) ||
         (l.streams = strtoll(argv[3], NULL, 10)) < 1 ||
-        (l.events = strtoll(argv[4], NULL, 10)) < l.streams) {
-        (void)fputs("load_events URL TENANT STREAMS EVENTS [IDS], EVENTS >= STREAMS >= 1\n",
+        (l.events = strtoll(argv[4], NULL, 10)) < l.streams ||
+        (l.tenants = argc > 6 ? strtoll(argv[6], NULL, 10) : 1) < 1 || l.tenants > TENANTS_MAX) {
+        (void)fputs("load_events URL TENANT STREAMS EVENTS [IDS [TENANTS]], EVENTS >= STREAMS >= 1,"
+                    " at most 65536 TENANTS\n",
                     stderr);
         return 2;
     }

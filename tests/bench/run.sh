@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make bench`: some five minutes. BENCH="--only rebuild,memory" for parts, BENCH=--full for a log of a
-# million events, BENCH="--seconds 10 --rounds 5" for longer measurements.
+# `make bench`: some five minutes. BENCH="--only rebuild,memory" for parts, BENCH=--full for logs of up to
+# ten million events, BENCH="--seconds 10 --rounds 5" for longer measurements, BENCH=--help for all.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 ninja -C build transport_bench relay_bench append_bench load_events streams_bench shina-test-kafka > /dev/null

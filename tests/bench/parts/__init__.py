@@ -1,0 +1,9 @@
+"""The parts of `make bench`, in the order in which they run.
+
+A part is a module with NAME, ABOUT, TAKES_S (seconds by default and with --full) and run(ctx),
+which returns a list of figures.Row and leaves nothing running.
+SPDX-License-Identifier: Apache-2.0
+"""
+from parts import append, commands, idle, lone, memory, rebuild, relay, start, transports, windows
+
+ALL = (commands, lone, append, rebuild, windows, relay, transports, start, idle, memory)
