@@ -84,10 +84,13 @@ done
 
 venv="$root/.tools/venv"
 for name in $(wanted pip); do
-    if ! "$venv/bin/python" -c "import importlib.metadata as m; m.version('$name')" 2> /dev/null; then
+    # A name may have a version: fastapi==0.165.0
+    version=${name#"${name%%==*}"}
+    if ! "$venv/bin/python" -c "import importlib.metadata as m
+assert '${version#==}' in ('', m.version('${name%%==*}'))" 2> /dev/null; then
         [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
         # shellcheck disable=SC2046
-        "$venv/bin/pip" install --quiet --disable-pip-version-check $(wanted pip)
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check $(wanted pip)
         break
     fi
 done
