@@ -1,10 +1,13 @@
 /* append_bench.c - how fast the log takes events, beside plain COPY into an equal table.
  *
  *   append_bench [seconds per line] [nosync]
+ *   append_bench seconds one|ten|hot ASKS
  * A line of JSON per size of the batch. Both in one run, on one server with fsync on, as machines
  * differ from day to day: only the ratios count. With nosync, fsync is off: what is left is the
- * work of the CPU. SHINA_TEST_DATABASE_URL names another server than a private one.
- * SPDX-License-Identifier: Apache-2.0 */
+ * work of the CPU. The second form is for other event stores to be set beside: one line, of so many
+ * asks that a writer carries out at once, each of one event for a new stream, of ten for a new
+ * stream, or of one for always the same stream. SHINA_TEST_DATABASE_URL names another server than a
+ * private one. SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/store.h"
 #include "tests/support/postgres.h"
 
@@ -202,26 +205,143 @@ measure(PGconn *conn, int rows, int seconds)
     (void)fflush(stdout);
 }
 
-int
-main(int argc, char **argv)
-{
-    int               seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : DEFAULT_SECONDS;
-    tests_postgres   *pg = tests_postgres_start(argc < 3 || strcmp(argv[2], "nosync") != 0);
-    bus_store_options options = {.url = tests_postgres_url(pg), .application = "append_bench"};
-    bus_error         err = {0};
-    PGconn           *conn;
-    static const int  sizes[] = {1, 32, 256, 1024, 2048, 4096};
+/* --- shapes ----------------------------------------------------------------- */
 
-    check(bus_store_postgres.open(&b.st, &options, &err), &err);
+typedef struct {
+    const char *name;
+    int         events; /* of an ask */
+    bool        hot;    /* all asks go to one stream */
+} shape;
+
+static const shape shapes[] = {{"one", 1, false}, {"ten", 10, false}, {"hot", 1, true}};
+
+static const shape *
+find_shape(const char *name)
+{
+    for (size_t i = 0; name != NULL && i < sizeof(shapes) / sizeof(shapes[0]); i++)
+        if (strcmp(shapes[i].name, name) == 0)
+            return &shapes[i];
+    return NULL;
+}
+
+/* The nth ask of a batch: its events, in its partition. version: of the hot stream, moved on. */
+static void
+add_ask(const shape *of, int nth, int asks, const bus_id *hot, int32_t *version)
+{
+    bus_record *first = &b.events[(ptrdiff_t)nth * of->events];
+
+    *first = new_event(of->hot ? 0 : nth * PARTITIONS / asks);
+    b.commands[nth] = (bus_command_id){.id = first->command_id};
+    if (of->hot) {
+        first->stream = *hot;
+        first->version = ++*version;
+    }
+    for (int i = 1; i < of->events; i++) {
+        first[i] = *first;
+        first[i].version = first->version + i;
+        first[i].nth = (uint16_t)i;
+    }
+}
+
+static void
+append_asks(const shape *of, int asks, const bus_id *hot, int32_t *version)
+{
+    bus_append batch = {.partitions = b.parts,
+                        .partitions_count = of->hot ? 1 : PARTITIONS,
+                        .events = b.events,
+                        .events_count = asks * of->events,
+                        .commands = b.commands,
+                        .commands_count = asks};
+    bus_error  err = {0};
+
+    for (int i = 0; i < asks; i++)
+        add_ask(of, i, asks, hot, version);
+    for (int i = 0; i < batch.partitions_count; i++)
+        b.parts[i] = (bus_append_partition){.partition = (uint16_t)i, .epoch = b.leases[i].epoch};
+    check(bus_store_postgres.append(b.st, "bench", &batch, &err), &err);
+}
+
+/* Bytes of all tables of the log and their indexes. */
+static double
+bytes_on_disk(PGconn *conn)
+{
+    PGresult *res = PQexec(conn, "select sum(pg_total_relation_size(oid)) from pg_class where "
+                                 "relnamespace = 'bench'::regnamespace and relkind = 'r'");
+    double    bytes =
+        PQresultStatus(res) == PGRES_TUPLES_OK ? strtod(PQgetvalue(res, 0, 0), NULL) : -1;
+
+    PQclear(res);
+    return bytes;
+}
+
+static void
+measure_shape(PGconn *conn, const shape *of, int asks, int seconds)
+{
+    const bus_clock *clock = bus_clock_system();
+    bus_id           hot = bus_new_v7(clock);
+    int32_t          version = 0;
+    int64_t          events = 0, from = bus_mono_us(clock), took_us;
+
+    do {
+        append_asks(of, asks, &hot, &version);
+        events += (int64_t)asks * of->events;
+        took_us = bus_mono_us(clock) - from;
+    } while (took_us < seconds * INT64_C(1000000));
+    (void)printf("{\"shape\": \"%s\", \"per_s\": %.0f, \"events\": %lld, \"bytes\": %.0f}\n",
+                 of->name, (double)events * 1e6 / (double)took_us, (long long)events,
+                 bytes_on_disk(conn));
+}
+
+/* --- all of it -------------------------------------------------------------- */
+
+static void
+measure_sizes(PGconn *conn, int seconds)
+{
+    static const int sizes[] = {1, 32, 256, 1024, 2048, 4096};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+        measure(conn, sizes[i], seconds);
+}
+
+static void
+open_log(const bus_store_options *options)
+{
+    bus_error err = {0};
+
+    check(bus_store_postgres.open(&b.st, options, &err), &err);
     check(bus_store_postgres.create_domain(b.st, "bench", PARTITIONS, &err), &err);
     check(bus_store_postgres.create_domain(b.st, "bench_copy", PARTITIONS, &err), &err);
     for (int i = 0; i < PARTITIONS; i++)
         b.leases[i].partition = (uint16_t)i;
     check(bus_store_postgres.lease_take(b.st, "bench", "bench", true, b.leases, PARTITIONS, &err),
           &err);
+}
+
+int
+main(int argc, char **argv)
+{
+    int               seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : DEFAULT_SECONDS;
+    const shape      *of = find_shape(argc > 2 ? argv[2] : NULL);
+    int               asks = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0;
+    tests_postgres   *pg;
+    bus_store_options options = {.application = "append_bench"};
+    PGconn           *conn;
+
+    if (of != NULL && (asks < PARTITIONS || asks > BATCH_MAX / of->events)) {
+        (void)fprintf(stderr, "append_bench: ASKS is %d to %d\n", PARTITIONS,
+                      BATCH_MAX / of->events);
+        return 2;
+    }
+    if (seconds < 1)
+        seconds = DEFAULT_SECONDS;
+    pg = tests_postgres_start(argc < 3 || strcmp(argv[2], "nosync") != 0);
+    options.url = tests_postgres_url(pg);
+    open_log(&options);
     conn = PQconnectdb(options.url);
-    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-        measure(conn, sizes[i], seconds < 1 ? DEFAULT_SECONDS : seconds);
+    if (of != NULL)
+        measure_shape(conn, of, asks, seconds);
+    else
+        measure_sizes(conn, seconds);
     PQfinish(conn);
     bus_store_postgres.close(b.st);
     bus_buf_fini(&rows_buf);

@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SAID_MAX = 2000  # characters of what a program that failed has said
 STOP_S = 60  # a process that was told to end is killed after so long
 
 
@@ -44,7 +45,8 @@ class Scratch:
         out, err = process.communicate()
         self.processes.remove(process)
         if process.returncode != 0:
-            raise Failed(f"{' '.join(args[:2])} failed ({process.returncode}):\n{out}{err or ''}")
+            said = f"{out}{err or ''}"[-SAID_MAX:]
+            raise Failed(f"{' '.join(args[:2])} failed ({process.returncode}):\n{said}")
         return out, err
 
     def end(self, process):
