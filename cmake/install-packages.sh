@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing of the named sets of cmake/packages.txt, and nothing else:
 #   sh cmake/install-packages.sh run test
-# Debian's packages need root or sudo; npm's go to .tools/node, Python's to .tools/venv, Maven's to
-# .tools/kafka and .tools/streams.
+# Debian's packages need root or sudo; npm's go to .tools/node and .tools/peers, Python's to .tools/venv,
+# Maven's to .tools/kafka and .tools/streams.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -67,8 +67,22 @@ if [ -n "$missing" ]; then
     (quietly_install $missing)
 fi
 
+# Packages with a lock of their own, to .tools under the name of its folder.
+for package in $(wanted npm | grep '/package\.json$'); do
+    from=$(dirname "$root/$package")
+    to="$root/.tools/$(basename "$from")"
+    cmp -s "$from/package-lock.json" "$to/node_modules/package-lock.json" && continue
+    mkdir -p "$to"
+    cp "$from/package.json" "$from/package-lock.json" "$to/"
+    if (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 --loglevel=error); then
+        cp "$from/package-lock.json" "$to/node_modules/"
+    else
+        echo "what $package names is not available: npm could not fetch it"
+    fi
+done
+
 node="$root/.tools/node"
-for name in $(wanted npm); do
+for name in $(wanted npm | grep -v '/package\.json$'); do
     if [ ! -e "$node/node_modules/$name/package.json" ]; then
         mkdir -p "$node"
         cp "$root/cmake/node/package.json" "$root/cmake/node/package-lock.json" "$node/"
