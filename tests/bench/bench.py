@@ -22,20 +22,21 @@ NAMES = [part.NAME for part in parts.ALL]
 
 
 def times():
-    lines = [f"  {part.NAME:<12} {part.TAKES_S[0]:>4} s {part.TAKES_S[1]:>6} s   {part.ABOUT}"
+    lines = [f"  {part.NAME:<13} {part.TAKES_S[0]:>4} s {part.TAKES_S[1]:>6} s   {part.ABOUT}"
              for part in parts.ALL]
     total = [sum(part.TAKES_S[i] for part in parts.ALL) for i in (0, 1)]
-    lines.append(f"  {'all':<12} {total[0]:>4} s {total[1]:>6} s")
-    return "how long the parts take, by default and with --full:\n" + "\n".join(lines)
+    lines.append(f"  {'all':<13} {total[0]:>4} s {total[1]:>6} s")
+    return ("how long the parts take on a quiet machine, by default (0 s: not among them) and with --full:\n"
+            + "\n".join(lines))
 
 
 def parse_args():
     parser = argparse.ArgumentParser(description="shina beside its peers, in one run", epilog=times(),
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default=",".join(NAMES), metavar="PART,PART")
+    parser.add_argument("--only", metavar="PART,PART")
     parser.add_argument("--program", default="build/compose/shina/shina")
     parser.add_argument("--programs", default="build/tests/bench", help="folder of the others")
-    parser.add_argument("--seconds", type=int, help="of each measurement; 2, with --full 5")
+    parser.add_argument("--seconds", type=int, help="of each measurement; 1, with --full 5")
     parser.add_argument("--rounds", type=int, help="of each, medians count; 3, with --full 5")
     parser.add_argument("--warm-up", type=int, default=1, help="seconds before the first round")
     parser.add_argument("--idle", type=int, default=10, help="seconds of doing nothing")
@@ -45,7 +46,7 @@ def parse_args():
     parser.add_argument("--full", action="store_true", help="longer, up to ten million events")
     parser.add_argument("--json", default="build/results/bench.json", help="file for the results")
     args = parser.parse_args()
-    wrong = [name for name in args.only.split(",") if name not in NAMES]
+    wrong = [name for name in (args.only or "").split(",") if name and name not in NAMES]
     if wrong:
         parser.error(f"--only: no such part {', '.join(wrong)}; there are {', '.join(NAMES)}")
     set_defaults(args)
@@ -57,11 +58,12 @@ def parse_args():
 
 
 def set_defaults(args):
-    args.seconds = args.seconds or (5 if args.full else 2)
+    args.seconds = args.seconds or (5 if args.full else 1)
     args.rounds = args.rounds or (5 if args.full else 3)
     args.streams = args.streams or (1000000 if args.full else 20000)
     args.events = args.events or 10 * args.streams
-    args.only = args.only.split(",")
+    usual = [part.NAME for part in parts.ALL if part.TAKES_S[args.full] > 0]
+    args.only = args.only.split(",") if args.only else usual
     args.program = os.path.abspath(args.program)
 
 

@@ -61,13 +61,12 @@ class Context:
         out, _ = scratch.run([f"{self.programs}/{name}", *map(str, args)], env=env)
         return [json.loads(line) for line in out.splitlines()]
 
-    def measure(self, *sides):
-        """A list a side: what it returned a round. Each gets the seconds to run; a shorter first
-        run warms it up; the sides take turns, so that what disturbs one disturbs the other."""
+    def measure(self, *sides, seconds=None):
+        """A list a side: what it returned a round. Each gets the seconds to run; a first run warms
+        it up; the sides take turns, so that what disturbs one disturbs the other."""
         for side in sides:
             side(self.warm_up_s)
-        rounds = [[side(self.seconds) for side in sides] for _ in range(self.rounds)]
-        return [list(column) for column in zip(*rounds, strict=True)]
+        return self.rounds_of(*[lambda s=side: s(seconds or self.seconds) for side in sides])
 
     def rounds_of(self, *sides, most=100):
         """As measure(), of what takes as long as it takes and warms itself up."""

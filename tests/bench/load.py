@@ -4,12 +4,14 @@ SPDX-License-Identifier: Apache-2.0
 """
 import glob
 import json
+import random
 import re
 import subprocess
 
 from scratch import Failed, scratch
 
 LUA = """
+math.randomseed(%(seed)d)
 local ids, tenants, heads, default = {}, {}, {}, nil
 for line in io.lines("%(tokens)s") do
   local tenant, token = line:match("(%%S+) (%%S+)")
@@ -54,7 +56,7 @@ def write_script(api, what, odometer_m):
     script = f"{api.dir}/{what.replace(' ', '_')}.lua"
     request = REQUESTS[what].replace("%(body)s", ODOMETER % odometer_m)
     with open(script, "w") as f:
-        f.write(LUA % {"ids": api.dir + "/ids", "tokens": api.dir + "/tokens", "request": request})
+        f.write(LUA % {"seed": random.getrandbits(31), "ids": api.dir + "/ids", "tokens": api.dir + "/tokens", "request": request})
     return script
 
 

@@ -151,20 +151,21 @@ def tail_of(path):
         return "".join(log.readlines()[-8:])
 
 
-class Shina:
-    """`shina run`."""
+class Api:
+    """What answers over HTTP; whoever is derived starts it."""
 
     def __init__(self, home):
         self.home, self.dir, self.port = home, home.dir, free_port()
         self.token = make_token(TENANT)
-        env = dict(home.env, SHINA_HTTP=f"127.0.0.1:{self.port}")
-        path = home.dir + "/bench.log"
-        began = time.monotonic()
-        with open(path, "a") as log:
-            self.process = scratch.start([home.program, "run"], env=env, stdout=subprocess.DEVNULL,
-                                         stderr=log)
-        wait_ready(self.process, self.port, "/readyz", lambda: tail_of(path))
-        self.start_s = time.monotonic() - began
+
+    def start(self, *verb):
+        """A process of shina's; its log is in the home."""
+        env = dict(self.home.env, SHINA_HTTP=f"127.0.0.1:{self.port}")
+        with open(self.dir + "/bench.log", "a") as log:
+            return scratch.start([self.home.program, *verb], env=env, stdout=subprocess.DEVNULL, stderr=log)
+
+    def wait_ready(self, process):
+        wait_ready(process, self.port, "/readyz", lambda: tail_of(self.dir + "/bench.log"))
 
     def make_all(self, path, bodies):
         """Posts each; their ids are what the load is spread over."""
@@ -177,6 +178,17 @@ class Shina:
         self.make_all("/api/v1/vehicles",
                       ({"plate": "C%03dBC%d" % (i % 1000, 77 + i // 1000), "vin": "XTA2109%010d" % i,
                         "specs": SPECS, "odometer_m": 1000} for i in range(count)))
+
+
+class Shina(Api):
+    """`shina run`."""
+
+    def __init__(self, home):
+        super().__init__(home)
+        began = time.monotonic()
+        self.process = self.start("run")
+        self.wait_ready(self.process)
+        self.start_s = time.monotonic() - began
 
     def cpu_s(self):
         with open(f"/proc/{self.process.pid}/stat") as f:
@@ -212,3 +224,25 @@ class Shina:
 
     def stop(self):
         scratch.end(self.process)
+
+
+class Apart(Api):
+    """The same in processes of their own over nng: services, projections, and an edge, of all domains."""
+
+    VERBS = ("service", "projection", "edge")
+
+    def __init__(self, home):
+        super().__init__(home)
+        domains = sorted(os.path.splitext(name)[0] for name in os.listdir("schemas")
+                         if os.path.isdir("services/" + os.path.splitext(name)[0]))
+        self.processes = {verb: self.start(verb, *(domains if verb != "edge" else ()))
+                          for verb in self.VERBS}
+        self.wait_ready(self.processes["edge"])
+
+    def memory_mb(self, what="VmRSS"):
+        """Of each."""
+        return {verb: memory_mb(process.pid, what) for verb, process in self.processes.items()}
+
+    def stop(self):
+        for verb in reversed(self.VERBS):
+            scratch.end(self.processes[verb])
