@@ -56,7 +56,8 @@ def write_script(api, what, odometer_m):
     script = f"{api.dir}/{what.replace(' ', '_')}.lua"
     request = REQUESTS[what].replace("%(body)s", ODOMETER % odometer_m)
     with open(script, "w") as f:
-        f.write(LUA % {"seed": random.getrandbits(31), "ids": api.dir + "/ids", "tokens": api.dir + "/tokens", "request": request})
+        f.write(LUA % {"seed": random.getrandbits(31), "ids": api.dir + "/ids",
+                       "tokens": api.dir + "/tokens", "request": request})
     return script
 
 
