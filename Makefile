@@ -4,7 +4,7 @@ JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
 
 .NOTPARALLEL:
-.PHONY: all help build run test check chaos crash sim fuzz bench demo format new-module clean
+.PHONY: all help build run test check chaos crash sim fuzz bench results demo format new-module clean
 all: build
 
 help:
@@ -15,7 +15,8 @@ help:
 	@echo 'make sim          a thousand histories with faults; SEEDS=n SEED=n; BITE=1: planted bugs, too'
 	@echo 'make fuzz         each parser that faces outside, for FUZZ_SECONDS=30; FUZZ_ONLY=http,nng'
 	@echo 'make demo         a day of deliveries through the HTTP API'
-	@echo 'make bench        rates and latencies beside those of peers'
+	@echo 'make bench        rates and latencies beside those of peers; BENCH=--help for parts and longer runs'
+	@echo 'make results      tests/RESULTS.md out of what bench and others have measured'
 	@echo 'make format       clang-format over all sources'
 	@echo 'make new-module NAME=x   a new domain from the template'
 	@echo 'make clean        remove the builds'
@@ -62,6 +63,9 @@ fuzz: packages-check
 
 bench: packages-bench build
 	bash tests/bench/run.sh
+
+results:
+	python3 -B tests/results.py
 
 demo: build
 	bash tests/demo/run.sh
