@@ -37,9 +37,10 @@ def parse_args():
     parser.add_argument("--program", default="build/compose/shina/shina")
     parser.add_argument("--programs", default="build/tests/bench", help="folder of the others")
     parser.add_argument("--seconds", type=int, help="of each measurement; 1, with --full 5")
-    parser.add_argument("--rounds", type=int, help="of each, medians count; 3, with --full 5")
+    parser.add_argument("--rounds", type=int,
+                        help="of each, medians count; 3, or 2 or 1 of what takes long; with --full 5")
     parser.add_argument("--warm-up", type=int, default=1, help="seconds before the first round")
-    parser.add_argument("--idle", type=int, default=10, help="seconds of doing nothing")
+    parser.add_argument("--idle", type=int, default=5, help="seconds of doing nothing")
     parser.add_argument("--records", type=int, help="of the windows")
     parser.add_argument("--streams", type=int, help="of the long log; 20,000, with --full a million")
     parser.add_argument("--events", type=int, help="of the long log; ten times its streams")
@@ -59,6 +60,7 @@ def parse_args():
 
 def set_defaults(args):
     args.seconds = args.seconds or (5 if args.full else 1)
+    args.rounds_given = args.rounds is not None
     args.rounds = args.rounds or (5 if args.full else 3)
     args.streams = args.streams or (1000000 if args.full else 20000)
     args.events = args.events or 10 * args.streams

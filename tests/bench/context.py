@@ -61,14 +61,21 @@ class Context:
         out, _ = scratch.run([f"{self.programs}/{name}", *map(str, args)], env=env)
         return [json.loads(line) for line in out.splitlines()]
 
-    def measure(self, *sides, seconds=None):
+    def measure(self, *sides, seconds=None, short_rounds=None):
         """A list a side: what it returned a round. Each gets the seconds to run; a first run warms
         it up; the sides take turns, so that what disturbs one disturbs the other."""
         for side in sides:
             side(self.warm_up_s)
-        return self.rounds_of(*[lambda s=side: s(seconds or self.seconds) for side in sides])
+        return self.rounds_of(*[lambda s=side: s(seconds or self.seconds) for side in sides],
+                              short_rounds=short_rounds)
 
-    def rounds_of(self, *sides, most=100):
+    def rounds_of(self, *sides, short_rounds=None):
         """As measure(), of what takes as long as it takes and warms itself up."""
-        rounds = [[side() for side in sides] for _ in range(min(self.rounds, most))]
+        rounds = [[side() for side in sides] for _ in range(self.count(short_rounds))]
         return [list(column) for column in zip(*rounds, strict=True)]
+
+    def count(self, short_rounds=None):
+        """Rounds; at most short_rounds in the short run, of what takes long and varies little."""
+        if self.full or self.args.rounds_given or not short_rounds:
+            return self.rounds
+        return min(self.rounds, short_rounds)

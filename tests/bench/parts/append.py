@@ -7,12 +7,12 @@ from load import column
 
 NAME = "append"
 ABOUT = "batches appended to the log, beside COPY into an equal table"
-TAKES_S = (15, 60)
+TAKES_S = (30, 70)
 TARGET_FROM = 256  # events in a batch; what the target is about
 
 
 def run(ctx):
-    lines = [row for _ in range(ctx.rounds) for row in ctx.program_rows("append_bench", 1)]
+    lines = [row for _ in range(ctx.count(short_rounds=2)) for row in ctx.program_rows("append_bench", 1)]
     rows = []
     for size in dict.fromkeys(row["rows"] for row in lines):
         found = [row for row in lines if row["rows"] == size]

@@ -10,7 +10,7 @@ from stores import Emmett, MessageDb, require_packages
 
 NAME = "append_stores"
 ABOUT = "events appended, beside message-db and Emmett: one a stream, ten a stream, a hot stream"
-TAKES_S = (45, 100)
+TAKES_S = (35, 250)
 ASKS = 64
 SHAPES = (("one", "one event a stream"), ("ten", "ten events a stream"), ("hot", "a hot stream"))
 
@@ -21,7 +21,7 @@ def run(ctx):
     for shape, what in SHAPES:
         ours, *theirs = ctx.measure(
             lambda seconds, s=shape: ctx.program_rows("append_bench", seconds, s, ASKS)[0],
-            *[lambda seconds, s=shape, p=p: p.append(s, ASKS, seconds) for p in peers])
+            *[lambda seconds, s=shape, p=p: p.append(s, ASKS, seconds) for p in peers], short_rounds=2)
         rows += [Row(f"append, {what}", "events/s", column(ours, "per_s"), rates, peer.name,
                      note=f"{ASKS} asks at once")
                  for peer, rates in zip(peers, theirs, strict=True)]

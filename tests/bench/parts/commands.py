@@ -7,7 +7,7 @@ from load import column, inserts, make_rows_table, wrk
 
 NAME = "commands"
 ABOUT = "durable commands over HTTP at 1, 8, 64, 256 clients, beside pgbench's single-row inserts"
-TAKES_S = (55, 180)
+TAKES_S = (35, 220)
 CLIENTS = (1, 8, 64, 256)
 TARGET_FROM = 64  # clients; what the target is about
 VEHICLES = 1000

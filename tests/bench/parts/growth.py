@@ -9,7 +9,7 @@ from long_log import ODOMETER_M, LongLog
 
 NAME = "growth"
 ABOUT = "rates with many events, streams, and 200 tenants, beside those with ten thousand events"
-TAKES_S = (60, 900)
+TAKES_S = (45, 900)
 BASE = (1000, 10000)            # streams and events
 MIDDLE = (100000, 1000000)      # with --full, between the base and the long log
 TENANTS = 200
@@ -32,7 +32,7 @@ def compare(ctx, case, base, what):
     case.home.sql("analyze")
     for request, name, clients in REQUESTS:
         ours, theirs = ctx.measure(asked(shina, request, clients), asked(base, request, clients),
-                                   seconds=SECONDS[ctx.full])
+                                   seconds=SECONDS[ctx.full], short_rounds=2)
         rows.append(Row(f"{name}, {what}", "per s", column(ours, "rate"), column(theirs, "rate"),
                         f"{BASE[1]:,} events of {BASE[0]:,} streams", target=1,
                         note=f"{clients} clients"))

@@ -6,7 +6,7 @@ from figures import Row
 
 NAME = "idle"
 ABOUT = "CPU of an idle shina"
-TAKES_S = (15, 20)
+TAKES_S = (10, 10)
 
 
 def run(ctx):

@@ -7,7 +7,7 @@ from load import inserts, make_rows_table, wrk
 
 NAME = "lone"
 ABOUT = "latency of a lone command, beside one HTTP round trip and one commit"
-TAKES_S = (25, 60)
+TAKES_S = (15, 80)
 
 
 def run(ctx):

@@ -12,7 +12,7 @@ from stores import emmett, require_packages
 
 NAME = "rebuild"
 ABOUT = "a view made anew, beside COPY, a fold by INSERT ... SELECT, and Emmett's projection"
-TAKES_S = (45, 1200)
+TAKES_S = (35, 1200)
 EMMETT = ((2000, 20000), (20000, 200000))  # streams and events
 # What the view makes of the two types of events that the long log has.
 FOLD = """
@@ -79,7 +79,7 @@ def measure(ctx, long):
     home = long.home
     home.sql("create schema if not exists bench")
     found = []
-    for number in range(1 if ctx.full else ctx.rounds):
+    for number in range(1 if ctx.full else ctx.count(short_rounds=2)):
         say(f"rebuilding the view {VIEW} and its peers, round {number + 1}")
         seconds = {"rebuild": long.rebuild()}
         table = long.table()

@@ -12,7 +12,7 @@ from support import Home, Shina
 
 NAME = "start"
 ABOUT = "start until /readyz, with an empty and a long log, and without the view's table"
-TAKES_S = (30, 600)
+TAKES_S = (20, 600)
 
 
 def start_s(ctx, home):

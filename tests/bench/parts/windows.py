@@ -13,9 +13,8 @@ from support import Kafka
 
 NAME = "windows"
 ABOUT = "durable windows of event time, beside Kafka Streams"
-TAKES_S = (60, 120)
+TAKES_S = (30, 150)
 RECORDS = 1000000
-ROUNDS_MAX = 2  # Kafka Streams takes its time to start
 
 
 def streams_peer(ctx, records):
@@ -32,7 +31,7 @@ def run(ctx):
     sides = [lambda: ctx.program_rows("streams/streams_bench", records)[0]]
     if os.path.isdir(".tools/streams/lib") and os.path.isdir(".tools/kafka/lib"):
         sides.append(lambda: streams_peer(ctx, records))
-    ours, *theirs = ctx.rounds_of(*sides, most=ROUNDS_MAX)
+    ours, *theirs = ctx.rounds_of(*sides, short_rounds=1)
     peer = theirs[0] if theirs else None
 
     def row(what, unit, key, **options):
