@@ -51,20 +51,20 @@ def to_ms(text):
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000, "h": 3600000}[found[2]]
 
 
-def write_script(api, what, odometer_m):
-    """api: has a folder `dir` with the files ids and tokens."""
+def write_script(api, what, odometer_m, ids):
+    """api: has a folder `dir` with the file tokens, and with ids, which names one."""
     script = f"{api.dir}/{what.replace(' ', '_')}.lua"
     request = REQUESTS[what].replace("%(body)s", ODOMETER % odometer_m)
     with open(script, "w") as f:
-        f.write(LUA % {"seed": random.getrandbits(31), "ids": api.dir + "/ids",
+        f.write(LUA % {"seed": random.getrandbits(31), "ids": f"{api.dir}/{ids}",
                        "tokens": api.dir + "/tokens", "request": request})
     return script
 
 
-def wrk(api, what, clients, seconds, odometer_m=1000):
+def wrk(api, what, clients, seconds, odometer_m=1000, ids="ids"):
     """Requests a second and latencies; any answer but 2xx is a failure. Who is too slow to answer
     anything has more time."""
-    script = write_script(api, what, odometer_m)
+    script = write_script(api, what, odometer_m, ids)
     for longer_s in (0, 2, 8):
         out, _ = scratch.run(["wrk", "-t1", f"-c{clients}", f"-d{seconds + longer_s}s", "--timeout", "30s",
                               "--latency", "-s", script, f"http://127.0.0.1:{api.port}"])

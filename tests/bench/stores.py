@@ -39,11 +39,16 @@ def emmett(*args):
 class Emmett:
     name = "Emmett"
 
+    @staticmethod
+    def how(shape):
+        return "the peer has one asker: more only take each other's version" if shape == "hot" else (
+            f"the peer has {CONNECTIONS} connections")
+
     def __init__(self, ctx):
         self.home = ctx.home()
 
     def append(self, shape, asks, seconds):
-        """Events a second. To a hot stream by one asker: more only take each other's version."""
+        """Events a second."""
         asks = 1 if shape == "hot" else asks
         return emmett("append", self.home.url, shape, asks, seconds)["per_s"]
 
@@ -55,6 +60,10 @@ class Emmett:
 
 class MessageDb:
     name = "message-db"
+
+    @staticmethod
+    def how(_shape):
+        return f"the peer has {CONNECTIONS} connections"
 
     def __init__(self, ctx):
         self.home = ctx.home()

@@ -23,11 +23,11 @@ def run(ctx):
             lambda seconds, s=shape: ctx.program_rows("append_bench", seconds, s, ASKS)[0],
             *[lambda seconds, s=shape, p=p: p.append(s, ASKS, seconds) for p in peers], short_rounds=2)
         rows += [Row(f"append, {what}", "events/s", column(ours, "per_s"), rates, peer.name,
-                     note=f"{ASKS} asks at once")
+                     note=f"{ASKS} asks at once; {peer.how(shape)}")
                  for peer, rates in zip(peers, theirs, strict=True)]
         sizes += [row["bytes"] / row["events"] for row in ours]
     rows += [Row("on disk, of an event with its indexes", "bytes", [min(sizes)], [peer.bytes_per_event()],
-                 peer.name, better="less", note="with its index, the same data and actor") for peer in peers]
+                 peer.name, better="less", note="the same data and actor") for peer in peers]
     for peer in peers:
         ctx.drop(peer.home)
     return rows
