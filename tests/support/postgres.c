@@ -399,22 +399,36 @@ ticks_of(const char *pid, pid_t *parent)
     return user + system + users + systems;
 }
 
+/* The server is the parent of who answers us. */
+static pid_t
+server_of(const char *url)
+{
+    PGconn *conn = PQconnectdb(url);
+    char    backend[16];
+    pid_t   server = 0;
+
+    (void)snprintf(backend, sizeof(backend), "%d", PQbackendPID(conn));
+    if (PQstatus(conn) != CONNECTION_OK || ticks_of(backend, &server) < 0 || server <= 1)
+        die("%s: %s", url, PQerrorMessage(conn));
+    PQfinish(conn);
+    return server;
+}
+
 int64_t
 tests_postgres_cpu_us(const tests_postgres *pg)
 {
+    const pid_t    server = server_of(pg->url);
     int64_t        ticks = 0;
-    DIR           *all;
+    DIR           *all = opendir("/proc");
     struct dirent *entry;
 
-    if (!pg->ours)
-        return -1;
-    if ((all = opendir("/proc")) == NULL)
+    if (all == NULL)
         die("/proc: %s", strerror(errno));
     while ((entry = readdir(all)) != NULL) {
         pid_t   parent = 0;
         int64_t own = ticks_of(entry->d_name, &parent);
 
-        if (parent == pg->server || strtol(entry->d_name, NULL, 10) == pg->server)
+        if (parent == server || strtol(entry->d_name, NULL, 10) == server)
             ticks += own;
     }
     (void)closedir(all);

@@ -39,8 +39,8 @@ bool tests_postgres_revive(tests_postgres *pg);
 /* Of our own server: has it ended by itself? Then it may be revived. */
 bool tests_postgres_has_ended(tests_postgres *pg);
 
-/* Of our own server only: the CPU time, in microseconds, that it and its backends have used since it
- * was started (those that have ended too). -1: the server is not ours. */
+/* The CPU time, in microseconds, that the server and its backends have used since it was started
+ * (those that have ended too). It must run on this machine. */
 int64_t tests_postgres_cpu_us(const tests_postgres *pg);
 
 #endif

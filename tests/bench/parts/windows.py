@@ -21,9 +21,14 @@ def streams_peer(ctx, records):
     folder = scratch.folder()
     with Kafka(ctx.programs) as kafka:
         out, _ = scratch.run(["java", "-cp", ".tools/streams/lib/*", "tests/bench/streams/StreamsPeer.java",
-                              kafka.servers, str(records), folder], stderr=subprocess.DEVNULL)
+                              kafka.servers, str(records), folder, str(kafka.process.pid)],
+                             stderr=subprocess.DEVNULL)
     scratch.remove(folder)
     return json.loads(out.splitlines()[-1])
+
+
+def a_second_of(found, key):
+    return [1e6 / us for us in column(found, key)]
 
 
 def run(ctx):
@@ -39,9 +44,10 @@ def run(ctx):
                    "Kafka Streams, exactly once", **options)
 
     shared = "shina's is without PostgreSQL's, the peer's without the broker's"
-    rates = row(f"windows, {records} events, one thread", "events/s", "per_s", target=3)
-    if not peer:
-        rates.note = "there is no Kafka Streams here (.tools/streams)"
-        rates.target = None
-    return [rates, row("CPU of an event", "us", "cpu_us", better="less", note=shared),
+    rates = row(f"windows, {records} events, one thread", "events/s", "per_s")
+    a_core = Row("windows, events a second of CPU, servers' included", "events/s", a_second_of(ours, "all_cpu_us"),
+                 a_second_of(peer, "peer_all_cpu_us") if peer else None, "Kafka Streams and the broker",
+                 target=3 if peer else None,
+                 note="" if peer else "there is no Kafka Streams here (.tools/streams)")
+    return [a_core, rates, row("CPU of an event", "us", "cpu_us", better="less", note=shared),
             row("memory", "MB", "mb", better="less", note=shared)]
