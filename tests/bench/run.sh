@@ -3,6 +3,6 @@
 # ten million events, BENCH="--seconds 10 --rounds 5" for longer measurements, BENCH=--help for all.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-ninja -C build transport_bench relay_bench append_bench load_events streams_bench shina-test-kafka > /dev/null
+ninja -C build transport_bench relay_bench append_bench load_events streams_bench allocations shina-test-kafka > /dev/null
 # shellcheck disable=SC2086
 exec python3 -B tests/bench/bench.py ${BENCH:-} "$@"
