@@ -19,6 +19,10 @@
 #define RENEW_US 1500000
 #define IDLE_MS 1000
 #define TROUBLE_MS 250 /* pause while the store is out of reach */
+/* A turn costs the store some rows for each view and partition, however few events it has. So when
+ * many come, but not as many as would fill a turn, some are left to gather for the next. */
+#define BUSY_EVENTS 32
+#define GATHER_MS 10
 
 void
 projector_store_trouble(bus_projector *p, const char *doing, const bus_error *err)
@@ -366,6 +370,13 @@ note_behind(bus_projector *p)
         atomic_store(&p->caught_up, true);
 }
 
+static void
+let_events_gather(bus_projector *p)
+{
+    if (p->harvest.count >= BUSY_EVENTS && p->harvest.count < RECORDS_MAX / 4)
+        bus_thread_sleep(p->options->threads, GATHER_MS);
+}
+
 static void *
 projector_main(void *context)
 {
@@ -402,6 +413,7 @@ projector_main(void *context)
             }
             atomic_store(&p->trouble, false);
             note_behind(p);
+            let_events_gather(p);
         }
         if (idle)
             bus_bell_wait(&p->bell, IDLE_MS);
