@@ -39,6 +39,7 @@
 #define QUIET_MS 60     /* without a byte or an end: a feed that waits, so we go */
 #define ENOUGH_MS 150   /* ... or one that says that it is there, for ever */
 #define HUNG_MS 20000   /* the edge says nothing to who asks whether it lives */
+#define SOURCES 64      /* of 127.0.0.0/8 */
 #define LOOK_EVERY 1024 /* inputs */
 
 static struct {
@@ -291,17 +292,22 @@ expand(bus_str input, bus_buf *out)
 
 /* --- a connection ------------------------------------------------------------------ */
 
-/* Closing it resets it: no port waits for stragglers, there are thousands a second. */
+/* Who closes first waits a minute before its port is free again, and there are hundreds of inputs
+ * a second: so they come from many addresses. */
 static int
 connect_to_edge(void)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    struct sockaddr_in  from = {.sin_family = AF_INET};
     const int           on = 1;
     int                 fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + f.inputs % SOURCES);
     BUS_INVARIANT(fd >= 0);
     BUS_INVARIANT(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) == 0);
     BUS_INVARIANT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+    BUS_INVARIANT(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) == 0);
+    BUS_INVARIANT(bind(fd, (const struct sockaddr *)&from, sizeof(from)) == 0);
     BUS_INVARIANT(connect(fd, (const struct sockaddr *)&f.address, sizeof(f.address)) == 0);
     return fd;
 }
