@@ -295,7 +295,7 @@ expand(bus_str input, bus_buf *out)
 /* Who closes first waits a minute before its port is free again, and there are hundreds of inputs
  * a second: so they come from many addresses. */
 static int
-connect_to_edge(void)
+make_socket(void)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     struct sockaddr_in  from = {.sin_family = AF_INET};
@@ -308,7 +308,23 @@ connect_to_edge(void)
     BUS_INVARIANT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
     BUS_INVARIANT(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) == 0);
     BUS_INVARIANT(bind(fd, (const struct sockaddr *)&from, sizeof(from)) == 0);
-    BUS_INVARIANT(connect(fd, (const struct sockaddr *)&f.address, sizeof(f.address)) == 0);
+    return fd;
+}
+
+/* libFuzzer's alarm, by which it sees what hangs, may interrupt it. */
+static int
+connect_to_edge(void)
+{
+    int fd = make_socket();
+
+    while (connect(fd, (const struct sockaddr *)&f.address, sizeof(f.address)) != 0) {
+        if (errno != EINTR) {
+            perror("connect");
+            abort();
+        }
+        (void)close(fd);
+        fd = make_socket();
+    }
     return fd;
 }
 
