@@ -37,6 +37,7 @@ kill_or_stop(sim_world *w, int index)
 static void
 stall(sim_world *w, int index)
 {
+    w->met[SIM_MET_STALL]++;
     if (sim_chance(w->sched, 5000)) {
         sim_stall_one(w->sched, index, from_now(w, STALL_US));
     } else {
@@ -48,6 +49,7 @@ stall(sim_world *w, int index)
 static void
 jump(sim_world *w, int index)
 {
+    w->met[SIM_MET_JUMP]++;
     w->processes[index].skew_ms = sim_between(w->sched, -JUMP_MS, JUMP_MS);
     sim_note(w->sched, "the clock of %s is %lld ms wrong", w->processes[index].name,
              (long long)w->processes[index].skew_ms);
@@ -59,7 +61,9 @@ befall(sim_world *w)
     int          index = (int)sim_roll(w->sched, SIM_PROCESSES);
     sim_process *p = &w->processes[index];
 
-    switch (sim_roll(w->sched, 6)) {
+    switch (sim_roll(w->sched, 8)) {
+    case 6:
+    case 7:
     case 0:
         if (p->alive)
             kill_or_stop(w, index);
@@ -70,13 +74,16 @@ befall(sim_world *w)
         break;
     case 2:
         if (w->faults.outages) {
+            w->met[SIM_MET_OUTAGE]++;
             w->outage_until_us = from_now(w, OUTAGE_US);
             sim_note(w->sched, "the store is away");
         }
         break;
     case 3:
-        if (w->faults.partitions_net)
+        if (w->faults.partitions_net) {
             p->cut_off = !p->cut_off;
+            w->met[SIM_MET_CUT] += p->cut_off;
+        }
         break;
     case 4:
         if (w->faults.jumps)
@@ -84,6 +91,7 @@ befall(sim_world *w)
         break;
     case 5:
         if (w->faults.expiries) {
+            w->met[SIM_MET_EXPIRY]++;
             sim_note(w->sched, "all leases run out");
             bus_store_memory_expire(SIM_URL);
         }
@@ -115,7 +123,7 @@ sim_chaos_main(void *context)
     while (sim_now_us(w->sched) < w->faults_until_us) {
         sim_sleep(w->sched, LET_LIVE_US);
         revive(w);
-        if (sim_chance(w->sched, 700))
+        if (sim_chance(w->sched, 1000))
             befall(w);
     }
     calm_down(w);

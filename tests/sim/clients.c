@@ -151,6 +151,7 @@ new_entry(asker *a, const char *domain, const char *command, const sim_entry *of
     (void)snprintf(e->type, sizeof(e->type), "%s.%s", domain, command);
     (void)snprintf(e->data, sizeof(e->data), "{}");
     e->stream = of != NULL ? of->stream : bus_stream_of_new(id);
+    e->of_there = of != NULL && of->done;
     e->partition = (uint16_t)bus_id_partition(e->stream, a->world->partitions);
     return e;
 }

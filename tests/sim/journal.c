@@ -176,6 +176,8 @@ sim_journal_answered(sim_journal *j, uint64_t ticket, const bus_reply *reply)
     case BUS_ANSWER_REFUSED:
         if (j->sendings[ticket - 1].after)
             sim_fail(j->world->sched, "%s was acknowledged, asked again, and is refused", e->type);
+        if (e->of_there && bus_str_is(reply->code, "NOT_FOUND"))
+            sim_fail(j->world->sched, "%s does not find a stream that was acknowledged", e->type);
         e->refused = true;
         break;
     case BUS_ANSWER_INVALID:

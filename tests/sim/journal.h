@@ -21,9 +21,10 @@ typedef struct sim_entry {
     char           type[40], domain[24];
     char           data[SIM_DATA_BYTES];
     uint16_t       partition;
-    int            taken;   /* copies of it that some writer took */
-    bool           done;    /* acknowledged; with events if offset > 0 */
-    bool           refused; /* ... or refused, by the answers that came */
+    int            taken;    /* copies of it that some writer took */
+    bool           of_there; /* its stream was acknowledged before it was asked */
+    bool           done;     /* acknowledged; with events if offset > 0 */
+    bool           refused;  /* ... or refused, by the answers that came */
     int64_t        offset;
     int32_t        version;
     char          *events; /* of the first answer that told them; owned */

@@ -58,6 +58,7 @@ typedef struct {
     bool     failed;
     uint64_t digest, steps;
     int64_t  commands, answers, repeats, windows, late, landed, simulated_us;
+    int64_t  met[SIM_METS];
 } outcome;
 
 static sim_world *world; /* of the seed that runs here, for the signal handler */
@@ -129,6 +130,7 @@ run_seed(uint64_t seed, const settings *how)
                     .late = world->late,
                     .landed = world->landed,
                     .simulated_us = sim_now_us(world->sched)};
+    memcpy(out.met, world->met, sizeof(out.met));
     return out;
 }
 
@@ -173,6 +175,8 @@ add(outcome *total, const outcome *one)
     total->late += one->late;
     total->landed += one->landed;
     total->simulated_us += one->simulated_us;
+    for (int i = 0; i < SIM_METS; i++)
+        total->met[i] += one->met[i];
 }
 
 /* tests/sim/run.sh reads these lines. */
@@ -189,6 +193,8 @@ print_total(const settings *how, const outcome *total)
     (void)printf("  windows compared: %lld\n", (long long)total->windows);
     (void)printf("  events late for their windows: %lld\n", (long long)total->late);
     (void)printf("  events in topics: %lld\n", (long long)total->landed);
+    for (int i = 0; i < SIM_METS; i++)
+        (void)printf("  %s: %lld\n", sim_met_names[i], (long long)total->met[i]);
 }
 
 static int

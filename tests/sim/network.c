@@ -98,7 +98,10 @@ deliver_command(bus_transport *t, parcel *p)
 {
     switch (bus_local_deliver(&t->local, bus_str_of(p->target), bus_envelope_hold(p->env))) {
     case BUS_DELIVERED: return;
-    case BUS_NO_ROOM: answer(p, BUS_ANSWER_BUSY); break;
+    case BUS_NO_ROOM:
+        p->world->met[SIM_MET_BUSY]++;
+        answer(p, BUS_ANSWER_BUSY);
+        break;
     case BUS_NOBODY: answer(p, BUS_ANSWER_NOT_OWNER); break;
     }
     bus_envelope_release(p->env); /* the reference that was not taken */
@@ -157,10 +160,12 @@ post(parcel *p)
             (void)bus_envelope_hold(twin->env);
         if (twin->batch != NULL)
             (void)bus_batch_hold(twin->batch);
+        w->met[SIM_MET_DOUBLED]++;
         sim_note(s, "a message to transport %u is doubled", p->to);
         sim_at(s, sim_now_us(s) + way_us(w), arrive, twin);
     }
     if (is_cut_off(p->from) || is_cut_off(p->to) || (!w->calm && sim_chance(s, w->faults.lost))) {
+        w->met[SIM_MET_LOST]++;
         sim_note(s, "a message to transport %u is lost", p->to);
         bus_envelope_release(p->env);
         bus_batch_release(p->batch);

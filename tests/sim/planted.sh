@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 build=${1:-build}
 seeds=${SEEDS:-500}
 seed=${SEED:-1}
-planted=build-planted
+planted="build-planted"
 rows=$(mktemp)
 said=$(mktemp)
 trap 'rm -f "$rows" "$said"' EXIT

@@ -49,6 +49,7 @@ way_us(const sim_world *w)
 static bus_code
 broken(connection *c, const char *what, bus_code code, bus_error *err)
 {
+    c->process->world->met[code == BUS_UNKNOWN ? SIM_MET_UNKNOWN : SIM_MET_BROKEN]++;
     sim_note(c->process->world->sched, "%s: %s", what, bus_code_name(code));
     return bus_fail(err, code, "%s: the connection broke", what);
 }
@@ -238,6 +239,8 @@ land(void *context)
     if (!f->lost && !never_left(f)) {
         f->rc = carry_out(f);
         f->landed = true;
+        f->world->met[SIM_MET_LATE] += f->left && f->rc == BUS_OK;
+        f->world->met[SIM_MET_FENCED] += f->rc == BUS_FENCED;
         sim_note(f->world->sched, "%s of p%d lands: %s%s",
                  f->effect != NULL ? f->effect->reader : f->domain, f->process,
                  bus_code_name(f->rc), f->left ? ", nobody waits for it" : "");

@@ -22,6 +22,23 @@ static const bus_module *const   modules[SIM_DOMAINS] = {&inventory_module, &ord
 static const bus_view *const     views[] = {&items_projection, &stock_projection};
 static const bus_view *const     loads[] = {&meter_loads_projection, &meter_loads_late_projection};
 
+const char *const sim_met_names[SIM_METS] = {
+    [SIM_MET_KILL] = "processes killed",
+    [SIM_MET_STOP] = "processes stopped in order",
+    [SIM_MET_STALL] = "stalls of processes and threads",
+    [SIM_MET_OUTAGE] = "outages of the store",
+    [SIM_MET_CUT] = "processes cut off",
+    [SIM_MET_JUMP] = "clocks that jumped",
+    [SIM_MET_EXPIRY] = "times that all leases ran out",
+    [SIM_MET_LOST] = "messages lost",
+    [SIM_MET_DOUBLED] = "messages doubled",
+    [SIM_MET_BUSY] = "commands that found a full queue",
+    [SIM_MET_BROKEN] = "calls of the store that failed",
+    [SIM_MET_UNKNOWN] = "commits of unknown outcome",
+    [SIM_MET_LATE] = "commits that happened when nobody waited for them",
+    [SIM_MET_FENCED] = "commits that were fenced off",
+};
+
 /* --- clocks ------------------------------------------------------------------- */
 
 static int64_t
@@ -129,6 +146,7 @@ at_place(void *context, const char *name)
         return;
     if (!w->calm && sim_chance(w->sched, w->faults.place_stall)) {
         us = sim_between(w->sched, 1000, STALL_US);
+        w->met[SIM_MET_STALL]++;
         sim_note(w->sched, "stalls %lld us at %s", (long long)us, name);
     } else {
         sim_note(w->sched, "is at %s", name);
@@ -333,6 +351,7 @@ sim_process_kill(sim_world *w, int index)
     sim_process *p = &w->processes[index];
 
     sim_note(w->sched, "%s is killed", p->name);
+    w->met[SIM_MET_KILL]++;
     sim_kill_group(w->sched, index);
     sim_transport_kill(p->transport);
     p->alive = false;
@@ -343,4 +362,5 @@ sim_process_stop(sim_world *w, int index)
 {
     sim_note(w->sched, "%s is asked to stop", w->processes[index].name);
     w->processes[index].stopping = true;
+    w->met[SIM_MET_STOP]++;
 }

@@ -36,6 +36,26 @@ typedef struct {
     int64_t latency_us; /* of a call of the store, about */
 } sim_faults;
 
+/* What befell the world, counted: a fault that is never met proves nothing. */
+typedef enum {
+    SIM_MET_KILL,
+    SIM_MET_STOP,
+    SIM_MET_STALL,
+    SIM_MET_OUTAGE,
+    SIM_MET_CUT,
+    SIM_MET_JUMP,
+    SIM_MET_EXPIRY,
+    SIM_MET_LOST,
+    SIM_MET_DOUBLED,
+    SIM_MET_BUSY,
+    SIM_MET_BROKEN,
+    SIM_MET_UNKNOWN,
+    SIM_MET_LATE,
+    SIM_MET_FENCED,
+    SIM_METS
+} sim_met;
+extern const char *const sim_met_names[SIM_METS];
+
 typedef struct sim_process {
     sim_world          *world;
     int                 index;
@@ -67,6 +87,7 @@ struct sim_world {
     bool         calm;            /* ... and that is now */
     bool         over;            /* the clients have finished */
     int          partitions;
+    int64_t      met[SIM_METS];
     int64_t      windows, late, landed; /* found at the end: there was something to compare */
 };
 
