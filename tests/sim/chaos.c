@@ -3,6 +3,8 @@
 #include "bus/store/memory/faults.h"
 #include "tests/sim/world.h"
 
+#include <string.h>
+
 #define DOWN_US 9000000    /* a process stays away, at most */
 #define STALL_US 15000000  /* ... or stands still */
 #define OUTAGE_US 8000000  /* the store is away, at most */
@@ -99,6 +101,33 @@ befall(sim_world *w)
     }
 }
 
+/* An operator looks at what views have parked, and has it tried again, or the event left out. */
+static void
+operate(sim_world *w)
+{
+    bus_arena   arena = {0};
+    bus_parked *parked;
+    bus_error   err = {0};
+    int         count = 0;
+
+    if (bus_store_memory.parked(w->store, "inventory", NULL, &arena, &parked, &count, &err) !=
+        BUS_OK)
+        sim_fail(w->sched, "%s", err.text);
+    for (int i = 0; i < count; i++) {
+        bool        skip = w->calm || sim_chance(w->sched, 5000);
+        const char *reader = bus_arena_printf(&arena, "%.*s", BUS_STR_ARG(parked[i].reader)).at;
+
+        if (strncmp(reader, "view.", 5) != 0 || parked[i].asked != BUS_ASK_NONE)
+            continue;
+        w->met[SIM_MET_PARKED]++;
+        sim_note(w->sched, "an operator asks %s to %s", reader, skip ? "skip" : "retry");
+        if (bus_store_memory.park_ask(w->store, "inventory", reader, "inventory", parked[i].stream,
+                                      skip ? BUS_ASK_SKIP : BUS_ASK_RETRY, &err) != BUS_OK)
+            sim_fail(w->sched, "%s", err.text);
+    }
+    bus_arena_fini(&arena);
+}
+
 /* Nothing goes wrong from here on, and everybody is there. */
 static void
 calm_down(sim_world *w)
@@ -123,12 +152,16 @@ sim_chaos_main(void *context)
     while (sim_now_us(w->sched) < w->faults_until_us) {
         sim_sleep(w->sched, LET_LIVE_US);
         revive(w);
+        if (sim_chance(w->sched, 500))
+            operate(w);
         if (sim_chance(w->sched, 1000))
             befall(w);
     }
     calm_down(w);
     for (;;) {
         revive(w);
+        if (sim_chance(w->sched, 500))
+            operate(w);
         sim_sleep(w->sched, LET_LIVE_US);
     }
 }

@@ -193,11 +193,12 @@ draw_order(asker *a, const sim_entry *more)
 static sim_entry *
 draw_of_item(asker *a)
 {
-    static const char *const commands[] = {"rename",  "take",           "take", "take",
-                                           "promise", "forget_promise", "look"};
-    const char              *command = commands[sim_roll(a->world->sched, 7)];
-    const sim_entry         *item = draw_made(a, "inventory.add");
-    sim_entry               *e;
+    static const char *const commands[] = {"rename",  "take", "take",           "take",
+                                           "promise", "take", "forget_promise", "look"};
+    const char              *command =
+        sim_chance(a->world->sched, 400) ? "break" : commands[sim_roll(a->world->sched, 8)];
+    const sim_entry *item = draw_made(a, "inventory.add");
+    sim_entry       *e;
 
     if (item == NULL)
         return draw_add(a);
@@ -205,6 +206,8 @@ draw_of_item(asker *a)
     if (strcmp(command, "rename") == 0)
         (void)snprintf(e->data, sizeof(e->data), "{\"name\":\"item %d\"}",
                        (int)sim_roll(a->world->sched, SIM_NAMES));
+    if (strcmp(command, "break") == 0) /* its view cannot fold that */
+        (void)snprintf(e->data, sizeof(e->data), "{\"where\":\"VIEW\"}");
     if (strcmp(command, "take") == 0)
         (void)snprintf(e->data, sizeof(e->data), "{\"quantity\":%d}",
                        (int)sim_between(a->world->sched, 1, 4));

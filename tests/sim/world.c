@@ -37,6 +37,7 @@ const char *const sim_met_names[SIM_METS] = {
     [SIM_MET_UNKNOWN] = "commits of unknown outcome",
     [SIM_MET_LATE] = "commits that happened when nobody waited for them",
     [SIM_MET_FENCED] = "commits that were fenced off",
+    [SIM_MET_PARKED] = "parked streams that an operator minded",
 };
 
 /* --- clocks ------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ typedef enum {
     SIM_MET_UNKNOWN,
     SIM_MET_LATE,
     SIM_MET_FENCED,
+    SIM_MET_PARKED,
     SIM_METS
 } sim_met;
 extern const char *const sim_met_names[SIM_METS];
