@@ -138,6 +138,30 @@ may_have_no_events(const sim_entry *e)
     return strcmp(e->type, "inventory.rename") == 0 || strcmp(e->type, "inventory.look") == 0;
 }
 
+static bus_code
+see(void *context, const bus_record *record, bus_error *err)
+{
+    (void)record, (void)err;
+    *(bool *)context = true;
+    return BUS_OK;
+}
+
+/* FAILED says that it was not carried out; another copy of it may have been. */
+static void
+check_absent(sim_journal *j, const sim_entry *e)
+{
+    bool      found = false;
+    bus_error err = {0};
+
+    if (e->taken > 1)
+        return;
+    if (bus_store_memory.find(j->world->store, e->domain, NULL, 0, &e->id, 1, see, &found, &err) !=
+        BUS_OK)
+        sim_fail(j->world->sched, "%s", err.text);
+    if (found)
+        sim_fail(j->world->sched, "%s failed, so it was not carried out; but it was", e->type);
+}
+
 static void
 note_done(sim_journal *j, sim_entry *e, const bus_reply *reply)
 {
@@ -185,7 +209,7 @@ sim_journal_answered(sim_journal *j, uint64_t ticket, const bus_reply *reply)
         break;
     case BUS_ANSWER_EXPIRED:
     case BUS_ANSWER_NOT_OWNER:
-    case BUS_ANSWER_BUSY:
-    case BUS_ANSWER_FAILED: break; /* asked again */
+    case BUS_ANSWER_BUSY: break;                       /* asked again */
+    case BUS_ANSWER_FAILED: check_absent(j, e); break; /* asked again */
     }
 }

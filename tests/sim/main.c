@@ -220,32 +220,13 @@ run_seeds(const settings *how)
     return 0;
 }
 
-/* The same seed must make the same history. */
-static int
-run_twice(const settings *how)
-{
-    for (uint64_t i = 0; i < how->seeds; i++) {
-        outcome first = run_apart(how->seed + i, how), second = run_apart(how->seed + i, how);
-
-        if (first.failed || first.digest != second.digest || first.steps != second.steps) {
-            (void)fprintf(stderr,
-                          "seed %" PRIu64 " made two histories: %016" PRIx64 ", %016" PRIx64 "\n",
-                          how->seed + i, first.digest, second.digest);
-            return 1;
-        }
-    }
-    (void)printf("%" PRIu64 " seeds made the same history twice\n", how->seeds);
-    return 0;
-}
-
 static void
 print_help(void)
 {
     (void)printf(
-        "sim [--seeds N] [--seed S] [--twice] [--trace] [--quiet] [--plant BUG | --plants]\n"
+        "sim [--seeds N] [--seed S] [--trace] [--quiet] [--plant BUG | --plants]\n"
         "  --seeds N   how many seeds are run (100)\n"
         "  --seed S    the first of them (1)\n"
-        "  --twice     each twice: the histories must be the same\n"
         "  --trace     prints every line of the history\n"
         "  --quiet     no progress\n"
         "  --plant BUG with a bug that was put in on purpose (a build with SHINA_PLANTED)\n"
@@ -299,25 +280,18 @@ int
 main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},
-        {"twice", no_argument, NULL, '2'},
-        {"trace", no_argument, NULL, 't'},
-        {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},
-        {"plant", required_argument, NULL, 'p'},
-        {"plants", no_argument, NULL, 'l'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"trace", no_argument, NULL, 't'},       {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},        {"plant", required_argument, NULL, 'p'},
+        {"plants", no_argument, NULL, 'l'},      {NULL, 0, NULL, 0},
     };
     settings how = {.seed = 1, .seeds = 100};
-    bool     twice = false;
     int      log = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;)
         switch (c) {
         case 'n': how.seeds = number_of(optarg); break;
         case 's': how.seed = number_of(optarg); break;
-        case '2': twice = true; break;
         case 't': how.trace = true; break;
         case 'q': how.quiet = true; break;
         case 'p': choose_plant(optarg); break;
@@ -326,5 +300,5 @@ main(int argc, char **argv)
         default: print_help(); return 2;
         }
     bus_log_start(BUS_LOG_ERROR, log); /* what the kernel logs is what it should in such a world */
-    return twice ? run_twice(&how) : run_seeds(&how);
+    return run_seeds(&how);
 }

@@ -13,6 +13,7 @@
 
 #define PATIENCE_US 15000000 /* of a client that waits for the database */
 #define SLOW_US 20000000     /* a slow commit, at most */
+#define OVERTAKEN_US 500000  /* what a broken connection brought is carried out later, at most */
 
 typedef struct {
     bus_store   *inner;
@@ -268,7 +269,7 @@ static bus_code
 fly(connection *c, flight *f, const char *what, bus_error *err)
 {
     sim_world *w = c->process->world;
-    int64_t    patience_us = PATIENCE_US;
+    int64_t    patience_us = PATIENCE_US, lasts_us = flight_us(w);
 
     f->world = w;
     f->process = c->process->index;
@@ -280,8 +281,10 @@ fly(connection *c, flight *f, const char *what, bus_error *err)
     if (is_wrong(w, w->faults.unknown)) { /* it breaks at some time: there, or back */
         patience_us = sim_between(w->sched, 0, 3 * w->faults.latency_us);
         f->lost = sim_chance(w->sched, 3000);
+        if (sim_chance(w->sched, 5000)) /* the database notices late */
+            lasts_us += sim_between(w->sched, 0, OVERTAKEN_US);
     }
-    sim_at(w->sched, sim_now_us(w->sched) + flight_us(w), land, f);
+    sim_at(w->sched, sim_now_us(w->sched) + lasts_us, land, f);
     if (sim_await(w->sched, has_landed, f, patience_us))
         sim_sleep(w->sched, way_us(w));
     if (!f->landed)
