@@ -26,8 +26,7 @@ kill_each(scene *s, uint64_t *random)
         chaos_pause_ms((long)chaos_random(random, 700));
         if (!tests_shina_has_ended(s->shina, i))
             tests_shina_kill(s->shina, i);
-        chaos_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, i),
-                  load_so_far(s->clients).acknowledged);
+        scene_fault(s, "killed %s", tests_shina_process_name(s->shina, i));
         chaos_pause_ms((long)chaos_random(random, 300));
         scene_keep_running(s);
     }
@@ -64,7 +63,7 @@ wait_until_stopped(scene *s, int process)
         }
         chaos_pause_ms(10);
     }
-    chaos_say("%s has stopped", tests_shina_process_name(s->shina, process));
+    scene_fault(s, "%s has stopped", tests_shina_process_name(s->shina, process));
 }
 
 /* Two at once. Meanwhile the others take over and commands are acknowledged. */

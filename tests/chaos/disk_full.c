@@ -71,11 +71,13 @@ play_disk_full(void)
     (void)snprintf(filler, sizeof(filler), "%s/filler", disk.place);
     scene_open(&s, random, THREADS);
     scene_wait_acknowledged(&s, 100, 60);
+    scene_fault(&s, "no space");
     wait_until_full(&s, filler);
     check_up(&s);
     if (unlink(filler) != 0)
         chaos_die("%s: %s", filler, strerror(errno));
     chaos_say("there is space again");
+    scene_over(&s, BACK_S);
     scene_wait_acknowledged(&s, 200, BACK_S);
     if (s.starts > 0)
         chaos_die("shina did not stay up");

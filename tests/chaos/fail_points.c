@@ -90,7 +90,7 @@ play_fail_points(void)
             continue;
         if (die_at(&s, p->name, nth)) {
             places++;
-            chaos_say("died at %s:%d, where %s", p->name, nth, p->where);
+            scene_fault(&s, "died at %s:%d, where %s", p->name, nth, p->where);
         } else {
             faults++;
             chaos_say("FAULT %s:%d was not passed", p->name, nth);

@@ -33,8 +33,7 @@ kill_each(scene *s, uint64_t *random)
         chaos_pause_ms((long)chaos_random(random, 1500));
         if (!tests_shina_has_ended(s->shina, doomed))
             tests_shina_kill(s->shina, doomed);
-        chaos_say("killed %s, after %ld acknowledged", tests_shina_process_name(s->shina, doomed),
-                  load_so_far(s->clients).acknowledged);
+        scene_fault(s, "killed %s", tests_shina_process_name(s->shina, doomed));
         chaos_pause_ms((long)chaos_random(random, 500));
         scene_keep_running(s);
     }
@@ -49,8 +48,7 @@ kill_leader(scene *s)
     if (leader < 0)
         chaos_die("nobody leads shina.trips.commands");
     tests_kafka_kill(kafka, leader);
-    chaos_say("killed node %d, which led, after %ld acknowledged", leader,
-              load_so_far(s->clients).acknowledged);
+    scene_fault(s, "killed node %d, which led", leader);
     scene_wait_acknowledged(s, 50, PATIENCE_S);
     tests_kafka_restart(kafka, leader);
     if (!tests_kafka_wait(kafka, tests_kafka_nodes(kafka), PATIENCE_S))
@@ -69,7 +67,7 @@ take_brokers_away(scene *s, long seconds)
     for (int n = 0; n < tests_kafka_nodes(kafka); n++)
         tests_kafka_end(kafka, n);
     before = load_so_far(s->clients);
-    chaos_say("no broker for %ld s, after %ld acknowledged", seconds, before.acknowledged);
+    scene_fault(s, "no broker for %ld s", seconds);
     chaos_pause_ms(seconds * 1000);
     r = tests_shina_get(s->shina, s->token, "/api/v1/trips?limit=1");
     if (r.status != 200)
@@ -93,7 +91,7 @@ stop_past_lease(scene *s)
     int host = tests_shina_process_named(s->shina, "host 2");
 
     tests_shina_signal(s->shina, host, SIGSTOP);
-    chaos_say("stopped host 2, after %ld acknowledged", load_so_far(s->clients).acknowledged);
+    scene_fault(s, "stopped host 2");
     chaos_pause_ms(LEASE_PAST_MS);
     scene_wait_acknowledged(s, 3, PATIENCE_S); /* who asks host 2 waits half a minute in vain */
     tests_shina_signal(s->shina, host, SIGCONT);

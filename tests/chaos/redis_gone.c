@@ -47,6 +47,7 @@ play_redis_gone(void)
     first = victims_redis(s.shina);
     if (first == 0 || kill(first, SIGSTOP) != 0)
         chaos_die("there is no Redis to stop");
+    scene_fault(&s, "Redis hangs");
     wait_for_redis_state(&s, "degraded");
     scene_wait_acknowledged(&s, 100, 20);
     if (kill(first, SIGCONT) != 0)
@@ -54,8 +55,10 @@ play_redis_gone(void)
     wait_for_redis_state(&s, "ok");
     if (!victims_kill(s.shina, VICTIM_REDIS, 0))
         chaos_die("there is no Redis to kill");
+    scene_fault(&s, "Redis is killed");
     scene_wait_acknowledged(&s, 100, 20);
     wait_for_redis_state(&s, "ok");
+    scene_over(&s, NOTICE_S);
     if (victims_redis(s.shina) == 0 || victims_redis(s.shina) == first)
         chaos_die("Redis was not started again");
     return scene_close(&s, SETTLE_S) == 0 ? 0 : 1;
