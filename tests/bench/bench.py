@@ -111,7 +111,7 @@ def main():
     ctx = Context(args)
     began = time.monotonic()
     results = {"name": "bench", **machine.source(),
-               "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+               "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                "machine": machine.facts(), "rounds": args.rounds, "seconds": args.seconds,
                "full": args.full, "rows": [], "failed": []}
     facts = results["machine"]

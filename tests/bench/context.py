@@ -49,6 +49,11 @@ class Context:
     def shina(self, home=None):
         return Shina(home or self.home())
 
+    @staticmethod
+    def long_shina(home):
+        """On a long log, whose views may have to be filled first."""
+        return Shina(home, long_log.BUILT_S)
+
     def long_log(self):
         """The log of many events that several parts measure on; loaded once."""
         if self._long_log is None:

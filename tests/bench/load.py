@@ -82,7 +82,7 @@ def wrk(api, what, clients, seconds, odometer_m=1000, ids="ids"):
 def pgbench(home, script, clients, seconds):
     """script: text of one transaction. Transactions a second and the mean latency. Connecting is
     within pgbench's time, though not within its rate, so who gets no further has more time."""
-    program = sorted(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))[-1]
+    program = max(glob.glob("/usr/lib/postgresql/*/bin/pgbench"))
     path = home.dir + "/pgbench.sql"
     with open(path, "w") as f:
         f.write(script)

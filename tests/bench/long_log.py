@@ -27,7 +27,7 @@ def tenants_of(count):
 
 
 class LongLog:
-    """Loaded when it is made; its views are not there yet."""
+    """Loaded when it is made; its views are empty until settled() or rebuild()."""
 
     def __init__(self, ctx, streams, events, tenants=1):
         self.ctx, self.streams, self.events = ctx, streams, events
@@ -63,7 +63,7 @@ class LongLog:
 
     def settled(self):
         """A shina on it whose views have everything."""
-        shina = self.ctx.shina(self.home)
+        shina = self.ctx.long_shina(self.home)
         shina.wait_for_views(BUILT_S, say)
         return shina
 

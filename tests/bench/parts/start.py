@@ -17,7 +17,7 @@ TAKES_S = (20, 600)
 
 def start_s(ctx, home):
     """A cold process, a warm database."""
-    shina = ctx.shina(home)
+    shina = ctx.long_shina(home)
     shina.wait_for_views(BUILT_S, say)
     shina.stop()
     return shina.start_s
@@ -38,7 +38,7 @@ def build_at_start(ctx, long):
                   f"delete from views.registry where view = '{VIEW}'")
     say("starting without the view's table")
     began = time.monotonic()
-    shina = ctx.shina(long.home)
+    shina = ctx.long_shina(long.home)
     while not long.table():
         if time.monotonic() - began > BUILT_S:
             raise Failed("the view is not built")

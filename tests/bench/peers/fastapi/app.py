@@ -13,7 +13,7 @@ import os
 import sys
 import time
 import uuid
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import jwt
 from fastapi import Depends, FastAPI, HTTPException, Query, Response
@@ -35,7 +35,7 @@ bearer = HTTPBearer()
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {int: BigInteger}
+    type_annotation_map: ClassVar = {int: BigInteger}
 
 
 class Trip(Base):
