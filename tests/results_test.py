@@ -107,6 +107,11 @@ class Figures(unittest.TestCase):
         self.assertTrue(figures.Row("a command", "ms", [3], [2], "a commit", target=1.5, better="less").met())
         self.assertIsNone(figures.Row("a rate", "per s", [1]).met())
 
+    def test_a_line_of_the_table_has_both_sides_and_the_verdict(self):
+        row = figures.Row("commands", "per s", [10], [20], "pgbench", target=1)
+        self.assertEqual(row.line(20).split(), ["commands,", "per", "s", "10", "20", "0.50", "1", "MISSED"])
+        self.assertEqual(row.line(20).index(" 10 "), 28)
+
     def test_its_rows_can_be_rendered(self):
         for row in (figures.Row("a", "MB", [1, 2]), figures.Row("b", "ms", [1], [2], "c", target=1)):
             results.check_row("bench.json", 1, row.to_json("part"))

@@ -5,7 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import dataclasses
 import statistics
 
-HEAD = f"{'':<52} {'shina':>10} {'min..max':>19} {'peer':>10} {'min..max':>19} {'ratio':>6} {'target':>6}"
+HEAD = f" {'shina':>10} {'min..max':>19} {'peer':>10} {'min..max':>19} {'ratio':>6} {'target':>6}"
 
 
 def spread(rounds):
@@ -65,9 +65,13 @@ class Row:
                              f"{brackets(peer)}{self.unit}", self.note))
         return row
 
-    def line(self):
+    def label(self):
+        return f"{self.what}, {self.unit}"
+
+    def line(self, width):
+        """Of a table, whose first column is so wide."""
         ours = spread(self.ours)
-        text = f"{self.what + ', ' + self.unit:<52} {short(ours['median']):>10} {between(ours):>19}"
+        text = f"{self.label():<{width}} {short(ours['median']):>10} {between(ours):>19}"
         if self.peer:
             peer = spread(self.peer)
             text += f" {short(peer['median']):>10} {between(peer):>19} {self.ratio()['median']:6.2f}"
@@ -87,9 +91,10 @@ def join(*texts):
 
 
 def show(title, rows):
-    print(f"\n{title}\n{HEAD}")
+    width = max(len(row.label()) for row in rows)
+    print(f"\n{title}\n{'':<{width}}{HEAD}")
     for row in rows:
-        print(row.line())
+        print(row.line(width))
         if row.peer:
             print(f"    beside {row.peer_name}" + (f"; {row.note}" if row.note else ""))
         elif row.note:
