@@ -23,6 +23,7 @@
  * many come, but not as many as would fill a turn, some are left to gather for the next. */
 #define BUSY_EVENTS 32
 #define GATHER_MS 10
+#define ANALYZE_ROWS 1000 /* written, until the store looks at a table for the first time */
 
 void
 projector_store_trouble(bus_projector *p, const char *doing, const bus_error *err)
@@ -262,6 +263,7 @@ fold_table(bus_projector *p, int t, const projector_harvest *h, const bus_effect
     if (rc != BUS_OK)
         return rc;
     bus_metric_add(&p->metrics[METRIC_ROWS], rows.rows_count);
+    p->tables[t].written += rows.rows_count;
     add_effects(p, t, &rows, &parks, chain);
     return BUS_OK;
 }
@@ -304,6 +306,25 @@ advance(bus_projector *p)
                     p->tables[t].at[s][part].offset = p->sources[s].at[part];
 }
 
+/* A table that grows is looked at after a thousand rows, and whenever they have doubled: a database
+ * that still believes it small sorts all of it for a page. Trouble with that is no trouble of ours.
+ */
+static void
+analyze_grown(bus_projector *p)
+{
+    for (int t = 0; t < p->tables_count; t++) {
+        projector_table *tb = &p->tables[t];
+        bus_error        err;
+
+        if (tb->written < tb->analyze_at)
+            continue;
+        tb->analyze_at = tb->written * 2;
+        if (p->options->store->view_analyze(p->store, tb->view->of, tb->view->view_version, &err) !=
+            BUS_OK)
+            bus_log_warn("projector.analyze_failed", BUS_KV("view", tb->name), BUS_KV_ERR(&err));
+    }
+}
+
 /* BUS_OK with *idle: there was nothing to do. */
 static bus_code
 turn(bus_projector *p, bool *idle, bus_error *err)
@@ -333,6 +354,7 @@ turn(bus_projector *p, bool *idle, bus_error *err)
         s->written = true;
     publish_progress(p, chain);
     BUS_FAIL_POINT("projector.published");
+    analyze_grown(p);
     bus_metric_add(&p->metrics[METRIC_EVENTS], h->count);
     bus_metric_observe_us(&p->metrics[METRIC_TURN_US], bus_mono_us(p->options->clock) - began);
     return BUS_OK;
@@ -460,6 +482,7 @@ open_table(bus_projector *p, int t, const bus_view *view)
     projector_table *tb = &p->tables[t];
 
     tb->view = view;
+    tb->analyze_at = ANALYZE_ROWS;
     projector_open_stream(p, tb);
     bus_view_table_name(view->of, view->view_version, tb->name);
     (void)snprintf(tb->reader, sizeof(tb->reader), "view.%s", tb->name);

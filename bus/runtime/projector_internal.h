@@ -37,6 +37,7 @@ typedef struct {
     bool            was_held; /* once: from then on nobody's checkpoints are ours to steal */
     bool            follows[SOURCES_MAX];
     bus_checkpoint  at[SOURCES_MAX][BUS_PARTITIONS_MAX]; /* as committed */
+    int64_t         written, analyze_at; /* rows since we started; at so many the store looks */
     /* An analytic: */
     bus_stream      *stream;  /* NULL: a view like others */
     bus_stream_batch batch;   /* of this turn */

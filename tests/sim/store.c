@@ -588,6 +588,12 @@ sim_view_create(bus_store *st, const bus_view_contract *view, int view_version, 
 }
 
 static bus_code
+sim_view_analyze(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
+{
+    CALL(view_analyze, view, view_version, err);
+}
+
+static bus_code
 sim_view_rows(bus_store *st, const bus_view_contract *view, int view_version, const bus_id *tenants,
               const bus_id *ids, int count, bus_arena *arena, bus_str *bodies, int32_t *versions,
               bus_error *err)
@@ -765,6 +771,7 @@ const bus_store_ops sim_store_ops = {
     .park_ask = sim_park_ask,
     .skipped = sim_skipped,
     .view_create = sim_view_create,
+    .view_analyze = sim_view_analyze,
     .view_rows = sim_view_rows,
     .view_scan = sim_view_scan,
     .windows_due = sim_windows_due,

@@ -1660,6 +1660,7 @@ test_rows_are_written_read_and_removed(void **state)
     effect.rows_count = 2;
     mine[0].offset = 3;
     ok(w, subject->ops->effect(w->st, &effect, &w->err));
+    ok(w, subject->ops->view_analyze(w->st, &view, 1, &w->err));
     assert_row(w, &view, a, 1, "{\"order\": \"é €\"}");
     assert_row(w, &view, b, 2, "{}");
     rows[0] = row_of(&view, a, 5, "{\"v\":5}");

@@ -291,6 +291,7 @@ const bus_store_ops bus_store_memory = {
     .parked = mem_parked,
     .park = mem_park,
     .view_create = mem_view_create,
+    .view_analyze = mem_view_analyze,
     .view_rows = mem_view_rows,
     .view_scan = mem_view_scan,
     .windows_due = mem_windows_due,

@@ -193,6 +193,8 @@ void mem_write_effect(mem_shared *shared, mem_domain *d, const bus_effect *effec
                       bus_buf *buf);
 bus_code mem_park(bus_store *st, const char *home, const char *reader, const char *domain,
                   const bus_park_write *parks, const int64_t *epochs, int count, bus_error *err);
+bus_code mem_view_analyze(bus_store *st, const bus_view_contract *view, int view_version,
+                          bus_error *err);
 bus_code mem_view_create(bus_store *st, const bus_view_contract *view, int view_version,
                          bus_error *err);
 bus_code mem_view_rows(bus_store *st, const bus_view_contract *view, int view_version,

@@ -72,6 +72,8 @@ bus_code pg_park(bus_store *st, const char *home, const char *reader, const char
                  const bus_park_write *parks, const int64_t *epochs, int count, bus_error *err);
 bus_code pg_view_create(bus_store *st, const bus_view_contract *view, int view_version,
                         bus_error *err);
+bus_code pg_view_analyze(bus_store *st, const bus_view_contract *view, int view_version,
+                         bus_error *err);
 bus_code pg_view_rows(bus_store *st, const bus_view_contract *view, int view_version,
                       const bus_id *tenants, const bus_id *ids, int count, bus_arena *arena,
                       bus_str *bodies, int32_t *versions, bus_error *err);

@@ -80,6 +80,7 @@ const bus_store_ops bus_store_postgres = {
     .parked = pg_parked,
     .park = pg_park,
     .view_create = pg_view_create,
+    .view_analyze = pg_view_analyze,
     .view_rows = pg_view_rows,
     .view_scan = pg_view_scan,
     .windows_due = pg_windows_due,

@@ -34,6 +34,20 @@ pg_view_create(bus_store *st, const bus_view_contract *view, int view_version, b
     return rc;
 }
 
+bus_code
+pg_view_analyze(bus_store *st, const bus_view_contract *view, int view_version, bus_error *err)
+{
+    char     name[BUS_VIEW_TABLE_BYTES];
+    bus_code rc;
+
+    if ((rc = pg_ready(st, err)) != BUS_OK)
+        return rc;
+    bus_view_table_name(view, view_version, name);
+    bus_buf_reset(&st->sql);
+    bus_buf_printf(&st->sql, "analyze views.\"%s\"", name);
+    return pg_simple(st, st->sql.at, PG_HARMLESS, err);
+}
+
 /* insert ... select from unnest of one array per column; the casts read the text forms. */
 static void
 write_upsert(const bus_view_contract *view, const char *table, bus_buf *out)
