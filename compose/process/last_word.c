@@ -1,40 +1,58 @@
-/* last_word.c - a handler of SIGABRT. It may have no memory, so it takes none.
- * SPDX-License-Identifier: Apache-2.0 */
+/* last_word.c - a handler of the signals that end a process in the middle of its work. It may have
+ * no memory, so it takes none. SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/last_word.h"
 
 #include <errno.h>
 #include <execinfo.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #define FRAMES 24
 #define OWN_FRAMES 2 /* this handler, and what called it */
 
-/* What calls abort() for want of memory has just been told so. */
-static void
-on_abort(int number)
-{
-    static const char no_memory[] = "shina: out of memory, the process ends at:\n";
-    static const char other[] = "shina: the process ends by abort() at:\n";
-    const char       *words = errno == ENOMEM ? no_memory : other;
-    void             *frames[FRAMES];
-    int               count;
+static const struct {
+    int         number;
+    const char *name;
+} ends[] = {
+    {SIGABRT, "SIGABRT"}, {SIGSEGV, "SIGSEGV"}, {SIGBUS, "SIGBUS"},
+    {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},
+};
 
-    (void)number; /* SIGABRT ends the process when this returns */
-    if (write(STDERR_FILENO, words, strlen(words)) < 0)
-        return;
-    count = backtrace(frames, FRAMES);
+static bool
+say(const char *words)
+{
+    return write(STDERR_FILENO, words, strlen(words)) >= 0;
+}
+
+/* What ends the process for want of memory has just been told so. */
+static void
+on_end(int number)
+{
+    bool        no_memory = errno == ENOMEM, said = say("shina: the process ends by ");
+    const char *name = "a signal";
+    void       *frames[FRAMES];
+    int         count;
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (ends[i].number == number)
+            name = ends[i].name;
+    said = said && say(name) && say(no_memory ? " for want of memory, at:\n" : ", at:\n");
+    count = said ? backtrace(frames, FRAMES) : 0; /* nobody reads it otherwise */
     if (count > OWN_FRAMES)
         backtrace_symbols_fd(frames + OWN_FRAMES, count - OWN_FRAMES, STDERR_FILENO);
+    (void)raise(number); /* as it would have, when this returns */
 }
 
 void
 shina_last_word(void)
 {
-    const struct sigaction action = {.sa_handler = on_abort, .sa_flags = (int)SA_RESETHAND};
+    const struct sigaction action = {.sa_handler = on_end, .sa_flags = (int)SA_RESETHAND};
     void                  *frame;
 
     (void)backtrace(&frame, 1); /* loads what it needs, with memory, now */
-    (void)sigaction(SIGABRT, &action, NULL);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        (void)sigaction(ends[i].number, &action, NULL);
 }

@@ -1,4 +1,4 @@
-/* last_word_test.c - a process that is ended by abort() says why.
+/* last_word_test.c - a process that ends in the middle of its work says by what and where.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/last_word.h"
 
@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-/* What a child says that aborts with this errno. */
+/* What a child says that ends by a signal, with this errno. */
 static void
-abort_with(int number, char *out, size_t room)
+end_by(int signal_number, int number, char *out, size_t room)
 {
     const struct rlimit no_core = {0};
     int                 pipes[2], status;
@@ -31,10 +31,12 @@ abort_with(int number, char *out, size_t room)
     if (pid == 0) {
         (void)setrlimit(RLIMIT_CORE, &no_core);
         (void)dup2(pipes[1], STDERR_FILENO);
-        (void)signal(SIGABRT, SIG_DFL); /* cmocka's own */
-        shina_last_word();
+        shina_last_word(); /* instead of cmocka's own */
         errno = number;
-        abort();
+        if (signal_number == SIGABRT)
+            abort();
+        (void)raise(signal_number);
+        _exit(0);
     }
     (void)close(pipes[1]);
     while (len + 1 < room && (got = read(pipes[0], out + len, room - len - 1)) > 0)
@@ -43,7 +45,7 @@ abort_with(int number, char *out, size_t room)
     (void)close(pipes[0]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFSIGNALED(status));
-    assert_int_equal(WTERMSIG(status), SIGABRT);
+    assert_int_equal(WTERMSIG(status), signal_number);
 }
 
 static void
@@ -52,8 +54,8 @@ test_no_memory_is_named(void **state)
     char said[8192];
 
     (void)state;
-    abort_with(ENOMEM, said, sizeof(said));
-    assert_non_null(strstr(said, "shina: out of memory"));
+    end_by(SIGABRT, ENOMEM, said, sizeof(said));
+    assert_non_null(strstr(said, "shina: the process ends by SIGABRT for want of memory, at:\n"));
     assert_non_null(strchr(strchr(said, '\n') + 1, '\n')); /* and where */
 }
 
@@ -63,9 +65,10 @@ test_other_ends_are_named_too(void **state)
     char said[8192];
 
     (void)state;
-    abort_with(0, said, sizeof(said));
-    assert_null(strstr(said, "memory"));
-    assert_non_null(strstr(said, "shina: the process ends by abort()"));
+    end_by(SIGABRT, 0, said, sizeof(said));
+    assert_non_null(strstr(said, "shina: the process ends by SIGABRT, at:\n"));
+    end_by(SIGSEGV, 0, said, sizeof(said));
+    assert_non_null(strstr(said, "shina: the process ends by SIGSEGV, at:\n"));
 }
 
 int
