@@ -142,7 +142,8 @@ died_without_word(scene *s, int process, long from)
     char word[WORD_BYTES];
 
     last_word(s, process, from, word);
-    chaos_say("%s died: %s", tests_shina_process_name(s->shina, process), word);
+    chaos_say("%s died with status 0x%x: %s", tests_shina_process_name(s->shina, process),
+              (unsigned)tests_shina_end_status(s->shina, process), word);
     return word[0] == '\0';
 }
 
@@ -187,6 +188,7 @@ play(const failing *kinds, size_t count)
     chaos_servers servers;
     scene         s;
     char          prefix[64];
+    uint64_t      only = chaos_number("KIND", count); /* of them, else in turn */
     int           silent = 0, wrong;
 
     if (access(FIU_POSIX, R_OK) != 0) {
@@ -199,7 +201,7 @@ play(const failing *kinds, size_t count)
     scene_load(&s, NULL, random, (int)chaos_number("THREADS", THREADS));
     scene_wait_acknowledged(&s, 100, PATIENCE_S);
     for (uint64_t i = 0; i < rounds; i++)
-        silent += fail_for_a_while(&s, &random, &kinds[i % count], prefix);
+        silent += fail_for_a_while(&s, &random, &kinds[only < count ? only : i % count], prefix);
     wrong = scene_close(&s, SETTLE_S);
     chaos_servers_stop(&servers);
     if (silent > 0)

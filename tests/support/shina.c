@@ -203,7 +203,8 @@ add_processes(tests_shina *shina)
     static const char *const domains[] = {SHINA_DOMAINS};
     char                     name[64];
 
-    add_child(shina, SHINA_PROGRAM, "servers")->args[0] = "servers";
+    if (shina->database_url[0] == '\0' || shina->redis_url[0] == '\0')
+        add_child(shina, SHINA_PROGRAM, "servers")->args[0] = "servers";
     for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
         add_domain(shina, domains[i]);
     for (int i = 1; i <= 2; i++) {
@@ -644,11 +645,18 @@ tests_shina_has_ended(tests_shina *shina, int nth)
     (void)pthread_mutex_lock(&shina->lock);
     if (child->pid > 0 && waitpid(child->pid, &status, WNOHANG) == child->pid) {
         child->pid = 0;
+        child->status = status;
         child->kills++;
     }
     ended = child->pid == 0;
     (void)pthread_mutex_unlock(&shina->lock);
     return ended;
+}
+
+int
+tests_shina_end_status(const tests_shina *shina, int nth)
+{
+    return shina->children[nth].status;
 }
 
 void

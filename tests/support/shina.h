@@ -82,6 +82,8 @@ void tests_shina_restart_with(tests_shina *shina, int nth, const char *variable)
 void tests_shina_restart_in(tests_shina *shina, int nth, const char *const *variables);
 /* Has it ended by itself, as at a fail point? Then it counts as killed. */
 bool tests_shina_has_ended(tests_shina *shina, int nth);
+/* Of one that has ended by itself: its status as waitpid tells it. */
+int tests_shina_end_status(const tests_shina *shina, int nth);
 /* With SHINA_TEST_KILLS: returns when each process has been killed and all are ready again; for
  * stories that count what only a process that lives on counts right. */
 void tests_shina_await_kills(tests_shina *shina);

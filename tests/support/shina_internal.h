@@ -21,6 +21,7 @@ typedef struct {
     char        home[1100]; /* its own SHINA_HOME, a host's; empty: the common one, with servers */
     pid_t       pid;        /* 0: not running */
     int         kills;
+    int         status; /* of waitpid, when it has ended by itself */
 } tests_child;
 
 struct tests_shina {
