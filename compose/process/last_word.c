@@ -7,9 +7,11 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#define LIBRARY_EXIT 255
 #define FRAMES 24
 #define OWN_FRAMES 2 /* this handler, and what called it */
 
@@ -46,6 +48,16 @@ on_end(int number)
     (void)raise(number); /* as it would have, when this returns */
 }
 
+/* uthash ends the process by exit(-1) when it has no memory. Nothing else ends it with this code.
+ */
+static void
+on_leave(int status, void *unused)
+{
+    (void)unused;
+    if ((status & 0xff) == LIBRARY_EXIT)
+        abort();
+}
+
 void
 shina_last_word(void)
 {
@@ -55,4 +67,5 @@ shina_last_word(void)
     (void)backtrace(&frame, 1); /* loads what it needs, with memory, now */
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         (void)sigaction(ends[i].number, &action, NULL);
+    (void)on_exit(on_leave, NULL);
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +16,9 @@
 
 #include <cmocka.h>
 
-/* What a child says that ends by a signal, with this errno. */
+/* What a child says that ends by a signal, or by what comes to it from exit(), with this errno. */
 static void
-end_by(int signal_number, int number, char *out, size_t room)
+end_by(int signal_number, bool by_exit, int number, char *out, size_t room)
 {
     const struct rlimit no_core = {0};
     int                 pipes[2], status;
@@ -33,6 +34,8 @@ end_by(int signal_number, int number, char *out, size_t room)
         (void)dup2(pipes[1], STDERR_FILENO);
         shina_last_word(); /* instead of cmocka's own */
         errno = number;
+        if (by_exit)
+            exit(-1);
         if (signal_number == SIGABRT)
             abort();
         (void)raise(signal_number);
@@ -54,7 +57,7 @@ test_no_memory_is_named(void **state)
     char said[8192];
 
     (void)state;
-    end_by(SIGABRT, ENOMEM, said, sizeof(said));
+    end_by(SIGABRT, false, ENOMEM, said, sizeof(said));
     assert_non_null(strstr(said, "shina: the process ends by SIGABRT for want of memory, at:\n"));
     assert_non_null(strchr(strchr(said, '\n') + 1, '\n')); /* and where */
 }
@@ -65,10 +68,20 @@ test_other_ends_are_named_too(void **state)
     char said[8192];
 
     (void)state;
-    end_by(SIGABRT, 0, said, sizeof(said));
+    end_by(SIGABRT, false, 0, said, sizeof(said));
     assert_non_null(strstr(said, "shina: the process ends by SIGABRT, at:\n"));
-    end_by(SIGSEGV, 0, said, sizeof(said));
+    end_by(SIGSEGV, false, 0, said, sizeof(said));
     assert_non_null(strstr(said, "shina: the process ends by SIGSEGV, at:\n"));
+}
+
+static void
+test_a_library_that_leaves_is_named_too(void **state)
+{
+    char said[8192];
+
+    (void)state;
+    end_by(SIGABRT, true, ENOMEM, said, sizeof(said));
+    assert_non_null(strstr(said, "shina: the process ends by SIGABRT"));
 }
 
 int
@@ -77,6 +90,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_memory_is_named),
         cmocka_unit_test(test_other_ends_are_named_too),
+        cmocka_unit_test(test_a_library_that_leaves_is_named_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
