@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,15 +79,18 @@ tell(const char *prefix, pid_t pid, const char *command)
     return told;
 }
 
+/* Also those of what the process started. */
 static void
-remove_pipes(const char *prefix, pid_t pid)
+remove_pipes(const char *prefix)
 {
-    char path[128];
+    char   pattern[128];
+    glob_t found;
 
-    (void)snprintf(path, sizeof(path), "%s-%d.in", prefix, (int)pid);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s-%d.out", prefix, (int)pid);
-    (void)unlink(path);
+    (void)snprintf(pattern, sizeof(pattern), "%s-*", prefix);
+    if (glob(pattern, 0, NULL, &found) == 0)
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            (void)unlink(found.gl_pathv[i]);
+    globfree(&found);
 }
 
 /* --- a process under it ------------------------------------------------------------------------
@@ -176,7 +180,6 @@ fail_for_a_while(scene *s, uint64_t *random, const failing *what, const char *pr
             tests_shina_kill(s->shina, process);
         }
     }
-    remove_pipes(prefix, pid);
     scene_over(s, PATIENCE_S);
     return silent;
 }
@@ -203,6 +206,7 @@ play(const failing *kinds, size_t count)
     for (uint64_t i = 0; i < rounds; i++)
         silent += fail_for_a_while(&s, &random, &kinds[only < count ? only : i % count], prefix);
     wrong = scene_close(&s, SETTLE_S);
+    remove_pipes(prefix);
     chaos_servers_stop(&servers);
     if (silent > 0)
         chaos_say("WRONG: %d processes died without a word", silent);
