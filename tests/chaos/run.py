@@ -131,6 +131,7 @@ def write_results(path, rows):
 
 
 def main():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends the scene first
     os.chdir(pathlib.Path(__file__).resolve().parents[2])
     build = pathlib.Path(os.environ.get("BUILD", "build"))
     scenes = scenes_of(build / "tests/chaos/chaos")
