@@ -2,9 +2,10 @@
  *
  * A command keeps its id and is sent again until its answer comes or its deadline passes; the
  * log carries it out once. A refusal leaves nothing in the log, so that a copy which is still under
- * way may be carried out after it: only the last copy's refusal is the answer. A request in flight
- * has a slot; ticket = generation of the slot and its number, so a late answer finds nobody.
- *
+ * way may be carried out after it. Therefore each copy is asked for a moment longer than the one
+ * before, a writer that has refused a copy lets earlier ones expire, and only the newest copy's
+ * refusal is the answer. A request in flight has a slot; ticket = generation of the slot, number of
+ * the copy, number of the slot, so a late answer finds nobody.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
@@ -23,14 +24,16 @@
 #define RESEND_MAX_US INT64_C(4000000)
 #define RETRY_US INT64_C(100000) /* nobody to send to, or pushed back */
 #define REPLIES_MAX 64           /* taken at once */
+#define SLOT_BITS 20             /* of a ticket */
+#define SLOTS_MAX (UINT32_C(1) << SLOT_BITS)
+#define COPIES (UINT32_C(1) << (32 - SLOT_BITS)) /* told apart */
 
 typedef struct {
     edge_command *command; /* NULL: free */
     uint32_t      generation;
     uint32_t      next_free;
-    int           sends;   /* how often the transport took it */
-    int           open;    /* of these, not answered yet */
-    bool          refused; /* some copy was; others are open */
+    int           sends;  /* how often the transport took it */
+    uint32_t      copies; /* numbers that were given out: one for each try to send */
     int64_t       send_at_us, pause_us, deadline_us;
     uint64_t      sent_to; /* of the address that took it last */
 } slot;
@@ -62,8 +65,8 @@ take_slot(edge_commands *commands, edge_command *command)
     s = &commands->slots[commands->free_slot];
     commands->free_slot = s->next_free;
     s->command = command;
-    s->sends = s->open = 0;
-    s->refused = false;
+    s->sends = 0;
+    s->copies = 0;
     s->pause_us = RESEND_FIRST_US;
     if (commands->in_flight++ == 0)
         (void)uv_timer_start(&commands->tick, on_tick, TICK_MS, TICK_MS);
@@ -102,16 +105,18 @@ end_with_reply(edge_commands *commands, slot *s, const bus_reply *reply)
     command->done(command, &(edge_command_end){.reply = reply});
 }
 
+/* Of the newest copy. */
 static uint64_t
 ticket_of(const edge_commands *commands, const slot *s)
 {
-    return (uint64_t)s->generation << 32 | (uint64_t)(s - commands->slots);
+    return (uint64_t)s->generation << 32 | (uint64_t)(s->copies % COPIES) << SLOT_BITS |
+           (uint64_t)(s - commands->slots);
 }
 
 static slot *
 slot_of(edge_commands *commands, uint64_t ticket)
 {
-    uint32_t number = (uint32_t)ticket;
+    uint32_t number = (uint32_t)ticket % SLOTS_MAX;
     slot    *s = number < commands->room ? &commands->slots[number] : NULL;
 
     return s != NULL && s->command != NULL && s->generation == (uint32_t)(ticket >> 32) ? s : NULL;
@@ -141,13 +146,14 @@ send_slot(edge_commands *commands, slot *s, int64_t now_us)
         edge_owners_refresh(commands->owners);
         return;
     }
+    if (s->copies++ > 0)
+        command->expires_at_ms++; /* the newest, if a refusal is remembered */
     env = bus_envelope_of_command(command);
     switch (o->transport_ops->send(commands->client, address, env, ticket_of(commands, s), &err)) {
     case BUS_OK:
         BUS_FAIL_POINT("edge.command_sent");
         if (s->sends++ > 0)
             edge_metrics_resent();
-        s->open++;
         s->sent_to = bus_fnv1a64(address, strlen(address));
         s->send_at_us = now_us + s->pause_us;
         s->pause_us = s->pause_us * 2 > RESEND_MAX_US ? RESEND_MAX_US : s->pause_us * 2;
@@ -184,7 +190,7 @@ on_tick(uv_timer_t *tick)
             continue;
         if (now_us >= s->deadline_us)
             give_up(commands, s);
-        else if (now_us >= s->send_at_us && !s->refused) {
+        else if (now_us >= s->send_at_us) {
             if (s->sends > 0) /* who does not answer may own it no more, and cannot say so */
                 edge_owners_refresh(commands->owners);
             send_slot(commands, s, now_us);
@@ -211,7 +217,7 @@ on_fresh_owners(void *context)
     int64_t        now_us = mono_us(commands);
 
     for (uint32_t i = 0; i < commands->room && commands->in_flight > 0; i++)
-        if (commands->slots[i].command != NULL && !commands->slots[i].refused &&
+        if (commands->slots[i].command != NULL &&
             (commands->slots[i].sends == 0 || has_moved(commands, &commands->slots[i])))
             send_slot(commands, &commands->slots[i], now_us);
 }
@@ -229,19 +235,20 @@ retry_or_answer(edge_commands *commands, slot *s, edge_problem_kind kind)
 }
 
 static void
-take_reply(edge_commands *commands, slot *s, const bus_reply *reply)
+take_reply(edge_commands *commands, slot *s, const bus_reply *reply, bool newest)
 {
     BUS_FAIL_POINT("edge.answer_received");
-    s->open -= s->open > 0;
-    s->refused = (s->refused || reply->status == BUS_ANSWER_REFUSED) && s->open > 0;
     switch (reply->status) {
     case BUS_ANSWER_REFUSED:
-        if (!s->refused) /* else the other copies' answers are waited for, until the deadline */
+        if (newest)
             end_with_reply(commands, s, reply);
         return;
     case BUS_ANSWER_DONE:
     case BUS_ANSWER_INVALID: end_with_reply(commands, s, reply); return;
-    case BUS_ANSWER_EXPIRED: end_with_problem(commands, s, EDGE_TIMEOUT); return;
+    case BUS_ANSWER_EXPIRED:
+        if (newest)
+            end_with_problem(commands, s, EDGE_TIMEOUT);
+        return;
     case BUS_ANSWER_BUSY: retry_or_answer(commands, s, EDGE_OVERLOADED); return;
     case BUS_ANSWER_FAILED: retry_or_answer(commands, s, EDGE_UNAVAILABLE); return;
     case BUS_ANSWER_NOT_OWNER:
@@ -290,7 +297,8 @@ edge_commands_replies(edge_commands *commands)
 
             if (s != NULL && replies[i]->kind == BUS_ENVELOPE_REPLY &&
                 bus_id_equal(replies[i]->reply.command_id, s->command->value.command_id))
-                take_reply(commands, s, &replies[i]->reply);
+                take_reply(commands, s, &replies[i]->reply,
+                           replies[i]->ticket == ticket_of(commands, s));
             bus_envelope_release(replies[i]);
         }
     } while (count == REPLIES_MAX);
@@ -638,6 +646,7 @@ edge_commands_open(edge_commands **out, edge_loop *loop, bus_error *err)
         free(commands);
         return rc;
     }
+    BUS_INVARIANT(o->commands_max > 0 && (uint32_t)o->commands_max < SLOTS_MAX);
     commands->room = (uint32_t)o->commands_max;
     commands->slots = calloc(commands->room, sizeof(*commands->slots));
     if (commands->slots == NULL)

@@ -20,7 +20,7 @@ bus_webhook_key_of(bus_str secret, bus_webhook_key *out)
     const size_t before = sizeof(PREFIX) - 1;
     uint8_t      bytes[BUS_WEBHOOK_KEY_MAX + 3];
     size_t       len = secret.len > before ? secret.len - before : 0;
-    const char  *text = secret.at + before;
+    const char  *text = len > 0 ? secret.at + before : "";
     int          decoded;
 
     *out = (bus_webhook_key){.len = 0};

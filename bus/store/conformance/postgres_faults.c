@@ -743,6 +743,11 @@ test_columns_have_their_types_and_rows_their_tenant(void **state)
                      BUS_OK);
     if (OPS.effect(st, &effect, &err) != BUS_OK)
         fail_msg("effect: %s", err.text);
+    atomic_store(&waits_fail, 1); /* in the pipeline: it must come to an end */
+    assert_int_equal(OPS.effect(st, &effect, &err), BUS_UNKNOWN);
+    assert_int_equal(atomic_load(&waits_fail), 0);
+    if (OPS.effect(st, &effect, &err) != BUS_OK)
+        fail_msg("effect: %s", err.text);
     table = sql("select relname from pg_class where relnamespace = 'views'::regnamespace"
                 " and relkind = 'r' and relname like 'walled%%'");
     got = sql("select (a, b, c, d, e, f)::text from views.%s order by tenant", table);

@@ -185,7 +185,7 @@ copy_page(bus_store *st, const progress *p, int64_t after, int64_t up_to, archiv
         if (rc == BUS_OK && PQresultStatus(res) != PGRES_COMMAND_OK)
             rc = pg_fail(st, res, PG_HARMLESS, err);
         PQclear(res);
-        if (PQstatus(st->conn) != CONNECTION_OK)
+        if (st->stale || PQstatus(st->conn) != CONNECTION_OK)
             break;
     }
     if (rc == BUS_OK && PQstatus(st->conn) != CONNECTION_OK)

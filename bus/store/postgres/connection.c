@@ -371,6 +371,7 @@ pg_run_rows(bus_store *st, const char *sql, const char *domain,
 {
     const char *name;
     PGresult   *res;
+    bus_error   later;
     bus_code    rc;
 
     if ((rc = pg_prepare(st, sql, domain, &name, err)) != BUS_OK ||
@@ -383,6 +384,8 @@ pg_run_rows(bus_store *st, const char *sql, const char *domain,
                 rc = visit(context, res, err);
         } else if (!succeeded(res) && rc == BUS_OK) {
             rc = pg_fail(st, res, PG_HARMLESS, err);
+        } else if (!succeeded(res)) {
+            (void)pg_fail(st, res, PG_HARMLESS, &later); /* may find the connection stale */
         }
         PQclear(res);
     }

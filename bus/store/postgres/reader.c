@@ -301,6 +301,7 @@ static bus_code
 end_pipeline(bus_store *st, bus_error *err)
 {
     PGresult *res;
+    bus_error later;
     bus_code  rc = BUS_OK;
     bool      synced = false;
 
@@ -320,7 +321,11 @@ end_pipeline(bus_store *st, bus_error *err)
         synced = status == PGRES_PIPELINE_SYNC;
         if (status == PGRES_FATAL_ERROR && rc == BUS_OK)
             rc = pg_fail(st, res, PG_COMMITS, err);
+        else if (status == PGRES_FATAL_ERROR)
+            (void)pg_fail(st, res, PG_COMMITS, &later); /* may find the connection stale */
         PQclear(res);
+        if (st->stale) /* libpq takes the answers for over, though they are on their way */
+            return rc;
     }
     return rc;
 }
