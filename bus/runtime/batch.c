@@ -84,16 +84,6 @@ fail_open(batch *b, const bus_error *err)
                          bus_arena_printf(b->arena, "%s", bus_code_name(err->code)));
 }
 
-/* Nobody could find out whether the store has them: they may have been carried out. */
-static void
-expire_unknown(batch *b)
-{
-    for (int i = 0; i < b->count; i++)
-        if (b->items[i].status == ITEM_APPENDS)
-            batch_settle(&b->items[i], BUS_ANSWER_EXPIRED, "EXPIRED",
-                         BUS_STR("nobody knows whether it was carried out"));
-}
-
 /* New streams that nobody made, and what a fault spoilt, are not kept. */
 static void
 drop_empty(batch *b)
@@ -195,10 +185,7 @@ overcome(batch *b, bus_code rc, int *conflicts, bus_error *err)
         rc = batch_settle_duplicates(b, err);
         return rc == BUS_OK || rc == BUS_FENCED;
     case BUS_FENCED: batch_settle_fenced(b); return true;
-    case BUS_UNKNOWN:
-        if ((rc = batch_settle_unknown(b, err)) != BUS_OK)
-            expire_unknown(b);
-        return rc == BUS_OK;
+    case BUS_UNKNOWN: return batch_settle_unknown(b, err) == BUS_OK;
     case BUS_CONFLICT: b->load_new = true; return ++*conflicts < CONFLICTS_MAX || narrow(b, err);
     case BUS_OK: return true;
     case BUS_INVALID: return narrow(b, err);

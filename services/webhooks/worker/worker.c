@@ -147,7 +147,10 @@ wait_a_moment(worker *w, int ms)
 
     if (rc == CURLM_OK)
         rc = curl_multi_perform(w->multi, &running);
-    BUS_INVARIANT(rc == CURLM_OK);
+    if (rc != CURLM_OK) { /* the system refused it a wait, for want of memory, say */
+        bus_log_warn("webhooks.wait_failed", BUS_KV("why", curl_multi_strerror(rc)));
+        bus_thread_sleep(w->options->threads, TROUBLE_MS);
+    }
     deliver_take_done(w);
 }
 
@@ -167,7 +170,7 @@ worker_main(void *context)
         rc = worker_renew(w, &err);
         if (rc == BUS_OK && w->held)
             rc = turn(w, &err);
-        if (rc == BUS_FENCED) {
+        if (rc == BUS_FENCED || rc == BUS_UNKNOWN) { /* unknown: it could come late, after ours */
             bus_log_warn("webhooks.fenced", BUS_KV("process", w->options->process));
             let_go(w, false);
         } else if (rc != BUS_OK) {
