@@ -110,8 +110,6 @@ extern const bus_transport_ops sim_transport_ops;
 bus_transport                 *sim_transport_open(sim_process *process);
 /* The process is dead: nothing reaches it any more. */
 void sim_transport_kill(bus_transport *transport);
-/* The transport is closed by its process in order, or by nobody. */
-void sim_transport_forget_all(void);
 
 /* --- chaos.c: a fiber --- */
 void *sim_chaos_main(void *world);
