@@ -49,7 +49,8 @@ typedef enum {
     BUS_ANSWER_DONE,      /* committed (or accepted without events) */
     BUS_ANSWER_REFUSED,   /* code, params; status from the contract */
     BUS_ANSWER_INVALID,   /* data broke the contract: code INVALID, detail */
-    BUS_ANSWER_EXPIRED,   /* came after expires_at_ms */
+    BUS_ANSWER_EXPIRED,   /* came after expires_at_ms; or the store did not tell in time what became
+                           * of it: the same id asked again meets it */
     BUS_ANSWER_NOT_OWNER, /* the partition is another's: read partitions again */
     BUS_ANSWER_BUSY,      /* queue full: try again later */
     BUS_ANSWER_FAILED     /* storage failed; not carried out; try again with the same id */

@@ -231,5 +231,10 @@ batch_settle_unknown(batch *b, bus_error *err)
         }
         bus_thread_sleep(b->w->options->threads, OUTCOME_PAUSE_MS);
     }
+    /* FAILED would say that they were not carried out, which nobody knows. */
+    for (int i = 0; i < b->count; i++)
+        if (wanted[i])
+            batch_settle(&b->items[i], BUS_ANSWER_EXPIRED, "EXPIRED",
+                         BUS_STR("its outcome is not known"));
     return rc;
 }

@@ -780,6 +780,30 @@ test_an_unknown_outcome_is_found_out(void **state)
     assert_refused(take(item, 1), "ITEM_SHORT");
 }
 
+/* FAILED would say that it was not carried out; it was. */
+static void
+test_an_outcome_that_stays_unknown_is_not_called_a_failure(void **state)
+{
+    bus_id        item = add_item(10), id = new_id();
+    bus_command   c = command("inventory.take", id, item, "{\"quantity\":1}");
+    bus_envelope *env;
+
+    (void)state;
+    if (ops != &bus_store_memory)
+        skip();
+    bus_store_memory_fail(url, BUS_FAULT_APPEND, BUS_UNKNOWN, false, 1);
+    bus_store_memory_fail(url, BUS_FAULT_LEASE, BUS_UNAVAILABLE, true, 1000000);
+    post(&w, &c, 1);
+    for (int i = 0; i < PATIENCE_MS / 5 && look_at("inventory", item).count < 2; i++)
+        (void)usleep(5000);
+    bus_service_stop(w.inventory); /* before the store tells */
+    w.inventory = NULL;
+    env = reply(&w);
+    assert_int_equal(env->reply.status, BUS_ANSWER_EXPIRED);
+    bus_envelope_release(env);
+    bus_store_memory_fail(url, BUS_FAULT_LEASE, BUS_OK, true, 0);
+}
+
 static void
 test_a_store_that_fails_fails_the_command_alone(void **state)
 {
@@ -2011,6 +2035,7 @@ run_all(const char *name)
         STORY(test_one_of_many_gets_the_name),
         STORY(test_a_broken_invariant_stays_with_its_stream),
         STORY(test_an_unknown_outcome_is_found_out),
+        STORY(test_an_outcome_that_stays_unknown_is_not_called_a_failure),
         STORY(test_a_store_that_fails_fails_the_command_alone),
         STORY(test_an_invalid_append_is_narrowed_down),
         STORY(test_a_stale_owner_answers_nothing),
