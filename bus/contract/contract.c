@@ -180,5 +180,11 @@ bus_role_parse(bus_str name)
 uint32_t
 bus_grant_parse(bus_str name)
 {
-    return bus_str_is(name, "finance.read") ? BUS_GRANT_FINANCE_READ : 0;
+    if (bus_str_is(name, "finance.read"))
+        return BUS_GRANT_FINANCE_READ;
+    if (bus_str_is(name, "tenants.manage"))
+        return BUS_GRANT_TENANTS_MANAGE;
+    if (bus_str_is(name, "telegram.link"))
+        return BUS_GRANT_TELEGRAM_LINK;
+    return 0;
 }

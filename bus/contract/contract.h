@@ -24,8 +24,13 @@ enum {
     BUS_ROLE_VIEWER = 1u << 3,
     BUS_ROLE_SERVICE = 1u << 4
 };
-/* Grants, as bits. */
-enum { BUS_GRANT_FINANCE_READ = 1u << 0 };
+/* Grants, as bits. The last two are of tokens that an operator makes (`shina token`), never of
+ * users: tenants.manage changes what a tenant may at all; telegram.link is the bot's. */
+enum {
+    BUS_GRANT_FINANCE_READ = 1u << 0,
+    BUS_GRANT_TENANTS_MANAGE = 1u << 1,
+    BUS_GRANT_TELEGRAM_LINK = 1u << 2
+};
 
 /* To which streams a command may go ("on" in the contract). */
 typedef enum {

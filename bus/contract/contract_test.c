@@ -87,6 +87,8 @@ test_roles_and_grants(void **state)
     assert_int_equal(bus_role_parse(BUS_STR("ADMIN ")), 0);
     assert_int_equal(bus_role_parse(BUS_STR("")), 0);
     assert_int_equal(bus_grant_parse(BUS_STR("finance.read")), BUS_GRANT_FINANCE_READ);
+    assert_int_equal(bus_grant_parse(BUS_STR("tenants.manage")), BUS_GRANT_TENANTS_MANAGE);
+    assert_int_equal(bus_grant_parse(BUS_STR("telegram.link")), BUS_GRANT_TELEGRAM_LINK);
     assert_int_equal(bus_grant_parse(BUS_STR("finance.write")), 0);
 }
 

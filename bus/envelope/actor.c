@@ -14,6 +14,32 @@ static const struct {
     {"VIEWER", BUS_ROLE_VIEWER}, {"SERVICE", BUS_ROLE_SERVICE},
 };
 
+static const struct {
+    const char *name;
+    uint32_t    bit;
+} grants[] = {
+    {"finance.read", BUS_GRANT_FINANCE_READ},
+    {"tenants.manage", BUS_GRANT_TENANTS_MANAGE},
+    {"telegram.link", BUS_GRANT_TELEGRAM_LINK},
+};
+
+static void
+add_grants(const bus_actor *actor, bus_buf *out)
+{
+    const char *comma = "";
+
+    if (actor->grants == 0)
+        return;
+    bus_buf_add_text(out, ",\"grants\":[");
+    for (size_t i = 0; i < sizeof(grants) / sizeof(grants[0]); i++) {
+        if ((actor->grants & grants[i].bit) == 0)
+            continue;
+        bus_buf_printf(out, "%s\"%s\"", comma, grants[i].name);
+        comma = ",";
+    }
+    bus_buf_add_char(out, ']');
+}
+
 void
 bus_actor_encode(const bus_actor *actor, bus_buf *out)
 {
@@ -28,8 +54,7 @@ bus_actor_encode(const bus_actor *actor, bus_buf *out)
         comma = ",";
     }
     bus_buf_add_char(out, ']');
-    if ((actor->grants & BUS_GRANT_FINANCE_READ) != 0)
-        bus_buf_add_text(out, ",\"grants\":[\"finance.read\"]");
+    add_grants(actor, out);
     if (!bus_id_is_nil(actor->driver_id))
         bus_buf_printf(out, ",\"driver_id\":\"%s\"", bus_id_format(actor->driver_id, text));
     bus_buf_add_char(out, '}');

@@ -41,7 +41,7 @@ static const struct {
      "  --role NAMES    ADMIN, DISPATCHER, DRIVER, VIEWER; several with commas\n"
      "  --user UUID     who; default: a new one\n"
      "  --driver UUID   the driver that the user is\n"
-     "  --grant NAMES   finance.read\n"
+     "  --grant NAMES   finance.read, tenants.manage, telegram.link\n"
      "  --ttl SECONDS   how long it holds; default 3600\n"},
     {"status", verb_status, "[--json]", "how the running shina is",
      "Asks /readyz of the shina that listens on SHINA_HTTP, and the database which processes are\n"
