@@ -374,7 +374,20 @@ edge_command_begin(edge_command *command, const edge_request *r, const edge_rout
     return true;
 }
 
-/* A secret that came, or one made in its place, is sealed before anybody else sees it. */
+/* One that was left out is made, and told in the answer. */
+static void
+make_secret(edge_command *command, const bus_field *field, const char *label, bus_str *secret,
+            bus_arena *arena)
+{
+    const bus_command *value = &command->value;
+
+    *secret = command->made =
+        field->hashed
+            ? bus_secret_make_code(command->masters, value->tenant, value->command_id, label, arena)
+            : bus_secret_make(command->masters, value->tenant, value->command_id, label, arena);
+}
+
+/* A secret that came, or one made in its place, is sealed or hashed before anybody else sees it. */
 static bool
 seal_secret(edge_command *command, const bus_field *field, char *data, bus_arena *arena,
             bus_problems *problems)
@@ -392,15 +405,16 @@ seal_secret(edge_command *command, const bus_field *field, char *data, bus_arena
     }
     if (field->has_offset != BUS_NO_OFFSET && !*(bool *)(data + field->has_offset)) {
         *(bool *)(data + field->has_offset) = true;
-        *secret = command->made =
-            bus_secret_make(masters, value->tenant, value->command_id, label, arena);
+        make_secret(command, field, label, secret, arena);
     }
     if (secret->len < BUS_SECRET_MIN || secret->len > BUS_SECRET_MAX) {
         bus_problem_add(problems, pointer, "must be %d to %d bytes long", BUS_SECRET_MIN,
                         BUS_SECRET_MAX);
         return false;
     }
-    *secret = bus_secret_seal(masters, value->tenant, value->stream, label, *secret, arena);
+    *secret = field->hashed
+                  ? bus_secret_hash(*secret, arena)
+                  : bus_secret_seal(masters, value->tenant, value->stream, label, *secret, arena);
     return true;
 }
 

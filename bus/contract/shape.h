@@ -96,6 +96,8 @@ struct bus_field {
     const char *masked_for; /* x-masked: space separated roles that see null instead, X+grant: those
                                without that grant; NULL: none */
     bool secret;            /* x-secret: the edge seals it (bus/personal/secret.h), or makes one */
+    bool hashed;            /* ... "hash": the edge puts its hash there instead: it is compared with
+                               what is shown later, and need not be known again */
 };
 
 #endif

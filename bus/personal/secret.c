@@ -6,12 +6,14 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdio.h>
 #include <string.h>
 
 #define PREFIX "sec:1:"
 #define LABEL_MAX 64
 #define SEALED_BYTES_MAX (BUS_SECRET_MAX + CIPHER_EXTRA_BYTES)
 #define BASE64_BYTES(n) (((n) + 2) / 3 * 4)
+#define MADE_BYTES (BASE64_BYTES(CIPHER_KEY_BYTES) + 1)
 
 _Static_assert(sizeof(PREFIX) - 1 + BUS_KID_BYTES + BASE64_BYTES(SEALED_BYTES_MAX) <=
                    BUS_SEALED_SECRET_MAX,
@@ -150,21 +152,59 @@ bus_secret_open(const bus_master_keys *masters, bus_id tenant, bus_id stream, co
     return BUS_OK;
 }
 
+/* What follows from a command and a purpose: 32 bytes in base64. */
+static void
+make(const bus_master_keys *masters, const char *purpose, const place *p, char text[MADE_BYTES])
+{
+    uint8_t key[CIPHER_KEY_BYTES], made[CIPHER_KEY_BYTES];
+
+    derive(master_key(masters, 0), purpose, key);
+    hmac(key, p->bytes, p->len, made);
+    (void)EVP_EncodeBlock((uint8_t *)text, made, sizeof(made));
+    OPENSSL_cleanse(key, sizeof(key));
+    OPENSSL_cleanse(made, sizeof(made));
+}
+
 bus_str
 bus_secret_make(const bus_master_keys *masters, bus_id tenant, bus_id command_id, const char *label,
                 bus_arena *arena)
 {
     place   p = place_of(tenant, command_id, label);
-    uint8_t key[CIPHER_KEY_BYTES], made[CIPHER_KEY_BYTES];
-    char    text[BASE64_BYTES(CIPHER_KEY_BYTES) + 1];
+    char    text[MADE_BYTES];
     bus_str out;
 
-    derive(master_key(masters, 0), "shina secret: make", key);
-    hmac(key, p.bytes, p.len, made);
-    (void)EVP_EncodeBlock((uint8_t *)text, made, sizeof(made));
+    make(masters, "shina secret: make", &p, text);
     out = bus_arena_printf(arena, "whsec_%s", text);
-    OPENSSL_cleanse(key, sizeof(key));
-    OPENSSL_cleanse(made, sizeof(made));
     OPENSSL_cleanse(text, sizeof(text));
     return out;
+}
+
+bus_str
+bus_secret_make_code(const bus_master_keys *masters, bus_id tenant, bus_id command_id,
+                     const char *label, bus_arena *arena)
+{
+    place   p = place_of(tenant, command_id, label);
+    char    text[MADE_BYTES];
+    bus_str out;
+
+    make(masters, "shina secret: code", &p, text);
+    text[strcspn(text, "=")] = '\0';
+    for (char *c = text; *c != '\0'; c++)
+        *c = (char)(*c == '+' ? '-' : *c == '/' ? '_' : *c);
+    out = bus_arena_printf(arena, "%s", text);
+    OPENSSL_cleanse(text, sizeof(text));
+    return out;
+}
+
+bus_str
+bus_secret_hash(bus_str secret, bus_arena *arena)
+{
+    uint8_t  hash[EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+    char     text[2 * EVP_MAX_MD_SIZE + 1];
+
+    BUS_INVARIANT(EVP_Digest(secret.at, secret.len, hash, &bytes, EVP_sha256(), NULL) == 1);
+    for (unsigned i = 0; i < bytes; i++)
+        (void)snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return bus_arena_printf(arena, "sha256:%s", text);
 }

@@ -28,4 +28,11 @@ BUS_CHECKED bus_code bus_secret_open(const bus_master_keys *masters, bus_id tena
 bus_str bus_secret_make(const bus_master_keys *masters, bus_id tenant, bus_id command_id,
                         const char *label, bus_arena *arena);
 
+/* Of a secret that is only ever compared: "sha256:" and 64 hexadecimal digits. Only for secrets of
+ * chance, which nobody can guess one after the other: never for passwords. */
+bus_str bus_secret_hash(bus_str secret, bus_arena *arena);
+/* A new one for that: 32 bytes in base64url, fit for addresses. As bus_secret_make. */
+bus_str bus_secret_make_code(const bus_master_keys *masters, bus_id tenant, bus_id command_id,
+                             const char *label, bus_arena *arena);
+
 #endif

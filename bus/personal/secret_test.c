@@ -122,6 +122,26 @@ test_made(void **state)
     assert_memory_equal(a.at, "whsec_", 6);
 }
 
+/* A code stands in addresses, and is known by its hash alone. */
+static void
+test_codes_and_their_hashes(void **state)
+{
+    bus_str code, again, hash;
+
+    (void)state;
+    code = bus_secret_make_code(t.masters, tenant, stream, label, &t.arena);
+    again = bus_secret_make_code(t.masters, tenant, stream, label, &t.arena);
+    assert_true(bus_str_equal(code, again));
+    assert_int_equal(code.len, 43);
+    assert_int_equal(
+        strspn(code.at, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 43);
+    again = bus_secret_make_code(t.masters, other, stream, label, &t.arena);
+    assert_false(bus_str_equal(code, again));
+    hash = bus_secret_hash(BUS_STR("abc"), &t.arena); /* FIPS 180-4 */
+    assert_string_equal(hash.at,
+                        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 static int
 set_up(void **state)
 {
@@ -148,6 +168,7 @@ main(void)
         cmocka_unit_test(test_elsewhere_it_does_not_open),
         cmocka_unit_test(test_a_new_master_key),
         cmocka_unit_test(test_made),
+        cmocka_unit_test(test_codes_and_their_hashes),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

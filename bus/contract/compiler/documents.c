@@ -62,7 +62,8 @@ make_plain(json_t *schema)
         put_text(schema, "pattern", "^\\+[1-9][0-9]{1,14}$");
     if (json_is_true(json_object_get(schema, "x-json")))
         (void)json_object_del(schema, "x-json");
-    if (json_is_true(json_object_get(schema, "x-secret"))) {
+    if (json_object_get(schema, "x-secret") != NULL &&
+        !json_is_object(json_object_get(schema, "x-secret"))) { /* else a member of that name */
         (void)json_object_del(schema, "x-secret");
         put(schema, "writeOnly", json_true());
     }

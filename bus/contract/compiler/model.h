@@ -27,7 +27,7 @@ typedef struct {
     const char   *pointer; /* of its schema, for messages */
     type         *type;
     bool          required, nullable, has; /* has: there is a has_<name> */
-    bool          secret;
+    bool          secret, hashed;          /* hashed: x-secret is "hash" */
     const char   *default_json, *personal, *masked_for;
     const json_t *json; /* its schema, $ref and all */
 } member;

@@ -109,6 +109,8 @@ write_members(const type *t, int number, bus_buf *out)
         literal(m->masked_for, out);
         if (m->secret)
             ADD(", .secret = true");
+        if (m->hashed)
+            ADD(", .hashed = true");
         ADD(" },\n");
     }
     ADD("};\n");

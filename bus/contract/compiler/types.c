@@ -454,6 +454,18 @@ refuse_personal(const where *at, const json_t *schema)
 
 /* true, or {"subject": pointer}; whether the pointer leads to an id is checked when the whole
  * document is known. */
+/* x-secret: true (sealed), "hash", or left out. */
+static void
+read_secret(const where *here, const json_t *value, member *m)
+{
+    const char *word = json_string_value(value);
+
+    m->hashed = word != NULL && strcmp(word, "hash") == 0;
+    m->secret = m->hashed || json_is_true(value);
+    if (value != NULL && !m->secret)
+        die_at(here, "x-secret", "must be true or \"hash\", or left out");
+}
+
 static const char *
 personal_subject(const where *at, const json_t *personal)
 {
@@ -496,9 +508,7 @@ build_member(const where *at, const char *name, const json_t *schema, bool requi
     m->has = m->nullable || (!required && standard == NULL);
     m->personal = personal_subject(&here, json_object_get(schema, "x-personal"));
     m->masked_for = masked_roles(&here, json_object_get(schema, "x-masked"));
-    m->secret = json_is_true(json_object_get(schema, "x-secret"));
-    if (json_object_get(schema, "x-secret") != NULL && !m->secret)
-        die_at(&here, "x-secret", "must be true or left out");
+    read_secret(&here, json_object_get(schema, "x-secret"), m);
 }
 
 static bool
