@@ -243,6 +243,12 @@ as_driver(const char *driver_uuid)
 }
 
 void
+as_user(const char *user_uuid)
+{
+    told.meta.actor_id = id_of(__FILE__, __LINE__, user_uuid);
+}
+
+void
 with_grant(const char *grant)
 {
     told.meta.grants |= bus_grant_parse(bus_str_of(grant));

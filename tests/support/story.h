@@ -32,6 +32,7 @@ void at_date(const char *rfc3339); /* "2026-11-23T08:00:00Z" */
 void later_ms(int64_t ms);
 void as_role(const char *role);          /* "DISPATCHER", "SERVICE"; clears the driver */
 void as_driver(const char *driver_uuid); /* role DRIVER with that driver_id */
+void as_user(const char *user_uuid);     /* another caller than STORY_ACTOR, in the same role */
 void with_grant(const char *grant);
 void device_at(int64_t utc_ms);               /* 0: none */
 void with_setting(const char *settings_json); /* members that differ from the defaults */
