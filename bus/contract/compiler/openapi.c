@@ -590,6 +590,103 @@ add_ingest(document *d)
     add_operation(d, "/api/v1/ingest/{source}", "post", op);
 }
 
+/* --- log-in: the edge's own, where there are users ------------------------------------------ */
+
+#define TENANT "'tenant':{'type':'string','format':'uuid'}"
+#define SECRET(name, words) \
+    "'" name "':{'type':'string','writeOnly':true,'description':'" words "'}"
+
+typedef struct {
+    const char *path, *method, *id, *summary, *description;
+    bool        open;     /* needs no token */
+    const char *required; /* members of the body, as JSON; NULL: no body */
+    const char *members;
+    const char *status, *answer; /* a name below components/schemas; NULL: no body */
+} auth_operation;
+
+static const auth_operation auth_operations[] = {
+    {"/api/v1/auth/login", "post", "log_in", "Logs in.",
+     "Whoever fails is told AUTH_FAILED, be there no such user, a wrong password or a lock.", true,
+     "['tenant','email','password']",
+     TENANT ",'email':{'type':'string','format':'email'}," SECRET(
+         "password", "At most 72 bytes.") ",'device':{'type':'string','maxLength':100,'description'"
+                                          ":'What the client calls itself.'},"
+                                          "'cookie':{'type':'boolean','default':false,'description'"
+                                          ":'true: the refresh token comes as a "
+                                          "cookie shina_refresh (HttpOnly, Secure, "
+                                          "SameSite=Strict), not in the body.'}",
+     "200", "Tokens"},
+    {"/api/v1/auth/refresh", "post", "refresh", "Takes a refresh token for the next tokens.",
+     "Each is taken once; shown again it ends the session. Without one in the body it is that of "
+     "the cookie.",
+     true, "[]", SECRET("refresh_token", "Of the answer before."), "200", "Tokens"},
+    {"/api/v1/auth/set-password", "post", "set_password",
+     "Accepts an invitation, or sets a new password, by a code.",
+     "The code is that of POST /users, reinvite or reset-password.", true,
+     "['tenant','user_id','code','password']",
+     TENANT ",'user_id':{'type':'string','format':'uuid'}," SECRET("code", "Told once.") "," SECRET(
+         "password", "Not too short, and not a common one."),
+     "200", "Answer"},
+    {"/api/v1/auth/password", "post", "change_password", "Changes one's own password.",
+     "All sessions end, this one too.", false, "['password','new_password']",
+     SECRET("password", "The present one.") "," SECRET("new_password", "The new one."), "200",
+     "Answer"},
+    {"/api/v1/auth/logout", "post", "log_out", "Ends the session of the token.", "", false, "[]",
+     "", "204", NULL},
+    {"/api/v1/auth/sessions", "get", "own_sessions", "Where one is logged in.", "", false, NULL,
+     NULL, "200", "OwnSessions"},
+};
+
+static json_t *
+auth_operation_of(const auth_operation *o)
+{
+    static const char *const problems[] = {"401", "403", "415", "422", "503", "504", NULL};
+    json_t *op = parsed("{'tags':['shina'],'responses':{}}"), *done = json_object();
+
+    put_text(op, "operationId", o->id);
+    put_text(op, "summary", o->summary);
+    if (*o->description != '\0')
+        put_text(op, "description", o->description);
+    if (o->open)
+        put(op, "security", json_array());
+    if (o->required != NULL)
+        put(op, "requestBody",
+            parsed(text("{'required':true,'content':{'application/json':{'schema':{'type':'object',"
+                        "'additionalProperties':false,'required':%s,'properties':{%s}}}}}",
+                        o->required, o->members)));
+    put_text(done, "description", "Done.");
+    if (o->answer != NULL)
+        put(done, "content",
+            parsed(text("{'application/json':{'schema':{'$ref':'#/components/schemas/%s'}}}",
+                        o->answer)));
+    put(json_object_get(op, "responses"), o->status, done);
+    for (int i = 0; problems[i] != NULL; i++)
+        put(json_object_get(op, "responses"), problems[i], reference("responses", "Problem"));
+    return op;
+}
+
+static void
+add_auth(document *d)
+{
+    put(d->schemas, "Tokens",
+        parsed(
+            "{'type':'object','required':['access_token','token_type','expires_in','user_id',"
+            "'session_id'],'properties':{'access_token':{'type':'string','description':'A JWT: "
+            "Authorization: Bearer.'},'token_type':{'const':'Bearer'},'expires_in':{'type':"
+            "'integer','description':'Seconds.'},'user_id':{'type':'string','format':'uuid'},"
+            "'session_id':{'type':'string','format':'uuid'},'refresh_token':{'type':'string'}}}"));
+    put(d->schemas, "OwnSessions",
+        parsed("{'type':'object','required':['items'],'properties':{'items':{'type':'array',"
+               "'maxItems':100,'items':{'type':'object','required':['id','present','began_at',"
+               "'expires_at'],'properties':{'id':{'type':'string','format':'uuid'},'present':{"
+               "'type':'boolean','description':'It is that of the token.'},'device':{'type':"
+               "'string'},'began_at':{'type':'integer'},'refreshed_at':{'type':'integer'},"
+               "'expires_at':{'type':'integer'}}}}}}"));
+    for (size_t i = 0; i < sizeof(auth_operations) / sizeof(auth_operations[0]); i++)
+        add_operation(d, auth_operations[i].path, auth_operations[i].method,
+                      auth_operation_of(&auth_operations[i]));
+}
+
 static json_t *
 components(void)
 {
@@ -748,6 +845,9 @@ openapi_of(contract *const *all, int count, const contract *common)
     add_operation(&d, "/api/v1/events/{domain}", "get", feed_operation(all, count));
     put(d.schemas, "CloudEvent", cloud_event_schema());
     add_ingest(&d);
+    for (int c = 0; c < count; c++)
+        if (strcmp(all[c]->module, "users") == 0)
+            add_auth(&d);
     put(out, "tags", d.tags);
     put(out, "paths", d.paths);
     put(parts, "schemas", d.schemas);
