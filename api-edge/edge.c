@@ -7,6 +7,8 @@
 #include "api-edge/http/metrics.h"
 #include "api-edge/ingest/ingest.h"
 #include "api-edge/live/feed.h"
+#include "api-edge/login/login.h"
+#include "api-edge/login/password.h"
 #include "api-edge/query/view.h"
 #include "bus/log/log.h"
 
@@ -48,6 +50,9 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->batch_lines_max = or_default(o->batch_lines_max, 1000);
     o->ingest_bytes_max = or_default(o->ingest_bytes_max, 256 * 1024);
     o->ingest_rate = or_default(o->ingest_rate, 200);
+    o->access_token_s = or_default(o->access_token_s, 900);
+    o->bcrypt_cost = or_default(o->bcrypt_cost, 12);
+    o->password_chars_min = or_default(o->password_chars_min, 10);
     o->idle_timeout_s = or_default(o->idle_timeout_s, 30);
     o->command_deadline_ms = or_default(o->command_deadline_ms, 10000);
     o->after_deadline_ms = or_default(o->after_deadline_ms, 2000);
@@ -60,7 +65,9 @@ take_options(edge *e, const edge_options *given, bus_error *err)
         o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->batch_lines_max < 1 ||
         o->ingest_bytes_max < 1 || o->ingest_rate < 1 || o->idle_timeout_s < 1 ||
         o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1 ||
-        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1)
+        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1 || o->access_token_s < 1 ||
+        o->access_token_s > 3600 || o->bcrypt_cost < 4 || o->bcrypt_cost > 31 ||
+        o->password_chars_min < 1 || o->password_chars_min > EDGE_PASSWORD_BYTES_MAX)
         return bus_fail(err, BUS_INVALID, "a bound of the edge is out of range");
     if (o->transport_ops == NULL || o->transport == NULL || o->store == NULL || o->clock == NULL ||
         o->database_url == NULL || o->listen == NULL)
@@ -232,7 +239,7 @@ edge_find_command(const edge *e, bus_str type)
 static int
 count_routes(const edge *e)
 {
-    int count = 16 + 2 * e->views_count; /* 16: more than add_admin has */
+    int count = 32 + 2 * e->views_count; /* 32: more than the edge's own */
 
     for (int c = 0; c < e->options.contracts_count; c++)
         for (int a = 0; a < e->options.contracts[c]->aggregates_count; a++)
@@ -254,6 +261,21 @@ add_writes(edge *e, bus_error *err)
 }
 
 static bus_code
+add_logins(edge *e, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    e->login.ready = edge_logins_ready(e);
+    for (int i = 0; e->login.ready && i < edge_login_routes_count && rc == BUS_OK; i++)
+        rc = add_route(e, edge_login_routes[i].method, edge_login_routes[i].path,
+                       &(edge_route){.class = EDGE_CLASS_LOGIN,
+                                     .anonymous = edge_login_routes[i].anonymous,
+                                     .handle = edge_login_routes[i].handle},
+                       err);
+    return rc;
+}
+
+static bus_code
 make_routes(edge *e, bus_error *err)
 {
     bus_code rc;
@@ -263,7 +285,7 @@ make_routes(edge *e, bus_error *err)
     if (e->routes == NULL)
         abort();
     if ((rc = add_admin(e, err)) != BUS_OK || (rc = add_commands(e, err)) != BUS_OK ||
-        (rc = add_writes(e, err)) != BUS_OK)
+        (rc = add_writes(e, err)) != BUS_OK || (rc = add_logins(e, err)) != BUS_OK)
         return rc;
     index_commands(e);
     for (int i = 0; i < e->views_count; i++)

@@ -56,23 +56,27 @@ typedef struct {
     int (*health)(void *context, bus_health *out, int max);
     void *health_context;
 
-    int loops;               /* threads [1] */
-    int connections_max;     /* per loop; beyond: 503 [4096] */
-    int commands_max;        /* in flight per loop; beyond: 503 [4096] */
-    int queries_max;         /* waiting per loop; beyond: 503 [4096] */
-    int list_connections;    /* database connections for lists, per loop [4] */
-    int list_timeout_ms;     /* statement_timeout of lists [5000] */
-    int body_bytes_max;      /* [1 MiB] */
-    int ingest_bytes_max;    /* body of POST /ingest/<source> [256 KiB] */
-    int ingest_rate;         /* requests a second of one source, per loop; beyond: 429 [200] */
-    int batch_lines_max;     /* commands of one POST /batch [1000] */
-    int idle_timeout_s;      /* of a connection, also of a slow sender [30] */
-    int command_deadline_ms; /* unanswered until then: 504 [10000] */
-    int after_deadline_ms;   /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */
-    int stop_deadline_ms;    /* requests in flight may finish within [5000] */
-    int streams_max;         /* open feeds per loop; beyond: 503 [512] */
-    int heartbeat_ms;        /* a feed that is silent so long says that it is there [15000] */
-    int slow_ms;             /* a feed's reader who leaves 64 KiB so long is cut off [10000] */
+    int  loops;              /* threads [1] */
+    int  connections_max;    /* per loop; beyond: 503 [4096] */
+    int  commands_max;       /* in flight per loop; beyond: 503 [4096] */
+    int  queries_max;        /* waiting per loop; beyond: 503 [4096] */
+    int  list_connections;   /* database connections for lists, per loop [4] */
+    int  list_timeout_ms;    /* statement_timeout of lists [5000] */
+    int  body_bytes_max;     /* [1 MiB] */
+    int  ingest_bytes_max;   /* body of POST /ingest/<source> [256 KiB] */
+    int  ingest_rate;        /* requests a second of one source, per loop; beyond: 429 [200] */
+    int  batch_lines_max;    /* commands of one POST /batch [1000] */
+    int  access_token_s;     /* an access token of a session lives so long, at most 3600 [900] */
+    int  bcrypt_cost;        /* of passwords [12] */
+    int  password_chars_min; /* a password has at least so many characters [10] */
+    bool operator_tokens_refused; /* only tokens of sessions are taken */
+    int  idle_timeout_s;          /* of a connection, also of a slow sender [30] */
+    int  command_deadline_ms;     /* unanswered until then: 504 [10000] */
+    int  after_deadline_ms;       /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */
+    int  stop_deadline_ms;        /* requests in flight may finish within [5000] */
+    int  streams_max;             /* open feeds per loop; beyond: 503 [512] */
+    int  heartbeat_ms;            /* a feed that is silent so long says that it is there [15000] */
+    int  slow_ms;                 /* a feed's reader who leaves 64 KiB so long is cut off [10000] */
 } edge_options;
 
 /* Listens and serves when it returns. BUS_INVALID: an option, a key or a contract's route is

@@ -20,11 +20,19 @@ struct edge_redis {
     redisAsyncContext *context; /* NULL: not connected */
     uv_timer_t         timer;
     char               host[PART_BYTES], password[PART_BYTES]; /* host: a path for unix: */
-    int                port;
+    int                port, number;                           /* number: of the database */
     bool               is_unix, closing;
     bool               waits; /* for the answer to a ping */
     atomic_bool        fine;
 };
+
+static int
+number_of(const char *text)
+{
+    long number = strtol(text, NULL, 10);
+
+    return number > 0 && number < 65536 ? (int)number : 0;
+}
 
 /* Reads "[:password@]host[:port][/db]"; what is missing has its default. */
 static void
@@ -44,6 +52,8 @@ read_authority(edge_redis *redis, const char *at)
     colon = strchr(host, ':');
     if (slash == NULL)
         slash = host + strlen(host);
+    else
+        redis->number = number_of(slash + 1);
     if (colon != NULL && colon < slash) {
         long port = strtol(colon + 1, NULL, 10);
 
@@ -126,7 +136,9 @@ connect_now(edge_redis *redis)
         redisAsyncSetDisconnectCallback(context, on_disconnect) != REDIS_OK ||
         redisAsyncSetConnectCallback(context, on_connect) != REDIS_OK ||
         (redis->password[0] != '\0' &&
-         redisAsyncCommand(context, NULL, NULL, "AUTH %s", redis->password) != REDIS_OK))
+         redisAsyncCommand(context, NULL, NULL, "AUTH %s", redis->password) != REDIS_OK) ||
+        (redis->number > 0 &&
+         redisAsyncCommand(context, NULL, NULL, "SELECT %d", redis->number) != REDIS_OK))
         leave(redis);
 }
 
@@ -140,7 +152,7 @@ on_timer(uv_timer_t *timer)
         set_fine(redis, false);
         leave(redis);
     }
-    if (redis->context == NULL)
+    if (redis->context == NULL && !redis->closing)
         connect_now(redis);
     if (redis->context != NULL) {
         redis->waits = true;
@@ -182,11 +194,60 @@ on_closed(uv_handle_t *handle)
 }
 
 void
+edge_redis_abandon(edge_redis *redis)
+{
+    if (redis == NULL)
+        return;
+    redis->closing = true;
+    leave(redis);
+}
+
+typedef struct {
+    edge_redis_answer *done;
+    void              *context;
+} asked;
+
+/* Called once for each command, with NULL when the connection goes. */
+static void
+on_answer(redisAsyncContext *context, void *answer, void *own)
+{
+    asked *a = own;
+    (void)context;
+
+    a->done(a->context, answer);
+    free(a);
+}
+
+bool
+edge_redis_send(edge_redis *redis, edge_redis_answer *done, void *context, int count,
+                const char *const *words)
+{
+    const char *argv[EDGE_REDIS_WORDS_MAX];
+    asked      *a;
+
+    BUS_INVARIANT(count > 0 && count <= EDGE_REDIS_WORDS_MAX);
+    if (redis == NULL || redis->context == NULL || !atomic_load(&redis->fine))
+        return false;
+    for (int i = 0; i < count; i++)
+        argv[i] = words[i];
+    if (done == NULL)
+        return redisAsyncCommandArgv(redis->context, NULL, NULL, count, argv, NULL) == REDIS_OK;
+    a = calloc(1, sizeof(*a));
+    if (a == NULL)
+        abort();
+    *a = (asked){done, context};
+    if (redisAsyncCommandArgv(redis->context, on_answer, a, count, argv, NULL) == REDIS_OK)
+        return true;
+    free(a);
+    return false;
+}
+
+void
 edge_redis_close(edge_redis *redis)
 {
     if (redis == NULL)
         return;
-    leave(redis);
+    edge_redis_abandon(redis);
     uv_close((uv_handle_t *)&redis->timer, on_closed);
 }
 

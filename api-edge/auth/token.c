@@ -131,6 +131,19 @@ names_of(const char *text, uint32_t (*parse)(bus_str name))
     return names;
 }
 
+static void
+add_session(json_t *claims, const edge_token_request *request)
+{
+    char session[BUS_ID_TEXT_BYTES];
+
+    if (bus_id_is_nil(request->session))
+        return;
+    BUS_INVARIANT(
+        json_object_set_new(claims, "sid", json_string(bus_id_format(request->session, session))) ==
+            0 &&
+        json_object_set_new(claims, "gen", json_integer((json_int_t)request->generation)) == 0);
+}
+
 static json_t *
 claims_of(const edge_token_request *request, bus_error *err)
 {
@@ -154,6 +167,8 @@ claims_of(const edge_token_request *request, bus_error *err)
         BUS_INVARIANT(json_object_set_new(claims, "driver_id",
                                           json_string(bus_id_format(request->driver_id, driver))) ==
                       0);
+    if (claims != NULL)
+        add_session(claims, request);
     json_decref(roles);
     json_decref(grants);
     return claims;
@@ -235,6 +250,19 @@ check_times(const json_t *claims, int64_t now_s, edge_caller *out, bus_error *er
     return BUS_OK;
 }
 
+/* False: half of it is there, or it is wrong. */
+static bool
+read_session(const json_t *claims, edge_caller *out)
+{
+    const json_t *session = json_object_get(claims, "sid");
+    const json_t *generation = json_object_get(claims, "gen");
+
+    if (session == NULL && generation == NULL)
+        return true;
+    out->generation = json_integer_value(generation);
+    return out->generation >= 1 && id_of(claims, "sid", &out->session);
+}
+
 static bus_code
 read_claims(const json_t *claims, int64_t now_s, edge_caller *out, bus_error *err)
 {
@@ -253,6 +281,8 @@ read_claims(const json_t *claims, int64_t now_s, edge_caller *out, bus_error *er
     if (json_object_get(claims, "driver_id") != NULL &&
         !id_of(claims, "driver_id", &out->actor.driver_id))
         return bus_fail(err, BUS_DENIED, "the token's driver_id is not a UUID");
+    if (!read_session(claims, out))
+        return bus_fail(err, BUS_DENIED, "the token needs sid and gen, or neither");
     out->actor.roles = bits_of(roles, bus_role_parse) & ~(uint32_t)BUS_ROLE_SERVICE;
     out->actor.grants = grants == NULL ? 0 : bits_of(grants, bus_grant_parse);
     return BUS_OK;

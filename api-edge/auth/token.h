@@ -1,10 +1,10 @@
 /* token.h - bearer tokens: JWT, HS256, with a key id; made and verified.
  *
  * Claims: sub (user, UUID), tenant (UUID), roles (array of names), exp, iat; optional nbf,
- * grants (array of names), driver_id (UUID). Unknown roles and grants are passed over; SERVICE
- * is never given by a token.
- * Threads: keys are constant after edge_keys_parse; making and verifying from any thread.
- * SPDX-License-Identifier: Apache-2.0 */
+ * grants (array of names), driver_id (UUID), and together sid (session, UUID) and gen (the user's
+ * generation at its log-in): a token without them is an operator's. Unknown roles and grants are
+ * passed over; SERVICE is never given by a token. Threads: keys are constant after edge_keys_parse;
+ * making and verifying from any thread. SPDX-License-Identifier: Apache-2.0 */
 #ifndef API_EDGE_AUTH_TOKEN_H
 #define API_EDGE_AUTH_TOKEN_H
 
@@ -41,6 +41,8 @@ typedef struct {
     const char *roles;        /* names joined by commas, "ADMIN,DISPATCHER"; must all be known */
     const char *grants;       /* likewise, or NULL */
     int64_t     now_s, ttl_s; /* ttl_s at least 1 */
+    bus_id      session;      /* nil: of no session */
+    int64_t     generation;   /* with a session, at least 1 */
 } edge_token_request;
 
 /* Makes a token signed with the first key of `keys` (the text of the configuration). The caller
@@ -53,6 +55,8 @@ typedef struct {
     bus_actor actor;
     bus_id    tenant;
     int64_t   expires_at_s, not_before_s;
+    bus_id    session;    /* nil: an operator's token */
+    int64_t   generation; /* of the user, as the session has it */
 } edge_caller;
 
 /* BUS_DENIED: not a token of ours, or not now; err says why, for the log and the caller. */

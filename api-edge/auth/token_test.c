@@ -215,6 +215,41 @@ test_cache(void **state)
     edge_token_cache_destroy(cache);
 }
 
+static void
+test_sessions(void **state)
+{
+    static const char  session[] = "01900000-0000-7000-8000-000000000003";
+    edge_token_request request = {.roles = "VIEWER", .now_s = NOW, .ttl_s = 900, .generation = 7};
+    edge_caller        caller;
+    bus_error          err;
+    char              *token;
+
+    (void)state;
+    assert_true(bus_id_parse(bus_str_of(user), &request.user) &&
+                bus_id_parse(bus_str_of(tenant), &request.tenant) &&
+                bus_id_parse(bus_str_of(session), &request.session));
+    assert_int_equal(edge_token_make(&token, KEYS, &request, &err), BUS_OK);
+    assert_int_equal(edge_token_verify(&keys, token, NOW, &caller, &err), BUS_OK);
+    assert_true(bus_id_equal(caller.session, request.session));
+    assert_int_equal(caller.generation, 7);
+    free(token);
+    request.session = BUS_ID_NIL; /* an operator's */
+    assert_int_equal(edge_token_make(&token, KEYS, &request, &err), BUS_OK);
+    assert_int_equal(edge_token_verify(&keys, token, NOW, &caller, &err), BUS_OK);
+    assert_true(bus_id_is_nil(caller.session));
+    free(token);
+    check_denied(sign(claims_with(",\"roles\":[]" TIMES ",\"sid\":\"nonsense\",\"gen\":1"), "k1",
+                      JWT_ALG_HS256, &keys.keys[0]),
+                 "sid and gen");
+    check_denied(
+        sign(claims_with(",\"roles\":[]" TIMES ",\"sid\":\"01900000-0000-7000-8000-000000000003\""),
+             "k1", JWT_ALG_HS256, &keys.keys[0]),
+        "sid and gen");
+    check_denied(
+        sign(claims_with(",\"roles\":[]" TIMES ",\"gen\":1"), "k1", JWT_ALG_HS256, &keys.keys[0]),
+        "sid and gen");
+}
+
 int
 main(void)
 {
@@ -224,6 +259,7 @@ main(void)
         cmocka_unit_test(test_claims),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_sessions),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -27,6 +27,8 @@ typedef struct edge_feeds    edge_feeds;    /* live/feed.h */
 typedef struct edge_rates    edge_rates;    /* ingest/rate.h */
 typedef struct edge_redis    edge_redis;    /* admin/redis.h */
 typedef struct edge_history  edge_history;  /* query/as_of.h */
+typedef struct edge_sessions edge_sessions; /* login/session.h */
+typedef struct edge_logins   edge_logins;   /* login/login.h */
 
 /* Classes of routes, as metrics tell them apart. */
 typedef enum {
@@ -35,6 +37,7 @@ typedef enum {
     EDGE_CLASS_LIST,
     EDGE_CLASS_FEED,
     EDGE_CLASS_INGEST,
+    EDGE_CLASS_LOGIN, /* tokens and passwords */
     EDGE_CLASS_ADMIN, /* documents, health, metrics */
     EDGE_CLASS_NONE,  /* no route */
     EDGE_CLASSES
@@ -44,8 +47,9 @@ typedef enum {
  * suspends the request and sees to it that it is answered later. */
 struct edge_route {
     edge_class class;
-    bool open;    /* needs no token */
-    bool by_body; /* proves who it is by its body (ingest/ingest.h) */
+    bool open;      /* needs no token */
+    bool anonymous; /* needs none either, but waits its turn as others do */
+    bool by_body;   /* proves who it is by its body (ingest/ingest.h) */
     void (*handle)(edge_request *r);
     const bus_message *command; /* EDGE_CLASS_COMMAND */
     char *collection;      /* EDGE_CLASS_COMMAND; owned: "/api/v1/vehicles", to build Location */
@@ -60,6 +64,23 @@ typedef struct {
     char             decoy[BUS_SEALED_SECRET_MAX + 1]; /* opened where there is no source */
 } edge_ingest;
 
+/* What login/ needs; ready: the domain users is served. */
+typedef enum {
+    EDGE_LOGIN_SET_PASSWORD,
+    EDGE_LOGIN_CHANGE_PASSWORD,
+    EDGE_LOGIN_LOG_IN,
+    EDGE_LOGIN_NOTE_FAILURE,
+    EDGE_LOGIN_BEGIN,
+    EDGE_LOGIN_REFRESH,
+    EDGE_LOGIN_END,
+    EDGE_LOGIN_COMMANDS
+} edge_login_command;
+typedef struct {
+    bool       ready;
+    edge_route commands[EDGE_LOGIN_COMMANDS]; /* none has an HTTP route of its own */
+    char       session_sql[1024], by_email_sql[512], by_id_sql[512], list_sql[512];
+} edge_login;
+
 struct edge {
     edge_options       options; /* defaults filled in */
     edge_keys          keys;
@@ -71,6 +92,7 @@ struct edge {
     edge_view         *views;
     int                views_count;
     edge_ingest        ingest;
+    edge_login         login;
     int                documents_fd, viewer_fd; /* -1: none */
     edge_loop        **loops;
     int                loops_count;
@@ -109,8 +131,10 @@ struct edge_loop {
     edge_progress    *progress;
     edge_feeds       *feeds;
     edge_history     *history;
-    edge_rates       *rates; /* ingest/rate.h */
-    edge_redis       *redis; /* first loop only, NULL: none */
+    edge_rates       *rates;    /* ingest/rate.h */
+    edge_redis       *redis;    /* NULL: none */
+    edge_sessions    *sessions; /* NULL: there are none here */
+    edge_logins      *logins;
     uint8_t           random[EDGE_RANDOM_BYTES];
     int               random_used;
     int64_t           now_ms; /* of this turn */

@@ -24,6 +24,7 @@ static bus_metric requests[EDGE_CLASSES][STATUS_GROUPS] = {
     [EDGE_CLASS_LIST]    = REQUEST_ROW("list"),
     [EDGE_CLASS_FEED]    = REQUEST_ROW("feed"),
     [EDGE_CLASS_INGEST]  = REQUEST_ROW("ingest"),
+    [EDGE_CLASS_LOGIN]   = REQUEST_ROW("login"),
     [EDGE_CLASS_ADMIN]   = REQUEST_ROW("admin"),
     [EDGE_CLASS_NONE]    = REQUEST_ROW("none"),
 };
@@ -33,6 +34,7 @@ static bus_metric durations[EDGE_CLASSES] = {
     [EDGE_CLASS_LIST]    = DURATION("list"),
     [EDGE_CLASS_FEED]    = DURATION("feed"),
     [EDGE_CLASS_INGEST]  = DURATION("ingest"),
+    [EDGE_CLASS_LOGIN]   = DURATION("login"),
     [EDGE_CLASS_ADMIN]   = DURATION("admin"),
     [EDGE_CLASS_NONE]    = DURATION("none"),
 };

@@ -14,6 +14,14 @@ typedef struct {
 static const problem_text texts[EDGE_PROBLEMS] = {
     [EDGE_UNAUTHENTICATED] = {"UNAUTHENTICATED", 401, 0, "A valid bearer token is needed.",
                               "Нужен действительный токен доступа."},
+    [EDGE_AUTH_FAILED] = {"AUTH_FAILED", 401, 0,
+                          "That is not right, or not now: who fails too often is locked for a "
+                          "while.",
+                          "Данные неверны, или вход сейчас закрыт: после многих неудач он "
+                          "блокируется на время."},
+    [EDGE_TENANT_SUSPENDED] = {"TENANT_SUSPENDED", 403, 0,
+                               "Your company's access is suspended: it may only read.",
+                               "Доступ вашей компании приостановлен: можно только читать."},
     [EDGE_FORBIDDEN] = {"FORBIDDEN", 403, 0, "Your role does not allow this.",
                         "Ваша роль этого не позволяет."},
     [EDGE_BAD_SIGNATURE] = {"BAD_SIGNATURE", 403, 0,

@@ -8,7 +8,9 @@
 /* What the edge itself answers; the code is the constant's name without prefix. */
 typedef enum {
     EDGE_UNAUTHENTICATED,
+    EDGE_AUTH_FAILED,
     EDGE_FORBIDDEN,
+    EDGE_TENANT_SUSPENDED,
     EDGE_BAD_SIGNATURE,
     EDGE_NOT_FOUND,
     EDGE_METHOD_NOT_ALLOWED,

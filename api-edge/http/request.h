@@ -57,7 +57,8 @@ struct edge_request {
     bool                 begun, head, suspended, was_suspended, answered, too_large;
     bool                 misframed; /* where it ends is unclear */
     bool                 nul_in_path, space_in_address, ends_connection;
-    bool                 ingests; /* is counted in loop->ingests */
+    bool                 ingests;         /* is counted in loop->ingests */
+    bool                 session_checked; /* login/session.h */
     int                  status;
     struct MHD_Response *held; /* made, waits until the handler may queue it */
     bus_arena            arena;
@@ -77,6 +78,8 @@ const char *edge_request_header(const edge_request *r, const char *name);
 
 /* From now on the request is answered later; its handler returns. */
 void edge_request_suspend(edge_request *r);
+/* The other way out of it, without an answer: its handler is called again. */
+void edge_request_go_on(edge_request *r);
 
 typedef struct {
     int         status;
@@ -90,6 +93,7 @@ typedef struct {
     int         fd;                        /* body is this file of fd_bytes, taken over; 0: none */
     uint64_t    fd_bytes;
     const char *cursor, *link; /* X-Cursor, Link */
+    const char *cookie;        /* Set-Cookie */
     /* A response made elsewhere, taken over, in place of a body; with what a WebSocket's handshake
      * answers. */
     struct MHD_Response *response;

@@ -9,6 +9,8 @@
 #include "api-edge/ingest/rate.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
+#include "api-edge/login/login.h"
+#include "api-edge/login/session.h"
 #include "api-edge/query/as_of.h"
 #include "bus/base/failpoint.h"
 #include "bus/base/thread.h"
@@ -133,6 +135,16 @@ unlink_suspended(edge_request *r)
     r->newer = r->older = NULL;
 }
 
+void
+edge_request_go_on(edge_request *r)
+{
+    BUS_INVARIANT(r->suspended && !r->answered);
+    unlink_suspended(r);
+    r->suspended = r->was_suspended = false;
+    MHD_resume_connection(r->connection);
+    r->loop->http_due = true;
+}
+
 static void
 add_header(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -200,6 +212,8 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Allow", reply->allow);
     if (reply->policy != NULL)
         add_header(response, "Content-Security-Policy", reply->policy);
+    if (reply->cookie != NULL)
+        add_header(response, "Set-Cookie", reply->cookie);
     if (reply->retry_after_s > 0)
         add_number(response, "Retry-After", "%d", reply->retry_after_s);
     if (reply->repeated)
@@ -316,6 +330,10 @@ authenticate(edge_request *r)
         edge_problem(r, EDGE_UNAUTHENTICATED, err.text);
         return false;
     }
+    if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused) {
+        edge_problem(r, EDGE_UNAUTHENTICATED, "The token is of no session.");
+        return false;
+    }
     return true;
 }
 
@@ -396,7 +414,9 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
         }
-        return r->route->by_body ? edge_ingest_begin(r) : authenticate(r);
+        if (r->route->by_body)
+            return edge_ingest_begin(r);
+        return r->route->anonymous || authenticate(r);
     }
     return true;
 }
@@ -472,7 +492,7 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
         return queue_held(r);
     if (r->too_large)
         edge_problem(r, EDGE_BODY_TOO_LARGE, NULL);
-    else
+    else if (edge_session_check(r))
         r->route->handle(r);
     /* What was suspended comes back here after its resume, even if it is answered already. */
     return r->held != NULL && !r->was_suspended ? queue_held(r) : MHD_YES;
@@ -680,12 +700,15 @@ on_prepare(uv_prepare_t *prepare)
 static void
 abandon(edge_loop *loop)
 {
+    edge_sessions_abandon(loop->sessions);
+    edge_redis_abandon(loop->redis);
     edge_db_close(loop->items);
     edge_db_close(loop->lists);
     edge_db_close(loop->control);
     edge_feeds_abandon(loop->feeds);
     edge_history_abandon(loop->history);
     edge_commands_abandon(loop->commands);
+    edge_logins_abandon(loop->logins);
     edge_progress_abandon(loop->progress);
 }
 
@@ -695,6 +718,7 @@ close_handles(edge_loop *loop)
     edge_commands_close(loop->commands); /* from here on nobody wakes us */
     edge_progress_close(loop->progress);
     edge_redis_close(loop->redis);
+    edge_sessions_close(loop->sessions);
     edge_feeds_close(loop->feeds);
     uv_close((uv_handle_t *)&loop->http_timer, NULL);
     uv_close((uv_handle_t *)&loop->stop_timer, NULL);
@@ -837,6 +861,8 @@ free_loop(edge_loop *loop)
     edge_progress_free(loop->progress);
     edge_feeds_free(loop->feeds);
     edge_history_free(loop->history);
+    edge_sessions_free(loop->sessions);
+    edge_logins_free(loop->logins);
     edge_token_cache_destroy(loop->tokens);
     edge_rates_destroy(loop->rates);
     BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
@@ -868,11 +894,12 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
         goto fail;
     open_databases(loop);
     loop->feeds = edge_feeds_open(loop);
+    loop->sessions = edge_sessions_open(loop);
+    loop->logins = edge_logins_open(loop);
     if ((rc = edge_commands_open(&loop->commands, loop, err)) != BUS_OK ||
         (rc = edge_progress_open(&loop->progress, loop, err)) != BUS_OK)
         goto fail;
-    if (number == 0)
-        loop->redis = edge_redis_open(&loop->uv, e->options.redis_url);
+    loop->redis = edge_redis_open(&loop->uv, e->options.redis_url);
     loop->http_due = true;
     *out = loop; /* the loop answers at once, and health looks at the first of all */
     if (uv_thread_create(&loop->thread, run_loop, loop) != 0) {

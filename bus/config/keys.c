@@ -43,6 +43,15 @@ const bus_config_key bus_config_keys[] = {
       "unset: archive in SHINA_HOME. To be backed up with the database." },
     { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "HS256 keys as kid:base64,kid:base64, the first one signs; unset: one made in SHINA_HOME." },
+    { "SHINA_ACCESS_TOKEN_S", BUS_CONFIG_INT, "900", 10, 3600, false,
+      "An access token of a user lives so many seconds; then it is refreshed." },
+    { "SHINA_OPERATOR_TOKENS", BUS_CONFIG_BOOL, "true", 0, 0, false,
+      "Tokens of no session, made by `shina token`, are taken; false: only those of users who have "
+      "logged in." },
+    { "SHINA_BCRYPT_COST", BUS_CONFIG_INT, "12", 10, 16, false,
+      "Cost of the hash of passwords; one more doubles its time. Passwords that are there keep theirs." },
+    { "SHINA_PASSWORD_CHARS", BUS_CONFIG_INT, "10", 8, 64, false,
+      "A password has at least so many characters." },
     { "SHINA_MASTER_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "Keys of 32 bytes as kid:base64,kid:base64 that wrap the keys of personal data, the first one "
       "new ones; unset: one made in SHINA_HOME. Lost with them: all personal data." },
