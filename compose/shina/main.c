@@ -43,6 +43,13 @@ static const struct {
      "  --driver UUID   the driver that the user is\n"
      "  --grant NAMES   finance.read, tenants.manage, telegram.link\n"
      "  --ttl SECONDS   how long it holds; default 3600\n"},
+    {"admin", verb_admin, "create --tenant UUID --email EMAIL --name NAME [--tenant-name NAME]",
+     "the first ADMIN of a carrier",
+     "Opens the tenant at the shina that listens on SHINA_HTTP, and makes a user of it who is an\n"
+     "ADMIN, with the password that is typed, or is the first line of standard input. Prints his\n"
+     "id. Needs SHINA_OPERATOR_TOKENS. After a failure: the same again.\n"
+     "  --tenant UUID        the carrier\n"
+     "  --tenant-name NAME   what it is called, if it is new\n"},
     {"status", verb_status, "[--json]", "how the running shina is",
      "Asks /readyz of the shina that listens on SHINA_HTTP, and the database which processes are\n"
      "there. Exit code 1: not ready or not there.\n"

@@ -14,6 +14,7 @@ int verb_edge(const bus_config *config, int argc, char **argv);
 int verb_service(const bus_config *config, int argc, char **argv);
 int verb_projection(const bus_config *config, int argc, char **argv);
 int verb_relay(const bus_config *config, int argc, char **argv);
+int verb_admin(const bus_config *config, int argc, char **argv);
 int verb_token(const bus_config *config, int argc, char **argv);
 int verb_status(const bus_config *config, int argc, char **argv);
 int verb_events(const bus_config *config, int argc, char **argv);
