@@ -5,7 +5,9 @@
 
 #include <jansson.h>
 #include <jwt.h>
+#include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@
 static bool
 decode_base64(bus_str text, uint8_t *out, uint32_t room, uint32_t *bytes)
 {
-    char          padded[EDGE_KEY_BYTES_MAX * 4 / 3 + 8];
+    char          padded[EDGE_KEY_PEM_BYTES * 4 / 3 + 8];
     unsigned char decoded[sizeof(padded)];
     uint32_t      len = text.len;
     int           count;
@@ -59,32 +61,128 @@ find_key(const edge_keys *keys, const char *id)
     return NULL;
 }
 
+/* The PEM of the public half; 0: it does not fit. */
+static bool
+write_public(EVP_PKEY *pkey, char out[EDGE_KEY_PEM_BYTES])
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    bool fits = bio != NULL && PEM_write_bio_PUBKEY(bio, pkey) == 1;
+    int  len = fits ? BIO_read(bio, out, EDGE_KEY_PEM_BYTES - 1) : 0;
+
+    out[len > 0 ? len : 0] = '\0';
+    fits = fits && len > 0 && BIO_pending(bio) == 0;
+    BIO_free(bio);
+    return fits;
+}
+
+static bool
+is_of_kind(EVP_PKEY *pkey, edge_key_kind kind)
+{
+    char curve[32] = "";
+
+    if (kind == EDGE_KEY_RS256)
+        return EVP_PKEY_is_a(pkey, "RSA") == 1 && EVP_PKEY_get_bits(pkey) >= EDGE_KEY_RSA_BITS_MIN;
+    return EVP_PKEY_is_a(pkey, "EC") == 1 &&
+           EVP_PKEY_get_group_name(pkey, curve, sizeof(curve), NULL) == 1 &&
+           strcmp(curve, "prime256v1") == 0;
+}
+
+/* key->secret holds a PEM: private, or public. */
+static bool
+take_pem(edge_key *key)
+{
+    char      none[] = ""; /* the passphrase: nobody is asked for one */
+    BIO      *bio = BIO_new_mem_buf(key->secret, (int)key->secret_bytes);
+    EVP_PKEY *pkey = bio == NULL ? NULL : PEM_read_bio_PrivateKey(bio, NULL, NULL, none);
+    bool      right;
+
+    key->secret[key->secret_bytes++] = '\0';
+    if (pkey == NULL) {
+        BIO_free(bio);
+        bio = BIO_new_mem_buf(key->secret, (int)key->secret_bytes - 1);
+        pkey = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+        key->secret_bytes = 0;
+    }
+    right = pkey != NULL && is_of_kind(pkey, key->kind) && write_public(pkey, key->public_pem);
+    EVP_PKEY_free(pkey);
+    BIO_free(bio);
+    return right;
+}
+
+/* What stands before the key: a kind, or nothing, which is HS256. */
+static bus_str
+take_kind(edge_key *key, bus_str text)
+{
+    static const struct {
+        const char   *name;
+        edge_key_kind kind;
+    } kinds[] = {
+        {"HS256:", EDGE_KEY_HS256}, {"RS256:", EDGE_KEY_RS256}, {"ES256:", EDGE_KEY_ES256}};
+
+    key->kind = EDGE_KEY_HS256;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (text.len > 6 && memcmp(text.at, kinds[i].name, 6) == 0) {
+            key->kind = kinds[i].kind;
+            return (bus_str){text.at + 6, text.len - 6};
+        }
+    return text;
+}
+
+static bus_code
+take_key(edge_key *key, int number, bus_str text, bus_error *err)
+{
+    uint32_t room = key->kind == EDGE_KEY_HS256 ? EDGE_KEY_BYTES_MAX : EDGE_KEY_PEM_BYTES - 1;
+
+    if (!decode_base64(text, key->secret, room, &key->secret_bytes))
+        return bus_fail(err, BUS_INVALID, "token key %d: the secret is not base64 or too long",
+                        number);
+    if (key->kind == EDGE_KEY_HS256 && key->secret_bytes < EDGE_KEY_BYTES_MIN)
+        return bus_fail(err, BUS_INVALID, "token key %d: the secret has less than %d bytes", number,
+                        EDGE_KEY_BYTES_MIN);
+    if (key->kind != EDGE_KEY_HS256 && !take_pem(key))
+        return bus_fail(err, BUS_INVALID, "token key %d is no PEM of %s", number,
+                        key->kind == EDGE_KEY_RS256 ? "an RSA key of 2048 bits or more"
+                                                    : "a key of the curve P-256");
+    return BUS_OK;
+}
+
 static bus_code
 parse_key(edge_keys *out, bus_str entry, bus_error *err)
 {
     const char *colon = memchr(entry.at, ':', entry.len);
     edge_key   *key = &out->keys[out->count];
-    bus_str     id, secret;
+    bus_str     id;
+    bus_code    rc;
 
     if (out->count == EDGE_KEYS_MAX)
         return bus_fail(err, BUS_INVALID, "more than %d token keys", EDGE_KEYS_MAX);
     if (colon == NULL)
         return bus_fail(err, BUS_INVALID, "token key %d is not id:secret", out->count + 1);
     id = (bus_str){entry.at, (uint32_t)(colon - entry.at)};
-    secret = (bus_str){colon + 1, entry.len - id.len - 1};
     if (!is_key_id(id))
         return bus_fail(err, BUS_INVALID, "token key %d has a bad id", out->count + 1);
-    if (!decode_base64(secret, key->secret, sizeof(key->secret), &key->secret_bytes))
-        return bus_fail(err, BUS_INVALID, "token key %d: the secret is not base64 or too long",
-                        out->count + 1);
-    if (key->secret_bytes < EDGE_KEY_BYTES_MIN)
-        return bus_fail(err, BUS_INVALID, "token key %d: the secret has less than %d bytes",
-                        out->count + 1, EDGE_KEY_BYTES_MIN);
+    rc = take_key(key, out->count + 1, take_kind(key, (bus_str){colon + 1, entry.len - id.len - 1}),
+                  err);
+    if (rc != BUS_OK)
+        return rc;
     bus_str_store(key->id, sizeof(key->id), id);
     if (find_key(out, key->id) != NULL)
         return bus_fail(err, BUS_INVALID, "token key %d repeats an id", out->count + 1);
+    if (out->count == 0 && key->secret_bytes == 0)
+        return bus_fail(err, BUS_INVALID, "token key 1 signs: it must be a private one");
     out->count++;
     return BUS_OK;
+}
+
+static jwt_alg_t
+algorithm_of(const edge_key *key)
+{
+    switch (key->kind) {
+    case EDGE_KEY_HS256: return JWT_ALG_HS256;
+    case EDGE_KEY_RS256: return JWT_ALG_RS256;
+    case EDGE_KEY_ES256: return JWT_ALG_ES256;
+    }
+    BUS_UNREACHABLE();
 }
 
 bus_code
@@ -92,7 +190,7 @@ edge_keys_parse(edge_keys *out, const char *text, bus_error *err)
 {
     const char *at = text;
 
-    *out = (edge_keys){.count = 0};
+    memset(out, 0, sizeof(*out));
     if (text == NULL || *text == '\0')
         return bus_fail(err, BUS_INVALID, "there is no token key");
     for (;;) {
@@ -191,7 +289,8 @@ edge_token_make(char **out, const char *keys_text, const edge_token_request *req
     text = json_dumps(claims, JSON_COMPACT);
     if (text == NULL || jwt_new(&jwt) != 0 || jwt_add_grants_json(jwt, text) != 0 ||
         jwt_add_header(jwt, "kid", keys.keys[0].id) != 0 ||
-        jwt_set_alg(jwt, JWT_ALG_HS256, keys.keys[0].secret, (int)keys.keys[0].secret_bytes) != 0 ||
+        jwt_set_alg(jwt, algorithm_of(&keys.keys[0]), keys.keys[0].secret,
+                    (int)keys.keys[0].secret_bytes) != 0 ||
         (token = jwt_encode_str(jwt)) == NULL) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "the token could not be signed");
         goto done;
@@ -302,6 +401,15 @@ key_named_by(const edge_keys *keys, const char *token)
     return key;
 }
 
+static int
+decode_by(const edge_key *key, const char *token, jwt_t **out)
+{
+    if (key->kind == EDGE_KEY_HS256)
+        return jwt_decode(out, token, key->secret, (int)key->secret_bytes);
+    return jwt_decode(out, token, (const unsigned char *)key->public_pem,
+                      (int)strlen(key->public_pem));
+}
+
 bus_code
 edge_token_verify(const edge_keys *keys, const char *token, int64_t now_s, edge_caller *out,
                   bus_error *err)
@@ -318,8 +426,9 @@ edge_token_verify(const edge_keys *keys, const char *token, int64_t now_s, edge_
     key = key_named_by(keys, token);
     if (key == NULL)
         return bus_fail(err, BUS_DENIED, "the token names no key of ours");
-    if (jwt_decode(&jwt, token, key->secret, (int)key->secret_bytes) != 0 ||
-        jwt_get_alg(jwt) != JWT_ALG_HS256) {
+    /* A header may name another algorithm, one that takes a public key for a secret: it is told
+     * apart after the signature, before anything is believed. */
+    if (decode_by(key, token, &jwt) != 0 || jwt_get_alg(jwt) != algorithm_of(key)) {
         rc = bus_fail(err, BUS_DENIED, "the token's signature is wrong");
         goto done;
     }

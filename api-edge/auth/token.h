@@ -1,4 +1,4 @@
-/* token.h - bearer tokens: JWT, HS256, with a key id; made and verified.
+/* token.h - bearer tokens: JWT, HS256, RS256 or ES256, with a key id; made and verified.
  *
  * Claims: sub (user, UUID), tenant (UUID), roles (array of names), exp, iat; optional nbf,
  * grants (array of names), driver_id (UUID), and together sid (session, UUID) and gen (the user's
@@ -18,12 +18,20 @@
 #define EDGE_KEY_ID_BYTES 64
 #define EDGE_KEY_BYTES_MIN 32 /* RFC 7518 3.2: as long as the hash */
 #define EDGE_KEY_BYTES_MAX 256
-#define EDGE_CLOCK_SKEW_S 30 /* nbf and iat may be so far ahead of our clock */
+#define EDGE_KEY_RSA_BITS_MIN 2048 /* RFC 7518 3.3 */
+#define EDGE_KEY_PEM_BYTES 3584    /* with a NUL; RSA of 4096 bits, private, fits */
+#define EDGE_CLOCK_SKEW_S 30       /* nbf and iat may be so far ahead of our clock */
 
+typedef enum { EDGE_KEY_HS256, EDGE_KEY_RS256, EDGE_KEY_ES256 } edge_key_kind;
+
+/* secret: HS256: the bytes. Else the private key in PEM, of secret_bytes with its NUL; 0: there is
+ * only the public one, which verifies and does not sign. */
 typedef struct {
-    char     id[EDGE_KEY_ID_BYTES];
-    uint8_t  secret[EDGE_KEY_BYTES_MAX];
-    uint32_t secret_bytes;
+    char          id[EDGE_KEY_ID_BYTES];
+    edge_key_kind kind;
+    uint8_t       secret[EDGE_KEY_PEM_BYTES];
+    uint32_t      secret_bytes;
+    char          public_pem[EDGE_KEY_PEM_BYTES]; /* not of HS256 */
 } edge_key;
 
 typedef struct {
@@ -31,7 +39,10 @@ typedef struct {
     int      count;
 } edge_keys;
 
-/* "kid1:base64secret,kid2:base64secret"; base64 or base64url. The first key signs, all verify.
+/* "kid1:base64secret,kid2:ES256:base64pem,kid3:RS256:base64pem"; base64 or base64url. A PEM is a
+ * private key, or a public one. The first key signs, all verify: a key is changed by putting the
+ * new one behind it at all edges, then in front, then leaving out the old one when its tokens have
+ * expired. A token is good by the kind of its key alone, whatever its header says.
  * BUS_INVALID: err tells which entry is wrong, never what is in it. */
 BUS_CHECKED bus_code edge_keys_parse(edge_keys *out, const char *text, bus_error *err);
 

@@ -9,6 +9,10 @@
 
 #include <cmocka.h>
 #include <jwt.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -250,6 +254,146 @@ test_sessions(void **state)
         "sid and gen");
 }
 
+/* --- RS256 and ES256 ------------------------------------------------------- */
+
+/* "kid:KIND:base64 of PEM" of a new key, and of its public half. */
+static void
+make_key(EVP_PKEY *pkey, const char *kid_and_kind, bool private_one,
+         char out[EDGE_KEY_PEM_BYTES * 2])
+{
+    BIO  *bio = BIO_new(BIO_s_mem());
+    char *pem;
+    long  len;
+    int   used = snprintf(out, (size_t)EDGE_KEY_PEM_BYTES * 2, "%s:", kid_and_kind);
+
+    assert_int_equal(private_one ? PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL)
+                                 : PEM_write_bio_PUBKEY(bio, pkey),
+                     1);
+    len = BIO_get_mem_data(bio, &pem);
+    (void)EVP_EncodeBlock((unsigned char *)out + used, (const unsigned char *)pem, (int)len);
+    BIO_free(bio);
+}
+
+static char *
+make_token(const char *of_keys)
+{
+    edge_token_request request = {.roles = "VIEWER", .now_s = NOW, .ttl_s = 900};
+    char              *token = NULL;
+    bus_error          err;
+
+    assert_true(bus_id_parse(bus_str_of(user), &request.user) &&
+                bus_id_parse(bus_str_of(tenant), &request.tenant));
+    assert_int_equal(edge_token_make(&token, of_keys, &request, &err), BUS_OK);
+    return token;
+}
+
+/* Is it good by these keys? */
+static bool
+is_good(const char *by_keys, const char *token)
+{
+    edge_keys  *parsed = calloc(1, sizeof(*parsed));
+    edge_caller caller;
+    bus_error   err;
+    bool        good;
+
+    assert_non_null(parsed);
+    assert_int_equal(edge_keys_parse(parsed, by_keys, &err), BUS_OK);
+    good = edge_token_verify(parsed, token, NOW, &caller, &err) == BUS_OK;
+    free(parsed);
+    return good;
+}
+
+static bool
+is_refused(const char *entry)
+{
+    edge_keys *parsed = calloc(1, sizeof(*parsed));
+    bus_error  err;
+    bool       refused;
+
+    assert_non_null(parsed);
+    refused = edge_keys_parse(parsed, entry, &err) == BUS_INVALID;
+    free(parsed);
+    return refused;
+}
+
+static void
+check_pair(EVP_PKEY *pkey, EVP_PKEY *other, const char *kind)
+{
+    static char own[EDGE_KEY_PEM_BYTES * 2], public_one[EDGE_KEY_PEM_BYTES * 2];
+    static char others[EDGE_KEY_PEM_BYTES * 2], list[EDGE_KEY_PEM_BYTES * 5];
+    char        name[32], *token, *old = make_token(KEYS);
+
+    (void)snprintf(name, sizeof(name), "new:%s", kind);
+    make_key(pkey, name, true, own);
+    make_key(pkey, name, false, public_one);
+    make_key(other, name, true, others);
+    token = make_token(own);
+    assert_true(is_good(own, token));
+    assert_false(is_good(others, token)); /* the same kid */
+    assert_false(is_good(KEYS, token));
+    /* the overlap: behind the old key, then before it */
+    (void)snprintf(list, sizeof(list), "%s,%s", KEYS, public_one);
+    assert_true(is_good(list, token) && is_good(list, old));
+    (void)snprintf(list, sizeof(list), "%s,%s", own, KEYS);
+    assert_true(is_good(list, token) && is_good(list, old));
+    assert_false(is_good(own, old));
+    assert_true(is_refused(public_one)); /* it does not sign */
+    token[strlen(token) - 3] = token[strlen(token) - 3] == 'A' ? 'B' : 'A';
+    assert_false(is_good(own, token));
+    free(token);
+    free(old);
+}
+
+static void
+test_public_keys(void **state)
+{
+    EVP_PKEY   *rsa = EVP_RSA_gen(2048), *rsa_2 = EVP_RSA_gen(2048), *small = EVP_RSA_gen(1024);
+    EVP_PKEY   *ec = EVP_EC_gen("P-256"), *ec_2 = EVP_EC_gen("P-256"), *curve = EVP_EC_gen("P-384");
+    static char text[EDGE_KEY_PEM_BYTES * 2];
+
+    (void)state;
+    check_pair(rsa, rsa_2, "RS256");
+    check_pair(ec, ec_2, "ES256");
+    make_key(small, "k:RS256", true, text);
+    assert_true(is_refused(text));
+    make_key(curve, "k:ES256", true, text);
+    assert_true(is_refused(text));
+    make_key(rsa, "k:ES256", true, text);
+    assert_true(is_refused(text));
+    assert_true(is_refused("k:RS256:" SECRET_1));
+    assert_true(is_refused("k:ES256:"));
+    EVP_PKEY_free(rsa);
+    EVP_PKEY_free(rsa_2);
+    EVP_PKEY_free(small);
+    EVP_PKEY_free(ec);
+    EVP_PKEY_free(ec_2);
+    EVP_PKEY_free(curve);
+}
+
+/* The old trick: the public key, which all may know, as the secret of HS256. */
+static void
+test_a_public_key_is_no_secret(void **state)
+{
+    EVP_PKEY   *rsa = EVP_RSA_gen(2048);
+    static char own[EDGE_KEY_PEM_BYTES * 2];
+    edge_keys  *parsed = calloc(1, sizeof(*parsed));
+    edge_key    forged = {.kind = EDGE_KEY_HS256};
+    char       *token;
+    bus_error   err;
+
+    (void)state;
+    assert_non_null(parsed);
+    make_key(rsa, "k1:RS256", true, own);
+    assert_int_equal(edge_keys_parse(parsed, own, &err), BUS_OK);
+    forged.secret_bytes = (uint32_t)strlen(parsed->keys[0].public_pem);
+    memcpy(forged.secret, parsed->keys[0].public_pem, forged.secret_bytes);
+    token = sign(claims_with(",\"roles\":[\"ADMIN\"]" TIMES), "k1", JWT_ALG_HS256, &forged);
+    assert_false(is_good(own, token));
+    free(token);
+    free(parsed);
+    EVP_PKEY_free(rsa);
+}
+
 int
 main(void)
 {
@@ -260,6 +404,8 @@ main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_public_keys),
+        cmocka_unit_test(test_a_public_key_is_no_secret),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

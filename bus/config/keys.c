@@ -41,8 +41,9 @@ const bus_config_key bus_config_keys[] = {
     { "SHINA_ARCHIVE", BUS_CONFIG_TEXT, NULL, 1, 900, false,
       "Folder of archived events, the same for all processes that run services or projections; "
       "unset: archive in SHINA_HOME. To be backed up with the database." },
-    { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
-      "HS256 keys as kid:base64,kid:base64, the first one signs; unset: one made in SHINA_HOME." },
+    { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 16000, true,
+      "Keys of tokens, the first one signs: kid:base64 of HS256, kid:RS256:base64 and "
+      "kid:ES256:base64 of a PEM, with commas; unset: one of HS256 made in SHINA_HOME." },
     { "SHINA_ACCESS_TOKEN_S", BUS_CONFIG_INT, "900", 10, 3600, false,
       "An access token of a user lives so many seconds; then it is refreshed." },
     { "SHINA_OPERATOR_TOKENS", BUS_CONFIG_BOOL, "true", 0, 0, false,
