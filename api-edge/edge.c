@@ -9,6 +9,7 @@
 #include "api-edge/live/feed.h"
 #include "api-edge/login/login.h"
 #include "api-edge/login/password.h"
+#include "api-edge/login/totp.h"
 #include "api-edge/query/view.h"
 #include "bus/log/log.h"
 
@@ -265,6 +266,8 @@ add_logins(edge *e, bus_error *err)
 {
     bus_code rc = BUS_OK;
 
+    if ((rc = edge_totp_start(err)) != BUS_OK)
+        return rc;
     e->login.ready = edge_logins_ready(e);
     for (int i = 0; e->login.ready && i < edge_login_routes_count && rc == BUS_OK; i++)
         rc = add_route(e, edge_login_routes[i].method, edge_login_routes[i].path,

@@ -19,6 +19,8 @@ static const problem_text texts[EDGE_PROBLEMS] = {
                           "while.",
                           "Данные неверны, или вход сейчас закрыт: после многих неудач он "
                           "блокируется на время."},
+    [EDGE_TOTP_NEEDED] = {"TOTP_NEEDED", 401, 0, "A one-time password is needed, too (totp).",
+                          "Нужен ещё и одноразовый пароль (totp)."},
     [EDGE_TENANT_SUSPENDED] = {"TENANT_SUSPENDED", 403, 0,
                                "Your company's access is suspended: it may only read.",
                                "Доступ вашей компании приостановлен: можно только читать."},

@@ -9,6 +9,7 @@
 #include "api-edge/login/login.h"
 #include "api-edge/login/password.h"
 #include "api-edge/login/refresh.h"
+#include "api-edge/login/totp.h"
 
 typedef struct edge_login_job edge_login_job;
 
@@ -18,7 +19,10 @@ typedef struct {
     bus_id      id, driver_id;
     const char *status, *role, *grants; /* grants: names with commas */
     const char *password;               /* its hash, sealed; NULL: none yet */
-    const char *tenant_status;          /* "" : there is none */
+    const char *totp_secret;            /* sealed; NULL: none */
+    bool        totp;                   /* it is asked for */
+    const char *email;
+    const char *tenant_status; /* "" : there is none */
     int64_t     generation, locked_until_ms;
 } edge_login_user;
 
@@ -32,6 +36,7 @@ struct edge_login_job {
     /* what was asked, in the arena */
     bus_id      tenant, user_id;
     const char *email, *password, *new_password, *code, *device, *refresh_text;
+    const char *totp; /* a one-time password */
     bool        in_cookie;
     const char *address; /* of the client */
 
@@ -45,6 +50,9 @@ struct edge_login_job {
     uint8_t             salt[EDGE_PASSWORD_SALT_BYTES];
     bool                right; /* the password is */
     edge_password_fault fault; /* of the new one */
+    bool                totp_right;
+    int64_t             totp_step;                         /* of the one that was right */
+    char                totp_secret[EDGE_TOTP_TEXT_BYTES]; /* a new one */
     char                hash[EDGE_PASSWORD_HASH_BYTES];
     bus_code            rc;
 
@@ -83,6 +91,8 @@ void edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
                    void (*then)(edge_login_job *job));
 /* Parts of what runs there: sets right; sets fault, and hash if it is fine. */
 void edge_job_look_at_password(edge_login_job *job);
+/* Sets totp_right and totp_step. */
+void edge_job_look_at_totp(edge_login_job *job);
 void edge_job_hash_password(edge_login_job *job, const char *password, const char *email);
 /* Sends a command of the domain to a stream (with EDGE_LOGIN_BEGIN: none, it makes one), in the
  * name of the user, then calls sent(). Takes data. */
@@ -102,6 +112,10 @@ void edge_set_password_handle(edge_request *r);
 void edge_change_password_handle(edge_request *r);
 /* A wrong password of a user that there is: counted, and nobody waits for it. Ends the job. */
 void edge_job_fail_log_in(edge_login_job *job);
+/* one_time.c */
+void edge_begin_totp_handle(edge_request *r);
+void edge_confirm_totp_handle(edge_request *r);
+void edge_end_totp_handle(edge_request *r);
 /* own_sessions.c */
 void edge_own_sessions_handle(edge_request *r);
 

@@ -153,6 +153,8 @@ on_logged_in(edge_login_job *job, const edge_command_end *end)
         /* The row was behind: what has changed may let him in, or not. */
         if (bus_str_is(end->reply->code, "USER_STALE"))
             edge_job_end(job, EDGE_VIEW_BEHIND, NULL);
+        else if (bus_str_is(end->reply->code, "USER_TOTP_NEEDED"))
+            edge_job_end(job, EDGE_TOTP_NEEDED, NULL);
         else
             edge_job_end(job, EDGE_AUTH_FAILED, NULL);
         return;
@@ -184,12 +186,16 @@ judge_log_in(edge_login_job *job)
     char       session[BUS_ID_TEXT_BYTES];
     json_t    *data;
 
-    if (!job->right) {
+    if (!job->right || (job->user.totp && job->totp != NULL && !job->totp_right)) {
         edge_job_fail_log_in(job);
         return;
     }
     if (!may_log_in(job)) {
         edge_job_end(job, EDGE_AUTH_FAILED, NULL);
+        return;
+    }
+    if (job->user.totp && job->totp == NULL) {
+        edge_job_end(job, EDGE_TOTP_NEEDED, NULL);
         return;
     }
     job->begin_id = edge_command_new_id(loop);
@@ -201,13 +207,23 @@ judge_log_in(edge_login_job *job)
                      bus_id_format(job->next.session, session));
     if (job->address != NULL)
         BUS_INVARIANT(json_object_set_new(data, "address", json_string(job->address)) == 0);
+    if (job->totp_right)
+        BUS_INVARIANT(
+            json_object_set_new(data, "totp_step", json_integer((json_int_t)job->totp_step)) == 0);
     edge_job_send(job, EDGE_LOGIN_LOG_IN, job->user.id, BUS_ID_NIL, data, on_logged_in);
+}
+
+static void
+look_in_pool(edge_login_job *job)
+{
+    edge_job_look_at_password(job);
+    edge_job_look_at_totp(job);
 }
 
 static void
 look_at_password(edge_login_job *job)
 {
-    edge_job_pool(job, edge_job_look_at_password, judge_log_in);
+    edge_job_pool(job, look_in_pool, judge_log_in);
 }
 
 void
@@ -217,6 +233,7 @@ edge_log_in_handle(edge_request *r)
         {"tenant", EDGE_MEMBER_ID, offsetof(edge_login_job, tenant), true, 0, 0},
         {"email", EDGE_MEMBER_TEXT, offsetof(edge_login_job, email), true, 3, 254},
         {"password", EDGE_MEMBER_TEXT, offsetof(edge_login_job, password), true, 1, 1000},
+        {"totp", EDGE_MEMBER_TEXT, offsetof(edge_login_job, totp), false, 6, 6},
         {"device", EDGE_MEMBER_TEXT, offsetof(edge_login_job, device), false, 1, 100},
         {"cookie", EDGE_MEMBER_FLAG, offsetof(edge_login_job, in_cookie), false, 0, 0},
     };

@@ -17,6 +17,7 @@
 #define JOBS_MAX 64 /* of one loop at once; four threads look at their passwords */
 #define ADDRESS_BYTES 64
 #define PASSWORD_LABEL "users.password"
+#define TOTP_LABEL "users.totp_secret"
 
 struct edge_logins {
     edge_loop      *loop;
@@ -31,6 +32,9 @@ const edge_login_route edge_login_routes[] = {
     {"POST", "/api/v1/auth/set-password", true,  edge_set_password_handle},
     {"POST", "/api/v1/auth/logout",       false, edge_log_out_handle},
     {"POST", "/api/v1/auth/password",     false, edge_change_password_handle},
+    {"POST", "/api/v1/auth/totp",         false, edge_begin_totp_handle},
+    {"POST", "/api/v1/auth/totp/confirm", false, edge_confirm_totp_handle},
+    {"POST", "/api/v1/auth/totp/disable", false, edge_end_totp_handle},
     {"GET",  "/api/v1/auth/sessions",     false, edge_own_sessions_handle},
 };
 /* clang-format on */
@@ -64,6 +68,9 @@ find_commands(edge_login *login, const bus_contract *contract)
         [EDGE_LOGIN_CHANGE_PASSWORD] = "users.change_password",
         [EDGE_LOGIN_LOG_IN] = "users.log_in",
         [EDGE_LOGIN_NOTE_FAILURE] = "users.note_failed_log_in",
+        [EDGE_LOGIN_BEGIN_TOTP] = "users.begin_totp",
+        [EDGE_LOGIN_ENABLE_TOTP] = "users.enable_totp",
+        [EDGE_LOGIN_DISABLE_TOTP] = "users.disable_totp",
         [EDGE_LOGIN_BEGIN] = "users.begin",
         [EDGE_LOGIN_REFRESH] = "users.refresh",
         [EDGE_LOGIN_END] = "users.end",
@@ -144,6 +151,7 @@ free_job(edge_login_job *job)
     wipe(job->password);
     wipe(job->new_password);
     wipe(job->code);
+    wipe(job->totp);
     wipe(job->refresh_text);
     bus_arena_fini(&job->arena);
     OPENSSL_cleanse(job, sizeof(*job));
@@ -388,6 +396,9 @@ take_row(edge_login_job *job, const PGresult *res)
     user->status = kept(job, PQgetvalue(res, 0, 1));
     user->tenant_status = kept(job, PQgetvalue(res, 0, 3));
     user->password = kept(job, json_string_value(json_object_get(row, "password")));
+    user->totp_secret = kept(job, json_string_value(json_object_get(row, "totp_secret")));
+    user->totp = json_is_true(json_object_get(row, "totp"));
+    user->email = kept(job, json_string_value(json_object_get(row, "email")));
     user->role = kept(job, json_string_value(json_object_get(row, "role")));
     user->grants = names_of(job, json_object_get(row, "grants"));
     user->generation = json_integer_value(json_object_get(row, "generation"));
@@ -505,6 +516,25 @@ edge_job_look_at_password(edge_login_job *job)
     job->right = edge_password_is(job->password, hash.at, o->bcrypt_cost);
     if (hash.len > 0)
         OPENSSL_cleanse((char *)(uintptr_t)hash.at, hash.len);
+}
+
+void
+edge_job_look_at_totp(edge_login_job *job)
+{
+    const edge_options *o = &job->loop->e->options;
+    bus_str             secret = {NULL, 0};
+    bus_error           err;
+
+    if (job->totp == NULL || job->user.totp_secret == NULL)
+        return;
+    if (bus_secret_open(o->master_keys, job->tenant, job->user.id, TOTP_LABEL,
+                        bus_str_of(job->user.totp_secret), &job->arena, &secret, &err) != BUS_OK) {
+        bus_log_warn("login.totp_unreadable", BUS_KV("why", err.text));
+        return;
+    }
+    job->totp_right =
+        edge_totp_check(secret.at, job->totp, bus_now_ms(o->clock) / 1000, &job->totp_step);
+    OPENSSL_cleanse((char *)(uintptr_t)secret.at, secret.len);
 }
 
 void

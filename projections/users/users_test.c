@@ -37,6 +37,12 @@ test_a_user(void **state)
     projects("users.grants_changed.v1", USER, "{'grants':[],'generation':5}");
     then_row(USER, "{'grants':[],'generation':5}");
     projects("users.logged_in.v1", USER, "{'session_id':'" DRIVER "'}");
+    projects("users.totp_begun.v1", USER, "{'totp_secret':'sec:1:k:T'}");
+    then_row(USER, "{'totp':false,'totp_secret':'sec:1:k:T'}");
+    projects("users.totp_enabled.v1", USER, "{'step':7}");
+    then_row(USER, "{'totp':true}");
+    projects("users.totp_disabled.v1", USER, "{}");
+    then_row(USER, "{'totp':false,'totp_secret':null}");
     projects("users.telegram_linked.v1", USER, "{'telegram_id':'1'}");
     then_row(USER, "{'telegram':true}");
     projects("users.telegram_unlinked.v1", USER, "{}");

@@ -56,17 +56,22 @@ bus_verdict
 user_decide_log_in(const struct user *s, const struct users_log_in *cmd, const bus_meta *meta,
                    bus_decision *out)
 {
-    bool freed = lock_is_over(s, meta->at_ms);
+    bool        freed = lock_is_over(s, meta->at_ms);
+    bus_verdict verdict;
 
     if (s->status != USERS_STATUS_ACTIVE && !freed)
         return user_wrong_state(s, out);
     if (s->generation != cmd->generation)
         return bus_refuse(out, USER_STALE);
+    if ((verdict = user_check_totp(s, cmd, out)) != BUS_ACCEPTED)
+        return verdict;
     if (freed) {
         (void)users_emit_unlocked(out, &(struct users_unlocked){0});
         bus_wake_cancel(out, &users_lock_ends_command);
     }
     return users_emit_logged_in(out, &(struct users_logged_in){.session_id = cmd->session_id,
+                                                               .has_totp_step = cmd->has_totp_step,
+                                                               .totp_step = cmd->totp_step,
                                                                .has_address = cmd->has_address,
                                                                .address = cmd->address});
 }

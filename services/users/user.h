@@ -8,6 +8,8 @@
 
 #define USER_HASH_BYTES 72 /* "sha256:", 64 digits and a NUL; empty: none */
 
+#define USER_SEALED_BYTES 257 /* with a NUL */
+
 /* Is it the hash that the edge puts in the place of a code? In clear none must get into the log. */
 bool user_is_hash(bus_str text);
 /* Is it one that the edge has sealed? */
@@ -60,7 +62,10 @@ struct user {
     char              telegram_id[20];             /* claimed; empty: none, or forgotten */
     int64_t           failures[USER_FAILURES_MAX]; /* the newest last */
     int32_t           failures_count;
-    int64_t           locked_until_at; /* 0: until somebody unlocks */
+    int64_t           locked_until_at;                /* 0: until somebody unlocks */
+    bool              totp;                           /* a log-in asks for a one-time password */
+    char              totp_secret[USER_SEALED_BYTES]; /* sealed; empty: none yet */
+    int64_t           totp_step;                      /* the last one that was taken */
 };
 bus_verdict user_wrong_state(const struct user *s, bus_decision *out);
 
@@ -75,6 +80,18 @@ bus_verdict user_decide_failed_log_in(const struct user                     *s,
                                       const struct users_note_failed_log_in *cmd,
                                       const bus_meta *meta, bus_decision *out);
 void        user_apply_failure(struct user *s, int64_t failed_at);
+
+/* totp.c: one-time passwords. */
+bus_verdict user_decide_begin_totp(const struct user *s, const struct users_begin_totp *cmd,
+                                   bus_decision *out);
+bus_verdict user_decide_enable_totp(const struct user *s, const struct users_enable_totp *cmd,
+                                    bus_decision *out);
+bus_verdict user_decide_disable_totp(const struct user *s, bus_decision *out);
+/* May he log in with this one, or without? */
+bus_verdict user_check_totp(const struct user *s, const struct users_log_in *cmd,
+                            bus_decision *out);
+/* totp_begun, totp_enabled, totp_disabled. */
+void user_apply_totp(struct user *s, const struct users_user_event *e);
 
 /* telegram.c: by a code that the bot was shown. */
 bus_verdict user_decide_telegram_code(const struct user                     *s,

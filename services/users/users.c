@@ -301,6 +301,9 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case USERS_SET_PASSWORD: return user_decide_set_password(s, &c->set_password, meta, out);
     case USERS_CHANGE_PASSWORD: return user_decide_change_password(s, &c->change_password, out);
     case USERS_LOG_IN: return user_decide_log_in(s, &c->log_in, meta, out);
+    case USERS_BEGIN_TOTP: return user_decide_begin_totp(s, &c->begin_totp, out);
+    case USERS_ENABLE_TOTP: return user_decide_enable_totp(s, &c->enable_totp, out);
+    case USERS_DISABLE_TOTP: return user_decide_disable_totp(s, out);
     case USERS_NOTE_FAILED_LOG_IN:
         return user_decide_failed_log_in(s, &c->note_failed_log_in, meta, out);
     case USERS_TAKE_ROLE: return decide_take_role(s, &c->take_role, meta, out);
@@ -364,7 +367,14 @@ apply(void *state, const void *event)
     case USERS_ROLE_CHANGED: apply_role(s, &e->role_changed); break;
     case USERS_GRANTS_CHANGED: s->generation = e->grants_changed.generation; break;
     case USERS_LOG_IN_FAILED: user_apply_failure(s, e->log_in_failed.failed_at); break;
-    case USERS_LOGGED_IN: s->failures_count = 0; break;
+    case USERS_LOGGED_IN:
+        s->failures_count = 0;
+        if (e->logged_in.has_totp_step)
+            s->totp_step = e->logged_in.totp_step;
+        break;
+    case USERS_TOTP_BEGUN:
+    case USERS_TOTP_ENABLED:
+    case USERS_TOTP_DISABLED: user_apply_totp(s, e); break;
     case USERS_LOCKED: apply_locked(s, &e->locked); break;
     case USERS_UNLOCKED: move(s, USERS_UNLOCK); break;
     case USERS_DISABLED:

@@ -609,12 +609,17 @@ static const auth_operation auth_operations[] = {
      "Whoever fails is told AUTH_FAILED, be there no such user, a wrong password or a lock.", true,
      "['tenant','email','password']",
      TENANT ",'email':{'type':'string','format':'email'}," SECRET(
-         "password", "At most 72 bytes.") ",'device':{'type':'string','maxLength':100,'description'"
-                                          ":'What the client calls itself.'},"
-                                          "'cookie':{'type':'boolean','default':false,'description'"
-                                          ":'true: the refresh token comes as a "
-                                          "cookie shina_refresh (HttpOnly, Secure, "
-                                          "SameSite=Strict), not in the body.'}",
+         "password",
+         "At most 72 bytes.") "," SECRET("totp",
+                                         "Where it is on: six digits. Without it the answer is "
+                                         "TOTP_NEEDED.") ",'device':{'type':'string','maxLength':"
+                                                         "100,'description'"
+                                                         ":'What the client calls itself.'},"
+                                                         "'cookie':{'type':'boolean','default':"
+                                                         "false,'description'"
+                                                         ":'true: the refresh token comes as a "
+                                                         "cookie shina_refresh (HttpOnly, Secure, "
+                                                         "SameSite=Strict), not in the body.'}",
      "200", "Tokens"},
     {"/api/v1/auth/refresh", "post", "refresh", "Takes a refresh token for the next tokens.",
      "Each is taken once; shown again it ends the session. Without one in the body it is that of "
@@ -633,6 +638,15 @@ static const auth_operation auth_operations[] = {
      "Answer"},
     {"/api/v1/auth/logout", "post", "log_out", "Ends the session of the token.", "", false, "[]",
      "", "204", NULL},
+    {"/api/v1/auth/totp", "post", "begin_totp", "Begins one-time passwords (RFC 6238).",
+     "The answer has the secret, and a uri for a QR code, once. On it is after the next step.",
+     false, "['password']", SECRET("password", "The present one."), "200", "TotpSecret"},
+    {"/api/v1/auth/totp/confirm", "post", "confirm_totp",
+     "Switches one-time passwords on, by one of them.", "", false, "['totp']",
+     SECRET("totp", "Six digits."), "200", "Answer"},
+    {"/api/v1/auth/totp/disable", "post", "end_totp", "Switches one-time passwords off.",
+     "Who has lost his device asks an ADMIN.", false, "['password','totp']",
+     SECRET("password", "The present one.") "," SECRET("totp", "Six digits."), "200", "Answer"},
     {"/api/v1/auth/sessions", "get", "own_sessions", "Where one is logged in.", "", false, NULL,
      NULL, "200", "OwnSessions"},
 };
@@ -675,6 +689,10 @@ add_auth(document *d)
             "Authorization: Bearer.'},'token_type':{'const':'Bearer'},'expires_in':{'type':"
             "'integer','description':'Seconds.'},'user_id':{'type':'string','format':'uuid'},"
             "'session_id':{'type':'string','format':'uuid'},'refresh_token':{'type':'string'}}}"));
+    put(d->schemas, "TotpSecret",
+        parsed("{'allOf':[{'$ref':'#/components/schemas/Answer'},{'type':'object','required':["
+               "'secret','uri'],'properties':{'secret':{'type':'string'},'uri':{'type':'string'}}}]"
+               "}"));
     put(d->schemas, "OwnSessions",
         parsed("{'type':'object','required':['items'],'properties':{'items':{'type':'array',"
                "'maxItems':100,'items':{'type':'object','required':['id','present','began_at',"
