@@ -4,6 +4,7 @@
 #include "api-edge/http/problem.h"
 #include "api-edge/live/feed_internal.h"
 #include "api-edge/live/place.h"
+#include "api-edge/login/session.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -549,7 +550,8 @@ tick_feed(edge_feed *feed, int64_t now)
         return;
     }
     if (feed->state == EDGE_FEED_OPEN) {
-        if (feed->loop->now_ms / 1000 >= feed->r->caller.expires_at_s)
+        if (feed->loop->now_ms / 1000 >= feed->r->caller.expires_at_s ||
+            edge_session_is_over(feed->loop, &feed->r->caller))
             edge_feed_end(feed, EDGE_FEED_EXPIRED);
         else if (is_slow(feed, now))
             edge_feed_end(feed, EDGE_FEED_SLOW);

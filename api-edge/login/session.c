@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SESSION_BELIEVED_MS 400 /* here; as long again in Redis */
-#define BELIEVED_PX "400"
+#define SESSION_BELIEVED_MS 350 /* here; as long again in Redis */
+#define BELIEVED_PX "350"
 #define ENDED_PX "3700000" /* longer than an access token lives */
 #define REDIS_WAIT_US INT64_C(150000)
 #define TICK_MS 50
@@ -20,18 +20,21 @@
 #define FRESH_S 5 /* a session so young may not be in its view yet */
 #define KEY_BYTES 64
 
-typedef enum { DENIED, MAY_READ, MAY_ALL } verdict;
+typedef enum { UNKNOWN, DENIED, MAY_READ, MAY_ALL } verdict;
 
 typedef struct {
     bus_id  session;
     int64_t generation, until_us;
-    verdict verdict; /* never DENIED: that is asked each time */
+    verdict verdict;
 } slot;
 
-/* One request that waits. It outlives the request while Redis owes an answer. */
+/* One question, of a request that waits or of a feed that goes on meanwhile. It outlives its
+ * request while Redis owes an answer. */
 typedef struct ask {
     edge_sessions *sessions;
-    edge_request  *r;        /* NULL: it goes on, or is answered */
+    edge_caller    caller;
+    edge_request  *r; /* NULL: nobody waits */
+    bool           settled;
     bool           of_redis; /* Redis owes an answer */
     bool           of_views; /* the views do */
     int64_t        redis_until_us;
@@ -75,7 +78,6 @@ believe(edge_sessions *sessions, const edge_caller *caller, verdict v)
                .verdict = v};
 }
 
-/* DENIED: nothing is believed. */
 static verdict
 believed(edge_sessions *sessions, const edge_caller *caller)
 {
@@ -84,7 +86,7 @@ believed(edge_sessions *sessions, const edge_caller *caller)
     return bus_id_equal(s->session, caller->session) && s->generation == caller->generation &&
                    now_us(sessions) < s->until_us
                ? s->verdict
-               : DENIED;
+               : UNKNOWN;
 }
 
 /* --- what comes of it -------------------------------------------------------------- */
@@ -109,7 +111,7 @@ admit(edge_request *r, verdict v)
 static void
 free_if_done(ask *a)
 {
-    if (a->r != NULL || a->of_redis || a->of_views)
+    if (!a->settled || a->of_redis || a->of_views)
         return;
     *a->link = a->next;
     if (a->next != NULL)
@@ -125,17 +127,20 @@ settle(ask *a, verdict v)
     edge_request *r = a->r;
 
     a->r = NULL;
+    a->settled = true;
     if (r != NULL && admit(r, v))
         edge_request_go_on(r);
     free_if_done(a);
 }
 
+/* Nobody can say: a request is told so, a feed goes on and asks again. */
 static void
 fail(ask *a, edge_problem_kind kind)
 {
     edge_request *r = a->r;
 
     a->r = NULL;
+    a->settled = true;
     if (r != NULL)
         edge_problem(r, kind, NULL);
     free_if_done(a);
@@ -178,41 +183,46 @@ edge_session_ended(edge_loop *loop, bus_id session)
 
     if (loop->sessions == NULL)
         return;
-    *slot_of(loop->sessions, session) = (slot){.until_us = 0};
+    *slot_of(loop->sessions, session) = (slot){.until_us = 0}; /* asked anew: it is over */
     key_of(session, key);
     (void)edge_redis_send(loop->redis, NULL, NULL, 5, words);
+}
+
+/* What Redis says of this generation; UNKNOWN: nothing. */
+static verdict
+verdict_of(const edge_caller *caller, const struct redisReply *answer)
+{
+    char value[KEY_BYTES];
+
+    if (answer == NULL || answer->type != REDIS_REPLY_STRING)
+        return UNKNOWN;
+    if (strcmp(answer->str, "ended") == 0)
+        return DENIED;
+    for (verdict v = MAY_READ; v <= MAY_ALL; v++) {
+        value_of(caller, v, value);
+        if (strcmp(answer->str, value) == 0)
+            return v;
+    }
+    return UNKNOWN;
 }
 
 static void
 on_redis(void *context, const struct redisReply *answer)
 {
-    ask        *a = context;
-    edge_caller caller;
-    char        value[KEY_BYTES];
+    ask    *a = context;
+    verdict v = verdict_of(&a->caller, answer);
 
     a->of_redis = false;
-    if (a->r == NULL || a->of_views) { /* it was too slow */
+    if (a->settled || a->of_views) { /* it was too slow */
         free_if_done(a);
         return;
     }
-    caller = a->r->caller;
-    if (answer == NULL || answer->type != REDIS_REPLY_STRING) {
+    if (v == UNKNOWN) {
         ask_views(a);
         return;
     }
-    if (strcmp(answer->str, "ended") == 0) {
-        settle(a, DENIED);
-        return;
-    }
-    for (verdict v = MAY_READ; v <= MAY_ALL; v++) {
-        value_of(&caller, v, value);
-        if (strcmp(answer->str, value) != 0)
-            continue;
-        believe(a->sessions, &caller, v);
-        settle(a, v);
-        return;
-    }
-    ask_views(a); /* of another generation */
+    believe(a->sessions, &a->caller, v);
+    settle(a, v);
 }
 
 static void
@@ -222,7 +232,7 @@ ask_redis(ask *a)
     char           key[KEY_BYTES];
     const char    *words[] = {"GET", key};
 
-    key_of(a->r->caller.session, key);
+    key_of(a->caller.session, key);
     a->redis_until_us = now_us(sessions) + REDIS_WAIT_US;
     a->of_redis = true;
     if (now_us(sessions) >= sessions->redis_off_until_us &&
@@ -242,7 +252,7 @@ on_tick(uv_timer_t *tick)
 
     for (ask *a = sessions->asks; a != NULL; a = next) {
         next = a->next;
-        if (a->r == NULL || a->of_views || now < a->redis_until_us)
+        if (a->settled || a->of_views || now < a->redis_until_us)
             continue;
         sessions->redis_off_until_us = now + 20 * REDIS_WAIT_US;
         ask_views(a);
@@ -295,7 +305,7 @@ is_generation(const PGresult *res, int column, const edge_caller *caller)
 static bool
 is_open(const ask *a, const PGresult *res)
 {
-    const edge_caller *caller = &a->r->caller;
+    const edge_caller *caller = &a->caller;
     char               user[BUS_ID_TEXT_BYTES];
 
     if (PQgetisnull(res, 0, 0))
@@ -311,7 +321,7 @@ judge(const ask *a, const PGresult *res)
     bool known = PQntuples(res) == 1 && !PQgetisnull(res, 0, 3);
     bool kept_out = !known || (!is_text(res, 3, "ACTIVE") && !is_text(res, 3, "LOCKED"));
 
-    if (kept_out || !is_generation(res, 4, &a->r->caller) || !is_open(a, res) ||
+    if (kept_out || !is_generation(res, 4, &a->caller) || !is_open(a, res) ||
         is_text(res, 5, "CLOSED"))
         return DENIED;
     return is_text(res, 5, "SUSPENDED") ? MAY_READ : MAY_ALL;
@@ -320,10 +330,9 @@ judge(const ask *a, const PGresult *res)
 static void
 on_views(edge_db_query *query, bus_code rc, PGresult *res)
 {
-    ask        *a = query->context;
-    edge_caller caller = a->r->caller;
-    bool        is_there;
-    verdict     v;
+    ask    *a = query->context;
+    bool    is_there;
+    verdict v;
 
     a->of_views = false;
     if (rc != BUS_OK) {
@@ -333,17 +342,17 @@ on_views(edge_db_query *query, bus_code rc, PGresult *res)
     v = judge(a, res);
     is_there = PQntuples(res) == 1 && !PQgetisnull(res, 0, 0);
     PQclear(res);
-    if (v != DENIED && is_there) {
-        believe(a->sessions, &caller, v);
-        tell_redis(a, &caller, v);
-    }
+    if (v == DENIED || is_there)
+        believe(a->sessions, &a->caller, v);
+    if (v != DENIED && is_there)
+        tell_redis(a, &a->caller, v);
     settle(a, v);
 }
 
 static void
 ask_views(ask *a)
 {
-    const edge_caller *caller = &a->r->caller;
+    const edge_caller *caller = &a->caller;
     bus_error          err;
     bus_code           rc;
 
@@ -367,13 +376,14 @@ ask_views(ask *a)
 /* --- the question ------------------------------------------------------------------------ */
 
 static void
-begin_ask(edge_sessions *sessions, edge_request *r)
+begin_ask(edge_sessions *sessions, const edge_caller *caller, edge_request *r)
 {
     ask *a = calloc(1, sizeof(*a));
 
     if (a == NULL)
         abort();
     a->sessions = sessions;
+    a->caller = *caller;
     a->r = r;
     if (sessions->asks == NULL)
         (void)uv_timer_start(&sessions->tick, on_tick, TICK_MS, TICK_MS);
@@ -382,7 +392,8 @@ begin_ask(edge_sessions *sessions, edge_request *r)
     if (a->next != NULL)
         a->next->link = &a->next;
     sessions->asks = a;
-    edge_request_suspend(r);
+    if (r != NULL)
+        edge_request_suspend(r);
     ask_redis(a);
 }
 
@@ -400,9 +411,27 @@ edge_session_check(edge_request *r)
         return false;
     }
     v = believed(sessions, &r->caller);
-    if (v != DENIED)
+    if (v != UNKNOWN)
         return admit(r, v);
-    begin_ask(sessions, r);
+    begin_ask(sessions, &r->caller, r);
+    return false;
+}
+
+bool
+edge_session_is_over(edge_loop *loop, const edge_caller *caller)
+{
+    edge_sessions *sessions = loop->sessions;
+    verdict        v;
+
+    if (sessions == NULL || sessions->closing || bus_id_is_nil(caller->session))
+        return false;
+    v = believed(sessions, caller);
+    if (v != UNKNOWN)
+        return v == DENIED;
+    for (const ask *a = sessions->asks; a != NULL; a = a->next)
+        if (a->r == NULL && !a->settled && bus_id_equal(a->caller.session, caller->session))
+            return false; /* it is being asked */
+    begin_ask(sessions, caller, NULL);
     return false;
 }
 
@@ -431,7 +460,7 @@ edge_sessions_abandon(edge_sessions *sessions)
 
     for (ask *a = sessions == NULL ? NULL : sessions->asks; a != NULL; a = next) {
         next = a->next;
-        if (a->r != NULL && !a->of_views)
+        if (!a->settled && !a->of_views)
             fail(a, EDGE_UNAVAILABLE);
     }
 }
