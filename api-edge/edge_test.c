@@ -1582,6 +1582,35 @@ options_of_another(const char *listen)
                           .jwt_keys = KEYS};
 }
 
+/* Where there are no users, a session's token is nobody's; and operators can be shut out. */
+static void
+test_whose_tokens_are_taken(void **state)
+{
+    edge              *own = t.e, *other = NULL;
+    edge_options       options = options_of_another("127.0.0.1:0");
+    edge_token_request request = {.tenant = t.tenant,
+                                  .user = t.driver,
+                                  .roles = "ADMIN",
+                                  .now_s = bus_now_ms(bus_clock_system()) / 1000,
+                                  .ttl_s = 60,
+                                  .session = t.driver,
+                                  .generation = 1};
+    char              *of_session = NULL;
+    bus_error          err;
+
+    (void)state;
+    assert_int_equal(edge_token_make(&of_session, KEYS, &request, &err), BUS_OK);
+    check(ask_as(of_session, "POST", "/api/v1/vehicles", "{}", NULL), 401, "UNAUTHENTICATED");
+    options.operator_tokens_refused = true;
+    assert_int_equal(edge_start(&other, &options, &err), BUS_OK);
+    t.e = other;
+    check(ask_as(t.admin, "POST", "/api/v1/vehicles", "{}", NULL), 401, "UNAUTHENTICATED");
+    check(ask_as(of_session, "POST", "/api/v1/vehicles", "{}", NULL), 401, "UNAUTHENTICATED");
+    edge_stop(other);
+    t.e = own;
+    free(of_session);
+}
+
 static void *
 start_slowly(void *listen)
 {
@@ -2034,6 +2063,7 @@ main(void)
         cmocka_unit_test(test_after),
         cmocka_unit_test(test_open_routes),
         cmocka_unit_test(test_no_owner),
+        cmocka_unit_test(test_whose_tokens_are_taken),
         cmocka_unit_test(test_hung_owner),
         cmocka_unit_test(test_asked_while_it_starts),
         cmocka_unit_test(test_connections),

@@ -134,7 +134,7 @@ edge_password_is(const char *password, const char *hash, int cost)
 
     (void)snprintf(decoy, sizeof(decoy), "$2b$%02d$......................", cost);
     made = crypt_r(password, hash == NULL ? decoy : hash, data);
-    len = hash == NULL ? 0 : strlen(hash);
+    len = hash == NULL || strlen(password) > EDGE_PASSWORD_BYTES_MAX ? 0 : strlen(hash);
     right = made != NULL && made[0] != '*' && len > 0 && strlen(made) == len &&
             CRYPTO_memcmp(made, hash, len) == 0;
     free_data(data);

@@ -33,7 +33,8 @@ edge_password_fault edge_password_check(bus_str password, int chars_min, const c
 BUS_CHECKED bus_code edge_password_hash(const char *password, int cost,
                                         const uint8_t salt[EDGE_PASSWORD_SALT_BYTES],
                                         char out[EDGE_PASSWORD_HASH_BYTES], bus_error *err);
-/* Is it the password of this hash? hash NULL: there is none, which takes as long and is false. */
+/* Is it the password of this hash? One that is longer than may be is not. hash NULL: there is none,
+ * which takes as long and is false. */
 bool edge_password_is(const char *password, const char *hash, int cost);
 
 #endif

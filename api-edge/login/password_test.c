@@ -49,6 +49,7 @@ test_a_hash_is_of_its_password(void **state)
 {
     static const uint8_t salt[EDGE_PASSWORD_SALT_BYTES] = {1, 2, 3}, other[sizeof(salt)] = {9};
     char                 hash[EDGE_PASSWORD_HASH_BYTES], again[EDGE_PASSWORD_HASH_BYTES];
+    char                 long_one[EDGE_PASSWORD_BYTES_MAX + 2] = "";
     bus_error            err;
 
     (void)state;
@@ -59,6 +60,12 @@ test_a_hash_is_of_its_password(void **state)
     assert_true(edge_password_is("kr7-wolke-zimt", hash, COST + 1)); /* the hash tells its cost */
     assert_false(edge_password_is("kr7-wolke-zimT", hash, COST));
     assert_false(edge_password_is("", hash, COST));
+    memset(long_one, 'k', EDGE_PASSWORD_BYTES_MAX + 1);
+    long_one[EDGE_PASSWORD_BYTES_MAX] = '\0';
+    assert_int_equal(edge_password_hash(long_one, COST, salt, again, &err), BUS_OK);
+    assert_true(edge_password_is(long_one, again, COST));
+    long_one[EDGE_PASSWORD_BYTES_MAX] = 'k'; /* bcrypt would not see it */
+    assert_false(edge_password_is(long_one, again, COST));
     assert_int_equal(edge_password_hash("kr7-wolke-zimt", COST, other, again, &err), BUS_OK);
     assert_string_not_equal(hash, again);
     assert_int_equal(edge_password_hash("x", 99, salt, again, &err), BUS_FAULT);
