@@ -18,11 +18,12 @@ static void
 refuse_code(edge_login_job *job, const edge_command_end *end)
 {
     const bus_contract *contract = job->command.route->command->aggregate->contract;
-    bus_str code = hides_user(end->reply->code) ? BUS_STR("USER_CODE_WRONG") : end->reply->code;
-    const bus_refusal *refusal = bus_contract_refusal(contract, code);
+    edge_verdict        verdict = edge_command_verdict(&job->command, end, &job->r->arena);
 
-    BUS_INVARIANT(refusal != NULL);
-    edge_job_trouble(job, &(edge_trouble){.refusal = refusal});
+    if (hides_user(end->reply->code))
+        verdict.trouble =
+            (edge_trouble){.refusal = bus_contract_refusal(contract, BUS_STR("USER_CODE_WRONG"))};
+    edge_job_trouble(job, &verdict.trouble);
 }
 
 static void

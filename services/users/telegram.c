@@ -55,3 +55,18 @@ user_decide_unlink_telegram(const struct user *s, const bus_meta *meta, bus_deci
     bus_release_personal(out, "user_telegram", bus_str_load(s->telegram_id));
     return users_emit_telegram_unlinked(out, &(struct users_telegram_unlinked){0});
 }
+
+void
+user_apply_telegram(struct user *s, const struct users_user_event *e)
+{
+    if (e->kind == USERS_TELEGRAM_CODE_MADE) {
+        user_code_keep(&s->telegram_code, e->telegram_code_made.code,
+                       e->telegram_code_made.expires_at);
+    } else if (e->kind == USERS_TELEGRAM_LINKED) {
+        bus_str_store(s->telegram_id, sizeof(s->telegram_id), e->telegram_linked.telegram_id);
+        s->telegram_code = (struct user_code){{0}, 0};
+    } else {
+        BUS_INVARIANT(e->kind == USERS_TELEGRAM_UNLINKED);
+        s->telegram_id[0] = '\0';
+    }
+}

@@ -101,5 +101,7 @@ bus_verdict user_decide_link_telegram(const struct user *s, const struct users_l
                                       const bus_meta *meta, bus_decision *out);
 bus_verdict user_decide_unlink_telegram(const struct user *s, const bus_meta *meta,
                                         bus_decision *out);
+/* telegram_code_made, telegram_linked, telegram_unlinked. */
+void user_apply_telegram(struct user *s, const struct users_user_event *e);
 
 #endif

@@ -384,14 +384,8 @@ apply(void *state, const void *event)
         break;
     case USERS_ENABLED: move(s, USERS_ENABLE); break;
     case USERS_TELEGRAM_CODE_MADE:
-        user_code_keep(&s->telegram_code, e->telegram_code_made.code,
-                       e->telegram_code_made.expires_at);
-        break;
     case USERS_TELEGRAM_LINKED:
-        bus_str_store(s->telegram_id, sizeof(s->telegram_id), e->telegram_linked.telegram_id);
-        s->telegram_code = (struct user_code){{0}, 0};
-        break;
-    case USERS_TELEGRAM_UNLINKED: s->telegram_id[0] = '\0'; break;
+    case USERS_TELEGRAM_UNLINKED: user_apply_telegram(s, e); break;
     }
 }
 

@@ -234,11 +234,50 @@ start(void **state)
     return 0;
 }
 
+static size_t
+drop_bytes(char *bytes, size_t size, size_t count, void *to)
+{
+    (void)bytes;
+    (void)to;
+    return size * count;
+}
+
+/* Somebody logs in, whatever comes of it. */
+static void *
+try_at(void *url)
+{
+    CURL              *curl = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+
+    (void)curl_easy_setopt(curl, CURLOPT_URL, (const char *)url);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
+                           "{\"tenant\":\"" TENANT "\",\"email\":\"rita@example.com\","
+                           "\"password\":\"" PASSWORD "\"}");
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop_bytes);
+    (void)curl_easy_perform(curl);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return NULL;
+}
+
+#define LATE_ONES 12
+
+/* It stops cleanly while passwords are being looked at. */
 static int
 stop(void **state)
 {
+    char      url[300];
+    pthread_t late[LATE_ONES];
+
     (void)state;
+    (void)snprintf(url, sizeof(url), "%s/api/v1/auth/login", tests_shina_url(shina));
+    for (int i = 0; i < LATE_ONES; i++)
+        assert_int_equal(pthread_create(&late[i], NULL, try_at, url), 0);
+    pause_ms(60);
     tests_shina_stop(shina);
+    for (int i = 0; i < LATE_ONES; i++)
+        assert_int_equal(pthread_join(late[i], NULL), 0);
     return 0;
 }
 
