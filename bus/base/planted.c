@@ -20,7 +20,6 @@ const bus_plant bus_plants[] = {
     { "writer.time_goes_back", "the time of events is the clock's, whatever stood before" },
     { "writer.fired_timer_stays", "a timer that was fired is not deleted" },
     { "writer.unknown_not_fenced", "a commit of unknown outcome is looked up under the same epoch" },
-    { "writer.states_kept", "states outlive that another wrote their partition" },
     { "courier.unknown_goes_on", "a checkpoint of unknown outcome is written anew under the same epoch" },
     { "courier.checkpoint_before_effect", "the checkpoint passes errands that are not done" },
     { "courier.all_at_once", "the sends of one stream do not wait for each other" },

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/writer.h"
 #include "bus/base/failpoint.h"
-#include "bus/base/planted.h"
 #include "bus/contract/codec.h"
 #include "bus/log/log.h"
 #include "bus/runtime/fold.h"
@@ -93,8 +92,7 @@ take_leases(bus_writer *w, bus_lease *wanted, int count)
         bus_lease *lease = &w->leases[wanted[i].partition];
 
         /* What another wrote meanwhile is not in our states: one epoch more is our own taking. */
-        if (wanted[i].held && !BUS_PLANTED("writer.states_kept") &&
-            (!lease->held || wanted[i].epoch != lease->epoch + 1))
+        if (wanted[i].held && (!lease->held || wanted[i].epoch != lease->epoch + 1))
             bus_states_evict_partition(w->states, wanted[i].partition, w->partitions);
         if (wanted[i].held && !lease->held)
             w->took_partitions = true;
