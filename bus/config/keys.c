@@ -41,7 +41,7 @@ const bus_config_key bus_config_keys[] = {
     { "SHINA_ARCHIVE", BUS_CONFIG_TEXT, NULL, 1, 900, false,
       "Folder of archived events, the same for all processes that run services or projections; "
       "unset: archive in SHINA_HOME. To be backed up with the database." },
-    { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 16000, true,
+    { "SHINA_JWT_KEYS", BUS_CONFIG_TEXT, NULL, 0, 8000, true,
       "Keys of tokens, the first one signs: kid:base64 of HS256, kid:RS256:base64 and "
       "kid:ES256:base64 of a PEM, with commas; unset: one of HS256 made in SHINA_HOME." },
     { "SHINA_ACCESS_TOKEN_S", BUS_CONFIG_INT, "900", 10, 3600, false,
