@@ -79,4 +79,4 @@ new-module:
 	sh cmake/new-module.sh $(NAME)
 
 clean:
-	rm -rf $(BUILD) build-clang build-asan build-tsan build-fuzz
+	rm -rf $(BUILD) build-tsan build-fuzz build-planted

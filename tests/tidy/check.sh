@@ -32,12 +32,14 @@ sources '*.sh' .ci/run | xargs shellcheck -S warning
 step 'gcc, warnings are errors'
 make_build "$build"
 
+# One build for the second compiler, for address and undefined sanitizers, and for the fuzzers.
 step 'clang, warnings are errors'
-CC=clang make_build build-clang -DCMAKE_BUILD_TYPE=Debug
+CC=clang make_build build-fuzz -DCMAKE_BUILD_TYPE=Debug '-DCMAKE_C_FLAGS_DEBUG=-O1 -gline-tables-only' \
+    -DSHINA_SANITIZE=fuzzer-no-link,address,undefined
 
 step 'clang-tidy'
 sources 'bus/*.c' 'api-edge/*.c' 'compose/*.c' 'services/*.c' 'projections/*.c' |
-    grep -v -e '_test\.c$' -e '^services/_template/' | xargs -P "$jobs" -n 6 clang-tidy --quiet -p build-clang 2> /dev/null
+    grep -v -e '_test\.c$' -e '^services/_template/' | xargs -P "$jobs" -n 6 clang-tidy --quiet -p build-fuzz 2> /dev/null
 
 # Races first: what runs threads.
 step 'thread sanitizer'
@@ -45,10 +47,10 @@ races='log_test|metrics_test|runtime_test|relay_test|inproc_test|nng_test|store_
 make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
 (cd build-tsan && ctest -j"$jobs" --output-on-failure -R "$races")
 
-# All but what starts the whole program, which `make test` has done, and what reads only files.
+# All but what starts the whole program, which `make test` has done, and what reads only files or waits
+# for a validator (the fuzzer of decoders holds both roads against each other in this build).
 step 'address and undefined sanitizers'
-make_build build-asan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=address,undefined
-(cd build-asan && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents|deploy)_')
+(cd build-fuzz && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents|deploy)_|^contracts_differential$')
 
 # Every target on its seeds and a little further; `make fuzz` goes on from there.
 step 'fuzzers'
