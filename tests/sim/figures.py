@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """figures.py NAME BUILD: rows from standard input, as a table and as BUILD/results/NAME.json.
 
-A row is a line of: what, figure, unit, target or nothing, note; with tabs between them.
+A row is a line of: what, figure, unit, target or nothing, note; with tabs between them. Targets are bounds: the
+figure is to stay below.
 SPDX-License-Identifier: Apache-2.0
 """
 import datetime
@@ -30,7 +31,7 @@ def machine():
 def row_of(line):
     what, figure, unit, target, note = line.rstrip("\n").split("\t")
     return {"what": what, "figure": float(figure), "unit": unit,
-            "target": float(target) if target else None, "note": note}
+            "target": float(target) if target else None, "better": "less", "note": note}
 
 
 def main():

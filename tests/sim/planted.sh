@@ -2,11 +2,11 @@
 # The simulator must find every bug that bus/base/planted.h can put in: in how many seeds does it?
 # A build of its own has them. Fails if one is not found.
 #   tests/sim/planted.sh [BUILD]    results go to BUILD/results; default: build
-#   SEEDS=500     seeds tried for each   SEED=1   the first of them
+#   SEEDS=1500    seeds tried for each, at most   SEED=1   the first of them
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 build=${1:-build}
-seeds=${SEEDS:-500}
+seeds=${SEEDS:-1500}
 seed=${SEED:-1}
 planted="build-planted"
 rows=$(mktemp)
