@@ -273,16 +273,20 @@ on_refreshed(edge_login_job *job, const edge_command_end *end)
                   json_pack("{s:s}", "reason", "REUSED"), on_reuse_ended);
 }
 
+/* The user himself has said that his sessions go on; now the session is asked. */
 static void
-send_refresh(edge_login_job *job)
+on_staying(edge_login_job *job, const edge_command_end *end)
 {
     char    user[BUS_ID_TEXT_BYTES];
     json_t *data;
 
-    if (!job->user.known || job->user.password == NULL ||
-        strcmp(job->user.status, "DISABLED") == 0 ||
-        strcmp(job->user.tenant_status, "CLOSED") == 0) {
-        edge_job_end(job, EDGE_AUTH_FAILED, NULL);
+    if (ended_in_trouble(job, end))
+        return;
+    if (edge_job_is_refused(end)) {
+        /* The row was behind: the session may be of the user's present generation, or over. */
+        edge_job_end(
+            job, bus_str_is(end->reply->code, "USER_STALE") ? EDGE_VIEW_BEHIND : EDGE_AUTH_FAILED,
+            NULL);
         return;
     }
     job->next = job->refresh;
@@ -292,6 +296,21 @@ send_refresh(edge_login_job *job)
                      hex_of(job->refresh.family), "token", hex_of(job->refresh.own), "next",
                      hex_of(job->next.own));
     edge_job_send(job, EDGE_LOGIN_REFRESH, job->refresh.session, BUS_ID_NIL, data, on_refreshed);
+}
+
+/* The row tells what goes into the token, and of which generation that is; whether it still holds
+ * the user's own stream knows. */
+static void
+send_refresh(edge_login_job *job)
+{
+    if (!job->user.known || job->user.password == NULL ||
+        strcmp(job->user.status, "DISABLED") == 0 ||
+        strcmp(job->user.tenant_status, "CLOSED") == 0) {
+        edge_job_end(job, EDGE_AUTH_FAILED, NULL);
+        return;
+    }
+    edge_job_send(job, EDGE_LOGIN_STAY, job->user.id, BUS_ID_NIL,
+                  json_pack("{s:I}", "generation", (json_int_t)job->user.generation), on_staying);
 }
 
 /* Out of the body, else out of the cookie, into which the next one goes then. */

@@ -68,6 +68,7 @@ find_commands(edge_login *login, const bus_contract *contract)
         [EDGE_LOGIN_CHANGE_PASSWORD] = "users.change_password",
         [EDGE_LOGIN_LOG_IN] = "users.log_in",
         [EDGE_LOGIN_NOTE_FAILURE] = "users.note_failed_log_in",
+        [EDGE_LOGIN_STAY] = "users.stay",
         [EDGE_LOGIN_BEGIN_TOTP] = "users.begin_totp",
         [EDGE_LOGIN_ENABLE_TOTP] = "users.enable_totp",
         [EDGE_LOGIN_DISABLE_TOTP] = "users.disable_totp",

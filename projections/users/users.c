@@ -117,8 +117,14 @@ project(void *state, const bus_event *event, bus_projection *out)
         row->has_totp_secret = true;
         row->totp_secret = e->totp_begun.totp_secret;
         break;
-    case USERS_TOTP_ENABLED: row->totp = true; break;
-    case USERS_TOTP_DISABLED: row->totp = row->has_totp_secret = false; break;
+    case USERS_TOTP_ENABLED:
+        row->totp = true;
+        row->generation = e->totp_enabled.generation;
+        break;
+    case USERS_TOTP_DISABLED:
+        row->totp = row->has_totp_secret = false;
+        row->generation = e->totp_disabled.generation;
+        break;
     case USERS_TELEGRAM_LINKED: row->telegram = true; break;
     case USERS_TELEGRAM_UNLINKED: row->telegram = false; break;
     case USERS_PASSWORD_RESET:

@@ -39,10 +39,10 @@ test_a_user(void **state)
     projects("users.logged_in.v1", USER, "{'session_id':'" DRIVER "'}");
     projects("users.totp_begun.v1", USER, "{'totp_secret':'sec:1:k:T'}");
     then_row(USER, "{'totp':false,'totp_secret':'sec:1:k:T'}");
-    projects("users.totp_enabled.v1", USER, "{'step':7}");
-    then_row(USER, "{'totp':true}");
-    projects("users.totp_disabled.v1", USER, "{}");
-    then_row(USER, "{'totp':false,'totp_secret':null}");
+    projects("users.totp_enabled.v1", USER, "{'step':7,'generation':6}");
+    then_row(USER, "{'totp':true,'generation':6}");
+    projects("users.totp_disabled.v1", USER, "{'generation':7}");
+    then_row(USER, "{'totp':false,'totp_secret':null,'generation':7}");
     projects("users.telegram_linked.v1", USER, "{'telegram_id':'1'}");
     then_row(USER, "{'telegram':true}");
     projects("users.telegram_unlinked.v1", USER, "{}");

@@ -76,6 +76,17 @@ user_decide_log_in(const struct user *s, const struct users_log_in *cmd, const b
                                                                .address = cmd->address});
 }
 
+/* The views that the edge has read may be behind; this is the truth. */
+bus_verdict
+user_decide_stay(const struct user *s, const struct users_stay *cmd, bus_decision *out)
+{
+    if (s->status != USERS_STATUS_ACTIVE && s->status != USERS_STATUS_LOCKED)
+        return user_wrong_state(s, out);
+    if (s->generation != cmd->generation)
+        return bus_refuse(out, USER_STALE);
+    return bus_accept(out);
+}
+
 /* With the one that has just come. */
 static int32_t
 failures_since(const struct user *s, int64_t since_at)

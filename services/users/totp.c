@@ -24,7 +24,8 @@ user_decide_enable_totp(const struct user *s, const struct users_enable_totp *cm
         return bus_refuse(out, USER_TOTP_ON);
     if (s->totp_secret[0] == '\0' || !bus_str_is(cmd->checked, s->totp_secret))
         return bus_refuse(out, USER_STALE);
-    return users_emit_totp_enabled(out, &(struct users_totp_enabled){.step = cmd->step});
+    return users_emit_totp_enabled(
+        out, &(struct users_totp_enabled){.step = cmd->step, .generation = s->generation + 1});
 }
 
 bus_verdict
@@ -32,7 +33,8 @@ user_decide_disable_totp(const struct user *s, bus_decision *out)
 {
     if (!s->totp)
         return bus_refuse(out, USER_TOTP_OFF);
-    return users_emit_totp_disabled(out, &(struct users_totp_disabled){0});
+    return users_emit_totp_disabled(
+        out, &(struct users_totp_disabled){.generation = s->generation + 1});
 }
 
 bus_verdict
@@ -53,9 +55,11 @@ user_apply_totp(struct user *s, const struct users_user_event *e)
     } else if (e->kind == USERS_TOTP_ENABLED) {
         s->totp = true;
         s->totp_step = e->totp_enabled.step;
+        s->generation = e->totp_enabled.generation;
     } else {
         BUS_INVARIANT(e->kind == USERS_TOTP_DISABLED);
         s->totp = false;
         s->totp_secret[0] = '\0';
+        s->generation = e->totp_disabled.generation;
     }
 }

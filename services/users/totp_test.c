@@ -3,9 +3,10 @@
 #include "services/users/story_users.h"
 
 #define SECRET "'sec:1:k:TTTTTTTTTTTT'"
-#define LOG_IN "{'generation':2,'session_id':'00000000-0000-4000-8000-0000000000e1'}"
+/* Of the generation since they are on. */
+#define LOG_IN "{'generation':3,'session_id':'00000000-0000-4000-8000-0000000000e1'}"
 #define LOG_IN_WITH(step) \
-    "{'generation':2,'session_id':'00000000-0000-4000-8000-0000000000e1','totp_step':" step "}"
+    "{'generation':3,'session_id':'00000000-0000-4000-8000-0000000000e1','totp_step':" step "}"
 
 static void
 test_switched_on_when_it_has_arrived(void **state)
@@ -16,12 +17,14 @@ test_switched_on_when_it_has_arrived(void **state)
     then_refused("USER_STALE");
     when("users.begin_totp", "{'totp_secret':" SECRET "}");
     then_exactly("users.totp_begun.v1", "{'totp_secret':" SECRET "}");
-    when("users.log_in", LOG_IN); /* not yet asked for */
+    when("users.log_in", "{'generation':2,'session_id':'00000000-0000-4000-8000-0000000000e1'}");
     then_event("users.logged_in.v1", "{}");
     when("users.enable_totp", "{'checked':'sec:1:k:ANOTHER','step':100}");
     then_refused("USER_STALE");
     when("users.enable_totp", "{'checked':" SECRET ",'step':100}");
-    then_exactly("users.totp_enabled.v1", "{'step':100}");
+    then_exactly("users.totp_enabled.v1", "{'step':100,'generation':3}"); /* sessions end */
+    when("users.stay", "{'generation':2}");
+    then_refused("USER_STALE");
     when("users.enable_totp", "{'checked':" SECRET ",'step':101}");
     then_refused("USER_TOTP_ON");
     when("users.begin_totp", "{'totp_secret':" SECRET "}");
@@ -34,7 +37,7 @@ test_each_is_taken_once(void **state)
     (void)state;
     a_user("VIEWER");
     given("users.totp_begun.v1", "{'totp_secret':" SECRET "}");
-    given("users.totp_enabled.v1", "{'step':100}");
+    given("users.totp_enabled.v1", "{'step':100,'generation':3}");
     when("users.log_in", LOG_IN);
     then_refused("USER_TOTP_NEEDED");
     when("users.log_in", LOG_IN_WITH("100"));
@@ -59,14 +62,14 @@ test_switched_off(void **state)
     given("users.totp_begun.v1", "{'totp_secret':" SECRET "}");
     when("users.disable_totp", "{}"); /* begun is not on */
     then_refused("USER_TOTP_OFF");
-    given("users.totp_enabled.v1", "{'step':100}");
+    given("users.totp_enabled.v1", "{'step':100,'generation':3}");
     when("users.disable_totp", "{}");
-    then_exactly("users.totp_disabled.v1", "{}");
-    when("users.log_in", LOG_IN);
+    then_exactly("users.totp_disabled.v1", "{'generation':4}");
+    when("users.log_in", "{'generation':4,'session_id':'00000000-0000-4000-8000-0000000000e1'}");
     then_event("users.logged_in.v1", "{}");
     when("users.enable_totp", "{'checked':" SECRET ",'step':101}"); /* the old secret is gone */
     then_refused("USER_STALE");
-    given("users.locked.v1", "{'by':'BY_HAND','generation':3}");
+    given("users.locked.v1", "{'by':'BY_HAND','generation':5}");
     when("users.begin_totp", "{'totp_secret':" SECRET "}");
     then_refused("USER_WRONG_STATE");
     when("users.enable_totp", "{'checked':" SECRET ",'step':101}");

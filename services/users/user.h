@@ -76,6 +76,8 @@ bus_verdict user_decide_change_password(const struct user                  *s,
                                         const struct users_change_password *cmd, bus_decision *out);
 bus_verdict user_decide_log_in(const struct user *s, const struct users_log_in *cmd,
                                const bus_meta *meta, bus_decision *out);
+/* May his sessions go on? A lock alone does not end them. */
+bus_verdict user_decide_stay(const struct user *s, const struct users_stay *cmd, bus_decision *out);
 bus_verdict user_decide_failed_log_in(const struct user                     *s,
                                       const struct users_note_failed_log_in *cmd,
                                       const bus_meta *meta, bus_decision *out);

@@ -301,6 +301,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case USERS_SET_PASSWORD: return user_decide_set_password(s, &c->set_password, meta, out);
     case USERS_CHANGE_PASSWORD: return user_decide_change_password(s, &c->change_password, out);
     case USERS_LOG_IN: return user_decide_log_in(s, &c->log_in, meta, out);
+    case USERS_STAY: return user_decide_stay(s, &c->stay, out);
     case USERS_BEGIN_TOTP: return user_decide_begin_totp(s, &c->begin_totp, out);
     case USERS_ENABLE_TOTP: return user_decide_enable_totp(s, &c->enable_totp, out);
     case USERS_DISABLE_TOTP: return user_decide_disable_totp(s, out);

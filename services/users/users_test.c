@@ -161,6 +161,26 @@ test_logged_in(void **state)
     then_nothing_more();
 }
 
+/* The edge asks this before it refreshes a session: its views may be behind. */
+static void
+test_sessions_of_an_earlier_generation_do_not_stay(void **state)
+{
+    (void)state;
+    a_user("VIEWER");
+    when("users.stay", "{'generation':2}");
+    then_nothing_more();
+    when("users.stay", "{'generation':1}");
+    then_refused("USER_STALE");
+    given("users.locked.v1", "{'by':'FAILURES','until_at':1700000900000,'generation':2}");
+    when("users.stay", "{'generation':2}"); /* who guesses throws nobody out */
+    then_nothing_more();
+    given("users.disabled.v1", "{'reason':'left','generation':3}");
+    when("users.stay", "{'generation':2}");
+    then_refused_with("USER_WRONG_STATE", "{'status':'DISABLED'}");
+    when("users.stay", "{'generation':3}");
+    then_refused("USER_WRONG_STATE");
+}
+
 static void
 test_ten_failures_lock(void **state)
 {
@@ -345,6 +365,7 @@ main(void)
         cmocka_unit_test(test_a_password_is_changed_by_who_knew_it),
         cmocka_unit_test(test_a_password_is_reset),
         cmocka_unit_test(test_logged_in),
+        cmocka_unit_test(test_sessions_of_an_earlier_generation_do_not_stay),
         cmocka_unit_test(test_ten_failures_lock),
         cmocka_unit_test(test_failures_far_apart_do_not_lock),
         cmocka_unit_test(test_a_log_in_ends_the_count),
