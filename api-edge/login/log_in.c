@@ -194,10 +194,6 @@ judge_log_in(edge_login_job *job)
         edge_job_end(job, EDGE_AUTH_FAILED, NULL);
         return;
     }
-    if (job->user.totp && job->totp == NULL) {
-        edge_job_end(job, EDGE_TOTP_NEEDED, NULL);
-        return;
-    }
     job->begin_id = edge_command_new_id(loop);
     job->next = (edge_refresh){
         .tenant = job->tenant, .session = bus_stream_of_new(job->begin_id), .user = job->user.id};

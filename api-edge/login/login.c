@@ -71,7 +71,7 @@ find_commands(edge_login *login, const bus_contract *contract)
         [EDGE_LOGIN_STAY] = "users.stay",
         [EDGE_LOGIN_BEGIN_TOTP] = "users.begin_totp",
         [EDGE_LOGIN_ENABLE_TOTP] = "users.enable_totp",
-        [EDGE_LOGIN_DISABLE_TOTP] = "users.disable_totp",
+        [EDGE_LOGIN_END_TOTP] = "users.end_totp",
         [EDGE_LOGIN_BEGIN] = "users.begin",
         [EDGE_LOGIN_REFRESH] = "users.refresh",
         [EDGE_LOGIN_END] = "users.end",

@@ -154,8 +154,8 @@ static void
 send_disable(edge_login_job *job)
 {
     if (job->right && job->totp_right)
-        edge_job_send(job, EDGE_LOGIN_DISABLE_TOTP, job->user.id, BUS_ID_NIL, json_object(),
-                      on_done);
+        edge_job_send(job, EDGE_LOGIN_END_TOTP, job->user.id, BUS_ID_NIL,
+                      json_pack("{s:I}", "step", (json_int_t)job->totp_step), on_done);
     else
         edge_job_fail_log_in(job);
 }

@@ -28,13 +28,35 @@ user_decide_enable_totp(const struct user *s, const struct users_enable_totp *cm
         out, &(struct users_totp_enabled){.step = cmd->step, .generation = s->generation + 1});
 }
 
-bus_verdict
-user_decide_disable_totp(const struct user *s, bus_decision *out)
+static bus_verdict
+switch_off(const struct user *s, bus_decision *out)
 {
+    return users_emit_totp_disabled(out,
+                                    &(struct users_totp_disabled){.generation = s->generation + 1});
+}
+
+/* By himself: each one-time password is taken once, here as at a log-in. */
+bus_verdict
+user_decide_end_totp(const struct user *s, const struct users_end_totp *cmd, bus_decision *out)
+{
+    if (s->status != USERS_STATUS_ACTIVE)
+        return user_wrong_state(s, out);
     if (!s->totp)
         return bus_refuse(out, USER_TOTP_OFF);
-    return users_emit_totp_disabled(
-        out, &(struct users_totp_disabled){.generation = s->generation + 1});
+    if (cmd->step <= s->totp_step)
+        return bus_refuse(out, USER_TOTP_USED);
+    return switch_off(s, out);
+}
+
+/* By an ADMIN, whose token proves neither his password nor his device. */
+bus_verdict
+user_decide_disable_totp(const struct user *s, const bus_meta *meta, bus_decision *out)
+{
+    if (bus_id_equal(meta->stream, meta->actor_id))
+        return bus_refuse(out, USER_PROOF_NEEDED);
+    if (!s->totp)
+        return bus_refuse(out, USER_TOTP_OFF);
+    return switch_off(s, out);
 }
 
 bus_verdict

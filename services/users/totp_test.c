@@ -76,6 +76,45 @@ test_switched_off(void **state)
     then_refused("USER_WRONG_STATE");
 }
 
+/* A code that was seen, or used, does not switch them off. */
+static void
+test_switched_off_by_himself(void **state)
+{
+    (void)state;
+    a_user("VIEWER");
+    when("users.end_totp", "{'step':101}");
+    then_refused("USER_TOTP_OFF");
+    given("users.totp_begun.v1", "{'totp_secret':" SECRET "}");
+    given("users.totp_enabled.v1", "{'step':100,'generation':3}");
+    when("users.log_in", LOG_IN_WITH("101"));
+    then_event("users.logged_in.v1", "{'totp_step':101}");
+    when("users.end_totp", "{'step':101}");
+    then_refused("USER_TOTP_USED");
+    when("users.end_totp", "{'step':100}");
+    then_refused("USER_TOTP_USED");
+    when("users.end_totp", "{'step':102}");
+    then_exactly("users.totp_disabled.v1", "{'generation':4}");
+    given("users.locked.v1", "{'by':'BY_HAND','generation':5}");
+    when("users.end_totp", "{'step':103}");
+    then_refused("USER_WRONG_STATE");
+}
+
+/* An ADMIN's token does not stand for his password. */
+static void
+test_no_admin_switches_his_own_off(void **state)
+{
+    (void)state;
+    a_user("ADMIN");
+    given("users.totp_begun.v1", "{'totp_secret':" SECRET "}");
+    given("users.totp_enabled.v1", "{'step':100,'generation':3}");
+    as_user(STORY_STREAM);
+    when("users.disable_totp", "{}");
+    then_refused("USER_PROOF_NEEDED");
+    as_user(STORY_ACTOR);
+    when("users.disable_totp", "{}");
+    then_event("users.totp_disabled.v1", "{}");
+}
+
 int
 main(void)
 {
@@ -83,6 +122,8 @@ main(void)
         cmocka_unit_test(test_switched_on_when_it_has_arrived),
         cmocka_unit_test(test_each_is_taken_once),
         cmocka_unit_test(test_switched_off),
+        cmocka_unit_test(test_switched_off_by_himself),
+        cmocka_unit_test(test_no_admin_switches_his_own_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,9 @@ bus_verdict user_decide_begin_totp(const struct user *s, const struct users_begi
                                    bus_decision *out);
 bus_verdict user_decide_enable_totp(const struct user *s, const struct users_enable_totp *cmd,
                                     bus_decision *out);
-bus_verdict user_decide_disable_totp(const struct user *s, bus_decision *out);
+bus_verdict user_decide_end_totp(const struct user *s, const struct users_end_totp *cmd,
+                                 bus_decision *out);
+bus_verdict user_decide_disable_totp(const struct user *s, const bus_meta *meta, bus_decision *out);
 /* May he log in with this one, or without? */
 bus_verdict user_check_totp(const struct user *s, const struct users_log_in *cmd,
                             bus_decision *out);

@@ -145,6 +145,8 @@ decide_reset_password(const struct user *s, const struct users_reset_password *c
 {
     const struct users_settings *rules = meta->settings;
 
+    if (bus_id_equal(meta->stream, meta->actor_id))
+        return bus_refuse(out, USER_PROOF_NEEDED);
     if (!is_live(s))
         return user_wrong_state(s, out);
     if (!cmd->has_code || !user_is_hash(cmd->code))
@@ -304,7 +306,8 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case USERS_STAY: return user_decide_stay(s, &c->stay, out);
     case USERS_BEGIN_TOTP: return user_decide_begin_totp(s, &c->begin_totp, out);
     case USERS_ENABLE_TOTP: return user_decide_enable_totp(s, &c->enable_totp, out);
-    case USERS_DISABLE_TOTP: return user_decide_disable_totp(s, out);
+    case USERS_DISABLE_TOTP: return user_decide_disable_totp(s, meta, out);
+    case USERS_END_TOTP: return user_decide_end_totp(s, &c->end_totp, out);
     case USERS_NOTE_FAILED_LOG_IN:
         return user_decide_failed_log_in(s, &c->note_failed_log_in, meta, out);
     case USERS_TAKE_ROLE: return decide_take_role(s, &c->take_role, meta, out);

@@ -130,6 +130,10 @@ test_a_password_is_reset(void **state)
     a_user("VIEWER");
     when("users.reset_password", "{'code':'in clear, and so not to be'}");
     then_refused("USER_CODE_NEEDED");
+    as_user(STORY_STREAM); /* a token does not stand for his password */
+    when("users.reset_password", "{'code':'" OTHER "'}");
+    then_refused("USER_PROOF_NEEDED");
+    as_user(STORY_ACTOR);
     when("users.reset_password", "{'code':'" OTHER "'}");
     then_event("users.password_reset.v1", "{'code':'" OTHER "','expires_at':1700086400000}");
     when("users.set_password", "{'code':'" OTHER "','password':'sec:1:k:CCCCCCCCC'}");
