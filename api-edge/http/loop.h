@@ -76,6 +76,7 @@ typedef enum {
     EDGE_LOGIN_ENABLE_TOTP,
     EDGE_LOGIN_END_TOTP,
     EDGE_LOGIN_REFRESH,
+    EDGE_LOGIN_CONFIRM,
     EDGE_LOGIN_END,
     EDGE_LOGIN_COMMANDS
 } edge_login_command;

@@ -242,17 +242,7 @@ edge_log_in_handle(edge_request *r)
 /* --- refresh ------------------------------------------------------------------------------ */
 
 static void
-on_reuse_ended(edge_login_job *job, const edge_command_end *end)
-{
-    edge_session_ended(job->loop, job->refresh.session);
-    if (end->reply == NULL)
-        edge_job_end(job, end->problem, NULL);
-    else
-        edge_job_end(job, EDGE_AUTH_FAILED, NULL);
-}
-
-static void
-on_refreshed(edge_login_job *job, const edge_command_end *end)
+on_confirmed(edge_login_job *job, const edge_command_end *end)
 {
     if (ended_in_trouble(job, end))
         return;
@@ -260,13 +250,23 @@ on_refreshed(edge_login_job *job, const edge_command_end *end)
         answer_tokens(job);
         return;
     }
-    if (!bus_str_is(end->reply->code, "SESSION_TOKEN_USED")) {
-        edge_job_end(job, EDGE_AUTH_FAILED, NULL);
-        return;
-    }
     bus_log_warn("login.refresh_token_reused", BUS_KV_ID("session", job->refresh.session));
-    edge_job_send(job, EDGE_LOGIN_END, job->refresh.session, BUS_ID_NIL,
-                  json_pack("{s:s}", "reason", "REUSED"), on_reuse_ended);
+    edge_session_ended(job->loop, job->refresh.session);
+    edge_job_end(job, EDGE_AUTH_FAILED, NULL);
+}
+
+/* Refreshed, or ended because the token was used before: the session tells which when it is shown
+ * the next one. */
+static void
+on_refreshed(edge_login_job *job, const edge_command_end *end)
+{
+    if (ended_in_trouble(job, end))
+        return;
+    if (edge_job_is_refused(end))
+        edge_job_end(job, EDGE_AUTH_FAILED, NULL);
+    else
+        edge_job_send(job, EDGE_LOGIN_CONFIRM, job->refresh.session, BUS_ID_NIL,
+                      json_pack("{s:o}", "token", hex_of(job->next.own)), on_confirmed);
 }
 
 /* The user himself has said that his sessions go on; now the session is asked. */

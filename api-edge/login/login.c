@@ -74,6 +74,7 @@ find_commands(edge_login *login, const bus_contract *contract)
         [EDGE_LOGIN_END_TOTP] = "users.end_totp",
         [EDGE_LOGIN_BEGIN] = "users.begin",
         [EDGE_LOGIN_REFRESH] = "users.refresh",
+        [EDGE_LOGIN_CONFIRM] = "users.confirm",
         [EDGE_LOGIN_END] = "users.end",
     };
 

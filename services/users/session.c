@@ -1,6 +1,6 @@
 /* session.c - the refresh tokens that come of one log-in: a family, of which one is good.
  * The one rule: a token is taken once. One of the family that is not the present one was used
- * before, by its owner or by a thief, and nobody knows by whom: then the edge ends the session.
+ * before, by its owner or by a thief, and nobody knows by whom: then the session ends.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "services/users/user.h"
 
@@ -21,6 +21,15 @@ decide_begin(const struct users_begin *cmd, const bus_meta *meta, bus_decision *
 }
 
 static bus_verdict
+end(const struct session *s, enum users_end_reason reason, bus_decision *out)
+{
+    if (s->over)
+        return bus_accept(out);
+    return users_emit_session_revoked(out, &(struct users_session_revoked){.reason = reason});
+}
+
+/* A used one is no refusal, which would leave nothing: the session ends with it, in one step. */
+static bus_verdict
 decide_refresh(const struct session *s, const struct users_refresh *cmd, const bus_meta *meta,
                bus_decision *out)
 {
@@ -29,16 +38,17 @@ decide_refresh(const struct session *s, const struct users_refresh *cmd, const b
     if (s->over || meta->at_ms >= s->expires_at || s->generation != cmd->generation)
         return bus_refuse(out, SESSION_OVER);
     if (!bus_str_is(cmd->token, s->token))
-        return bus_refuse(out, SESSION_TOKEN_USED);
+        return end(s, USERS_END_REASON_REUSED, out);
     return users_emit_session_refreshed(out, &(struct users_session_refreshed){.token = cmd->next});
 }
 
+/* Has the refresh made it the present one? */
 static bus_verdict
-end(const struct session *s, enum users_end_reason reason, bus_decision *out)
+decide_confirm(const struct session *s, const struct users_confirm *cmd, bus_decision *out)
 {
     if (s->over)
-        return bus_accept(out);
-    return users_emit_session_revoked(out, &(struct users_session_revoked){.reason = reason});
+        return bus_refuse(out, SESSION_OVER);
+    return bus_str_is(cmd->token, s->token) ? bus_accept(out) : bus_refuse(out, SESSION_TOKEN_USED);
 }
 
 static bus_verdict
@@ -59,6 +69,7 @@ session_decide(const void *state, const void *command, const bus_meta *meta, bus
     switch (c->kind) {
     case USERS_BEGIN: return decide_begin(&c->begin, meta, out);
     case USERS_REFRESH: return decide_refresh(s, &c->refresh, meta, out);
+    case USERS_CONFIRM: return decide_confirm(s, &c->confirm, out);
     case USERS_REVOKE: return decide_revoke(s, meta, out);
     case USERS_END: return end(s, c->end.reason, out);
     }

@@ -43,10 +43,15 @@ test_each_token_is_taken_once(void **state)
     then_exactly("users.session_refreshed.v1", "{'token':'" SECOND "'}");
     when("users.refresh", REFRESH(FAMILY, SECOND, THIRD));
     then_exactly("users.session_refreshed.v1", "{'token':'" THIRD "'}");
-    when("users.refresh", REFRESH(FAMILY, FIRST, SECOND));
+    when("users.confirm", "{'token':'" THIRD "'}");
+    then_nothing_more();
+    when("users.confirm", "{'token':'" SECOND "'}");
     then_refused("SESSION_TOKEN_USED");
-    when("users.end", "{'reason':'REUSED'}");
+    when("users.refresh", REFRESH(FAMILY, FIRST, SECOND)); /* a thief, or his victim: it is over */
     then_exactly("users.session_revoked.v1", "{'reason':'REUSED'}");
+    then_nothing_more();
+    when("users.confirm", "{'token':'" SECOND "'}");
+    then_refused("SESSION_OVER");
     when("users.refresh", REFRESH(FAMILY, THIRD, SECOND));
     then_refused("SESSION_OVER");
     when("users.end", "{'reason':'LOGGED_OUT'}");
