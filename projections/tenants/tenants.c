@@ -32,6 +32,7 @@ project(void *state, const bus_event *event, bus_projection *out)
     case USERS_TENANT_CLOSED:
         move(row, USERS_TENANT_STATUS_CLOSED, true, e->tenant_closed.reason);
         break;
+    case USERS_ADMIN_UNSEATED: break;
     case USERS_ADMIN_SEATED: row->admins++; break;
     case USERS_ADMIN_REMOVED: row->admins--; break;
     }

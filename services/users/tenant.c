@@ -66,13 +66,25 @@ decide_move(const struct tenant *s, const struct users_tenant_command *c, const 
     return users_emit_tenant_closed(out, &(struct users_tenant_closed){.reason = c->close.reason});
 }
 
+/* Who has no seat could not be removed by anybody, so he does not stay an ADMIN. */
+static bus_verdict
+turn_away(const struct users_seat_admin *cmd, bus_decision *out)
+{
+    bus_verdict verdict =
+        users_emit_admin_unseated(out, &(struct users_admin_unseated){.user_id = cmd->user_id});
+
+    users_send_take_role(out, cmd->user_id,
+                         &(struct users_take_role){.role = USERS_LESSER_ROLE_VIEWER}, NULL);
+    return verdict;
+}
+
 static bus_verdict
 decide_seat_admin(const struct tenant *s, const struct users_seat_admin *cmd, bus_decision *out)
 {
     if (find_admin(s, cmd->user_id) >= 0)
         return bus_accept(out);
     if (s->admins_count == TENANT_ADMINS_MAX)
-        return bus_refuse(out, TENANT_ADMINS_FULL);
+        return turn_away(cmd, out);
     return users_emit_admin_seated(out, &(struct users_admin_seated){.user_id = cmd->user_id});
 }
 
@@ -124,6 +136,7 @@ tenant_apply(void *state, const void *event)
     case USERS_TENANT_SUSPENDED: s->status = USERS_TENANT_STATUS_SUSPENDED; break;
     case USERS_TENANT_CLOSED: s->status = USERS_TENANT_STATUS_CLOSED; break;
     case USERS_ADMIN_SEATED: s->admins[s->admins_count++] = e->admin_seated.user_id; break;
+    case USERS_ADMIN_UNSEATED: break;
     case USERS_ADMIN_REMOVED:
         at = find_admin(s, e->admin_removed.user_id);
         BUS_INVARIANT(at >= 0 && s->admins_count > 1);

@@ -81,7 +81,11 @@ test_seats_are_bounded(void **state)
     }
     as_role("SERVICE");
     when("users.seat_admin", "{'user_id':'" ANNA "'}");
-    then_refused("TENANT_ADMINS_FULL");
+    then_exactly("users.admin_unseated.v1", "{'user_id':'" ANNA "'}"); /* nor stays she an ADMIN */
+    then_sent("users.take_role", ANNA, "{'role':'VIEWER'}");
+    as_role("ADMIN");
+    when("users.remove_admin", "{'user_id':'" ANNA "','role':'VIEWER'}");
+    then_refused("USER_NOT_ADMIN");
 }
 
 int
