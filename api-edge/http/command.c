@@ -387,7 +387,9 @@ make_secret(edge_command *command, const bus_field *field, const char *label, bu
             : bus_secret_make(command->masters, value->tenant, value->command_id, label, arena);
 }
 
-/* A secret that came, or one made in its place, is sealed or hashed before anybody else sees it. */
+/* A secret that came, or one made in its place, is sealed or hashed before anybody else sees it. A
+ * code that may be left out must be: its hash alone guards it, and what a person chooses is guessed
+ * from that. */
 static bool
 seal_secret(edge_command *command, const bus_field *field, char *data, bus_arena *arena,
             bus_problems *problems)
@@ -403,9 +405,14 @@ seal_secret(edge_command *command, const bus_field *field, char *data, bus_arena
         bus_problem_add(problems, pointer, "no secret can be kept here: there is no master key");
         return false;
     }
-    if (field->has_offset != BUS_NO_OFFSET && !*(bool *)(data + field->has_offset)) {
+    if (field->has_offset != BUS_NO_OFFSET) {
+        if (*(bool *)(data + field->has_offset) && field->hashed) {
+            bus_problem_add(problems, pointer, "is made here: leave it out");
+            return false;
+        }
+        if (!*(bool *)(data + field->has_offset))
+            make_secret(command, field, label, secret, arena);
         *(bool *)(data + field->has_offset) = true;
-        make_secret(command, field, label, secret, arena);
     }
     if (secret->len < BUS_SECRET_MIN || secret->len > BUS_SECRET_MAX) {
         bus_problem_add(problems, pointer, "must be %d to %d bytes long", BUS_SECRET_MIN,

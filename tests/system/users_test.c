@@ -379,6 +379,21 @@ test_an_invitation_is_accepted_once(void **state)
     expect(set_password(&who, who.code, NEW_PASSWORD), 403, "USER_CODE_WRONG");
 }
 
+/* Nobody chooses a code: what a person thinks of is guessed from its hash. Nor is that told. */
+static void
+test_codes_are_made_here(void **state)
+{
+    invited who = invite("code@example.com", ",'role':'VIEWER'");
+
+    (void)state;
+    expect(post(admin.access, "/api/v1/users",
+                "{'email':'weak@example.com','full_name':'Имя','role':'VIEWER',"
+                "'code':'1111111111111111'}"),
+           422, "INVALID");
+    expect(of_user(&who, "reinvite", "{'code':'1111111111111111'}"), 422, "INVALID");
+    expect_done(of_user(&who, "reinvite", "{}"));
+}
+
 static void
 test_roles_are_those_of_the_user(void **state)
 {
@@ -922,6 +937,7 @@ main(void)
         cmocka_unit_test(test_nobody_learns_who_is_there),
         cmocka_unit_test(test_nor_by_the_time),
         cmocka_unit_test(test_an_invitation_is_accepted_once),
+        cmocka_unit_test(test_codes_are_made_here),
         cmocka_unit_test(test_roles_are_those_of_the_user),
         cmocka_unit_test(test_a_used_refresh_token_ends_the_session),
         cmocka_unit_test(test_what_is_no_refresh_token),
