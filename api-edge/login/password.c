@@ -123,20 +123,55 @@ edge_password_hash(const char *password, int cost, const uint8_t salt[EDGE_PASSW
     return rc;
 }
 
+/* Hashes in vain. */
+static void
+spend(const char *password, int cost, struct crypt_data *data)
+{
+    char decoy[EDGE_PASSWORD_HASH_BYTES];
+
+    (void)snprintf(decoy, sizeof(decoy), "$2b$%02d$......................", cost);
+    (void)crypt_r(password, decoy, data);
+}
+
+/* Of a bcrypt hash; 0: it is none. */
+static int
+cost_of(const char *hash)
+{
+    bool is_bcrypt = strlen(hash) == 60 && strncmp(hash, "$2", 2) == 0 && hash[3] == '$' &&
+                     hash[4] >= '0' && hash[4] <= '9' && hash[5] >= '0' && hash[5] <= '9';
+
+    return is_bcrypt ? (hash[4] - '0') * 10 + hash[5] - '0' : 0;
+}
+
+/* Costs c, c, c + 1, ..., cost - 1 take together as long as cost: a hash that was made before the
+ * cost was raised must not be told from a decoy. */
+static void
+spend_up_to(const char *password, int from, int cost, struct crypt_data *data)
+{
+    if (from == 0)
+        spend(password, cost, data);
+    for (int c = from; c > 0 && c < cost; c++)
+        spend(password, c, data);
+}
+
+/* libcrypt answers at once to a password that is too long for it, so it sees no more than counts.
+ */
 bool
 edge_password_is(const char *password, const char *hash, int cost)
 {
     struct crypt_data *data = new_data();
-    char               decoy[EDGE_PASSWORD_HASH_BYTES];
-    const char        *made;
-    size_t             len;
-    bool               right;
+    char               text[EDGE_PASSWORD_BYTES_MAX + 1];
+    int                own_cost = hash == NULL ? 0 : cost_of(hash);
+    const char        *made = NULL;
+    bool               right = false;
 
-    (void)snprintf(decoy, sizeof(decoy), "$2b$%02d$......................", cost);
-    made = crypt_r(password, hash == NULL ? decoy : hash, data);
-    len = hash == NULL || strlen(password) > EDGE_PASSWORD_BYTES_MAX ? 0 : strlen(hash);
-    right = made != NULL && made[0] != '*' && len > 0 && strlen(made) == len &&
-            CRYPTO_memcmp(made, hash, len) == 0;
+    (void)snprintf(text, sizeof(text), "%s", password);
+    if (own_cost > 0)
+        made = crypt_r(text, hash, data);
+    if (made != NULL && made[0] != '*' && strlen(made) == strlen(hash))
+        right = CRYPTO_memcmp(made, hash, strlen(hash)) == 0;
+    spend_up_to(text, own_cost, cost, data);
     free_data(data);
-    return right;
+    OPENSSL_cleanse(text, sizeof(text));
+    return right && strlen(password) <= EDGE_PASSWORD_BYTES_MAX;
 }

@@ -34,7 +34,8 @@ BUS_CHECKED bus_code edge_password_hash(const char *password, int cost,
                                         const uint8_t salt[EDGE_PASSWORD_SALT_BYTES],
                                         char out[EDGE_PASSWORD_HASH_BYTES], bus_error *err);
 /* Is it the password of this hash? One that is longer than may be is not. hash NULL: there is none,
- * which takes as long and is false. */
+ * which is false. It takes as long as a hash of that cost, whatever is wrong, and if that of the
+ * hash is lower, too. */
 bool edge_password_is(const char *password, const char *hash, int cost);
 
 #endif

@@ -112,14 +112,49 @@ test_none_takes_as_long(void **state)
     assert_in_range(without_us, with_us / 2, with_us * 2);
 }
 
+static int64_t
+took_us(const char *password, const char *hash, int cost)
+{
+    int64_t least = INT64_MAX;
+
+    for (int i = 0; i < 3; i++) {
+        int64_t began = cpu_us(), took;
+
+        assert_false(edge_password_is(password, hash, cost));
+        took = cpu_us() - began;
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+/* Nor must it tell a password beyond what libcrypt takes (512 bytes), a hash that was made before
+ * the cost was raised, or one that is damaged. */
+static void
+test_all_take_as_long(void **state)
+{
+    static const uint8_t salt[EDGE_PASSWORD_SALT_BYTES] = {1};
+    char                 hash[EDGE_PASSWORD_HASH_BYTES], long_one[1001];
+    int64_t              decoy_us = took_us("another one", NULL, 9);
+    bus_error            err;
+
+    (void)state;
+    memset(long_one, 'k', 1000);
+    long_one[1000] = '\0';
+    assert_int_equal(edge_password_hash("kr7-wolke-zimt", 5, salt, hash, &err), BUS_OK);
+    assert_in_range(took_us("another one", hash, 9), decoy_us * 6 / 10, decoy_us * 16 / 10);
+    assert_in_range(took_us(long_one, hash, 9), decoy_us * 6 / 10, decoy_us * 16 / 10);
+    assert_in_range(took_us(long_one, NULL, 9), decoy_us * 6 / 10, decoy_us * 16 / 10);
+    assert_in_range(took_us("another one", "$2b$05$", 9), decoy_us * 6 / 10, decoy_us * 16 / 10);
+    assert_true(edge_password_is("kr7-wolke-zimt", hash, 9));
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_which_may_be_used),
-        cmocka_unit_test(test_a_hash_is_of_its_password),
-        cmocka_unit_test(test_foreign_hashes),
-        cmocka_unit_test(test_none_takes_as_long),
+        cmocka_unit_test(test_which_may_be_used), cmocka_unit_test(test_a_hash_is_of_its_password),
+        cmocka_unit_test(test_foreign_hashes),    cmocka_unit_test(test_none_takes_as_long),
+        cmocka_unit_test(test_all_take_as_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
