@@ -65,7 +65,16 @@ send_first(edge_login_job *job)
 static void
 hash_first(edge_login_job *job)
 {
-    edge_job_hash_password(job, job->password, NULL);
+    edge_job_hash_password(job, job->password, job->user.email);
+}
+
+/* The row is for the e-mail alone, which is not to be the password; of somebody just invited it may
+ * not be there yet, and who is nobody is told by the command. */
+static void
+hash_with_row(edge_login_job *job)
+{
+    job->user.id = job->user_id;
+    edge_job_pool(job, hash_first, send_first);
 }
 
 void
@@ -80,10 +89,8 @@ edge_set_password_handle(edge_request *r)
     };
     edge_login_job *job = edge_job_begin(r, members, BUS_COUNT(members));
 
-    if (job == NULL)
-        return;
-    job->user.id = job->user_id;
-    edge_job_pool(job, hash_first, send_first);
+    if (job != NULL)
+        edge_job_read_by_id(job, hash_with_row);
 }
 
 /* --- by the present one ---------------------------------------------------------------------- */
@@ -121,7 +128,7 @@ look_and_hash(edge_login_job *job)
 {
     edge_job_look_at_password(job);
     if (job->right)
-        edge_job_hash_password(job, job->new_password, NULL);
+        edge_job_hash_password(job, job->new_password, job->user.email);
 }
 
 /* Guesses are counted here as they are at a log-in, and a lock shuts this door too. */

@@ -686,6 +686,30 @@ test_a_password_is_changed(void **state)
     expect(try_log_in(TENANT, "nina@example.com", PASSWORD), 401, "AUTH_FAILED");
 }
 
+/* Another password is not made of the e-mail, be it the first, or one by which another is replaced. */
+static void
+test_no_password_is_the_e_mail(void **state)
+{
+    invited who = invite("zwirbelkranz@example.com", ",'role':'VIEWER'");
+    long    status = 0;
+    tokens  t;
+
+    (void)state;
+    for (int i = 0; i < 100 && status != 422; i++) { /* the view may be a moment behind */
+        tests_response r = set_password(&who, "another-code-than-that-one", "zwirbelkranz7");
+
+        status = r.status;
+        json_decref(r.json);
+        pause_ms(20);
+    }
+    assert_int_equal(status, 422);
+    expect_done(set_password(&who, who.code, PASSWORD));
+    t = log_in("zwirbelkranz@example.com", PASSWORD);
+    expect(post(t.access, "/api/v1/auth/password",
+                "{'password':'" PASSWORD "','new_password':'zwirbelkranz7'}"),
+           422, "INVALID");
+}
+
 static void
 test_a_password_is_reset(void **state)
 {
@@ -948,6 +972,7 @@ main(void)
         cmocka_unit_test(test_a_feed_ends_with_its_session),
         cmocka_unit_test(test_another_role_asks_for_another_log_in),
         cmocka_unit_test(test_a_password_is_changed),
+        cmocka_unit_test(test_no_password_is_the_e_mail),
         cmocka_unit_test(test_a_password_is_reset),
         cmocka_unit_test(test_ten_failures_lock),
         cmocka_unit_test(test_the_last_admin_stays),
