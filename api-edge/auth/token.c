@@ -283,9 +283,11 @@ edge_token_make(char **out, const char *keys_text, const edge_token_request *req
     bus_code  rc;
 
     if ((rc = edge_keys_parse(&keys, keys_text, err)) != BUS_OK)
-        return rc;
-    if ((claims = claims_of(request, err)) == NULL)
-        return err->code;
+        goto done;
+    if ((claims = claims_of(request, err)) == NULL) {
+        rc = err->code;
+        goto done;
+    }
     text = json_dumps(claims, JSON_COMPACT);
     if (text == NULL || jwt_new(&jwt) != 0 || jwt_add_grants_json(jwt, text) != 0 ||
         jwt_add_header(jwt, "kid", keys.keys[0].id) != 0 ||

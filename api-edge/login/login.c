@@ -143,6 +143,18 @@ wipe(const char *text)
         OPENSSL_cleanse((char *)(uintptr_t)text, strlen(text));
 }
 
+/* Takes it. The texts of its members may be secrets. */
+static void
+wipe_json(json_t *object)
+{
+    const char *name;
+    json_t     *value;
+
+    json_object_foreach(object, name, value) if (json_is_string(value))
+        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+    json_decref(object);
+}
+
 static void
 free_job(edge_login_job *job)
 {
@@ -279,12 +291,7 @@ check_names(json_t *body, const edge_member *members, int count, bus_arena *aren
 static void
 wipe_body(edge_request *r, json_t *body)
 {
-    const char *name;
-    json_t     *value;
-
-    json_object_foreach(body, name, value) if (json_is_string(value))
-        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(value), json_string_length(value));
-    json_decref(body);
+    wipe_json(body);
     if (r->body.len > 0)
         OPENSSL_cleanse(r->body.at, r->body.len);
 }
@@ -615,11 +622,11 @@ edge_job_send(edge_login_job *job, edge_login_command which, bus_id stream, bus_
     job->sent = sent;
     if (edge_command_data_json(&job->command, data, &job->arena, &problems) != BUS_OK) {
         bus_log_error("login.command_invalid", BUS_KV("pointer", problems.items[0].pointer));
-        json_decref(data);
+        wipe_json(data);
         edge_job_end(job, EDGE_INTERNAL, NULL);
         return;
     }
-    json_decref(data);
+    wipe_json(data);
     if (job->early)
         answer_early(job, EDGE_AUTH_FAILED);
     edge_command_send(loop->commands, &job->command);

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,29 +25,61 @@
 
 /* --- the password -------------------------------------------------------------------------- */
 
+/* How the terminal was before it was silent. */
+typedef struct {
+    struct termios   modes;
+    struct sigaction interrupt;
+} loud;
+
+static void
+on_interrupt(int number)
+{
+    (void)number; /* the read ends, and then the echo is put back */
+}
+
+/* Takes the echo away. False: nothing has changed. */
+static bool
+silence(loud *before)
+{
+    struct sigaction interrupt = {.sa_handler = on_interrupt}; /* without SA_RESTART */
+    struct termios   silent;
+
+    if (tcgetattr(STDIN_FILENO, &before->modes) != 0)
+        return false;
+    silent = before->modes;
+    silent.c_lflag &= ~(tcflag_t)ECHO;
+    if (sigaction(SIGINT, &interrupt, &before->interrupt) != 0)
+        return false;
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) == 0)
+        return true;
+    (void)sigaction(SIGINT, &before->interrupt, NULL);
+    return false;
+}
+
+static void
+speak_again(const loud *before)
+{
+    if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &before->modes) != 0)
+        (void)fputs("shina admin: the terminal's echo could not be put back\n", stderr);
+    (void)sigaction(SIGINT, &before->interrupt, NULL);
+    (void)fputc('\n', stderr);
+}
+
 /* A line of standard input; without echo where that is a terminal. False: there is none. */
 static bool
 read_line(const char *prompt, char out[PASSWORD_BYTES])
 {
-    bool           terminal = isatty(STDIN_FILENO) == 1;
-    struct termios before, silent;
-    bool           there;
+    bool terminal = isatty(STDIN_FILENO) == 1, there;
+    loud before;
 
     if (terminal) {
         (void)fputs(prompt, stderr);
-        if (tcgetattr(STDIN_FILENO, &before) != 0)
-            return false;
-        silent = before;
-        silent.c_lflag &= ~(tcflag_t)ECHO;
-        if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent) != 0)
+        if (!silence(&before))
             return false;
     }
     there = fgets(out, PASSWORD_BYTES, stdin) != NULL && strchr(out, '\n') != NULL;
-    if (terminal) {
-        if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &before) != 0)
-            (void)fputs("shina admin: the terminal's echo could not be put back\n", stderr);
-        (void)fputc('\n', stderr);
-    }
+    if (terminal)
+        speak_again(&before);
     out[strcspn(out, "\n")] = '\0';
     return there;
 }
@@ -71,6 +104,18 @@ read_password(char out[PASSWORD_BYTES])
     return same;
 }
 
+/* Takes it. The texts of its members may be secrets. */
+static void
+wipe_json(json_t *object)
+{
+    const char *name;
+    json_t     *value;
+
+    json_object_foreach(object, name, value) if (json_is_string(value))
+        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+    json_decref(object);
+}
+
 /* Looked at before anything is asked for. False: said on stderr. */
 static bool
 is_fit(const bus_config *config, const char *password, const char *email)
@@ -80,6 +125,8 @@ is_fit(const bus_config *config, const char *password, const char *email)
     bool    fit = text != NULL &&
                edge_password_check(bus_str_of(password), chars, email) == EDGE_PASSWORD_FINE;
 
+    if (text != NULL)
+        OPENSSL_cleanse((char *)(uintptr_t)json_string_value(text), json_string_length(text));
     json_decref(text);
     if (!fit)
         (void)fprintf(
@@ -178,7 +225,9 @@ post(const asker *a, const char *path, json_t *body)
     }
     OPENSSL_cleanse(text, strlen(text));
     free(text);
-    json_decref(body);
+    wipe_json(body);
+    if (answer.len > 0)
+        OPENSSL_cleanse(answer.at, answer.len);
     bus_buf_fini(&answer);
     curl_easy_cleanup(curl);
     return out;
@@ -240,7 +289,7 @@ create(const asker *a, const wanted *w, const char *password)
         &again, "/api/v1/users",
         json_pack("{s:s, s:s, s:s}", "email", w->email, "full_name", w->name, "role", "ADMIN"));
     done = invited != NULL && accept_invitation(a, w, invited, password);
-    json_decref(invited);
+    wipe_json(invited);
     return done;
 }
 
@@ -320,8 +369,10 @@ verb_admin(const bus_config *config, int argc, char **argv)
     }
     if (!options_known(argc - 1, argv + 1, known, 0) || !read_arguments(argc, argv, &w))
         return 2;
-    if (!read_password(password))
+    if (!read_password(password)) {
+        OPENSSL_cleanse(password, sizeof(password));
         return 2;
+    }
     if (!is_fit(config, password, w.email)) {
         rc = 1;
     } else if (operator_token(config, &w, &token, &err) != BUS_OK) {
@@ -331,6 +382,8 @@ verb_admin(const bus_config *config, int argc, char **argv)
         rc = create(&a, &w, password) ? 0 : 1;
     }
     OPENSSL_cleanse(password, sizeof(password));
+    if (token != NULL)
+        OPENSSL_cleanse(token, strlen(token));
     free(token);
     return rc;
 }
