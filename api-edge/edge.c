@@ -51,6 +51,7 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     o->batch_lines_max = or_default(o->batch_lines_max, 1000);
     o->ingest_bytes_max = or_default(o->ingest_bytes_max, 256 * 1024);
     o->ingest_rate = or_default(o->ingest_rate, 200);
+    o->login_rate = or_default(o->login_rate, 5);
     o->access_token_s = or_default(o->access_token_s, 900);
     o->bcrypt_cost = or_default(o->bcrypt_cost, 12);
     o->password_chars_min = or_default(o->password_chars_min, 10);
@@ -64,11 +65,12 @@ take_options(edge *e, const edge_options *given, bus_error *err)
     if (o->loops < 1 || o->loops > LOOPS_MAX || o->connections_max < 1 || o->commands_max < 1 ||
         o->queries_max < 1 || o->list_connections < 1 || o->list_connections > 64 ||
         o->list_timeout_ms < 1 || o->body_bytes_max < 1 || o->batch_lines_max < 1 ||
-        o->ingest_bytes_max < 1 || o->ingest_rate < 1 || o->idle_timeout_s < 1 ||
-        o->command_deadline_ms < 1 || o->after_deadline_ms < 1 || o->stop_deadline_ms < 1 ||
-        o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1 || o->access_token_s < 1 ||
-        o->access_token_s > 3600 || o->bcrypt_cost < 4 || o->bcrypt_cost > 31 ||
-        o->password_chars_min < 1 || o->password_chars_min > EDGE_PASSWORD_BYTES_MAX)
+        o->ingest_bytes_max < 1 || o->ingest_rate < 1 || o->login_rate < 1 ||
+        o->idle_timeout_s < 1 || o->command_deadline_ms < 1 || o->after_deadline_ms < 1 ||
+        o->stop_deadline_ms < 1 || o->streams_max < 1 || o->heartbeat_ms < 1 || o->slow_ms < 1 ||
+        o->access_token_s < 1 || o->access_token_s > 3600 || o->bcrypt_cost < 4 ||
+        o->bcrypt_cost > 31 || o->password_chars_min < 1 ||
+        o->password_chars_min > EDGE_PASSWORD_BYTES_MAX)
         return bus_fail(err, BUS_INVALID, "a bound of the edge is out of range");
     if (o->transport_ops == NULL || o->transport == NULL || o->store == NULL || o->clock == NULL ||
         o->database_url == NULL || o->listen == NULL)

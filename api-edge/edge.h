@@ -56,15 +56,17 @@ typedef struct {
     int (*health)(void *context, bus_health *out, int max);
     void *health_context;
 
-    int  loops;              /* threads [1] */
-    int  connections_max;    /* per loop; beyond: 503 [4096] */
-    int  commands_max;       /* in flight per loop; beyond: 503 [4096] */
-    int  queries_max;        /* waiting per loop; beyond: 503 [4096] */
-    int  list_connections;   /* database connections for lists, per loop [4] */
-    int  list_timeout_ms;    /* statement_timeout of lists [5000] */
-    int  body_bytes_max;     /* [1 MiB] */
-    int  ingest_bytes_max;   /* body of POST /ingest/<source> [256 KiB] */
-    int  ingest_rate;        /* requests a second of one source, per loop; beyond: 429 [200] */
+    int loops;               /* threads [1] */
+    int connections_max;     /* per loop; beyond: 503 [4096] */
+    int commands_max;        /* in flight per loop; beyond: 503 [4096] */
+    int queries_max;         /* waiting per loop; beyond: 503 [4096] */
+    int list_connections;    /* database connections for lists, per loop [4] */
+    int list_timeout_ms;     /* statement_timeout of lists [5000] */
+    int body_bytes_max;      /* [1 MiB] */
+    int ingest_bytes_max;    /* body of POST /ingest/<source> [256 KiB] */
+    int ingest_rate;         /* requests a second of one source, per loop; beyond: 429 [200] */
+    int login_rate;          /* log-ins and other looks at passwords a second, of one address, or of
+                              * one user once he is known, per loop; beyond: 429 [5] */
     int  batch_lines_max;    /* commands of one POST /batch [1000] */
     int  access_token_s;     /* an access token of a session lives so long, at most 3600 [900] */
     int  bcrypt_cost;        /* of passwords [12] */

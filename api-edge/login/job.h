@@ -26,6 +26,13 @@ typedef struct {
     int64_t     generation, locked_until_ms;
 } edge_login_user;
 
+/* Each has bounds of its own, so that who makes us hash keeps nobody from refreshing or leaving. */
+typedef enum {
+    EDGE_JOB_QUICK,  /* rows and commands */
+    EDGE_JOB_HASHES, /* the pool, too: so many a second of one address, or of one user */
+    EDGE_JOB_KINDS
+} edge_job_kind;
+
 /* Its own memory: the pool may go on with it when its request is answered. */
 struct edge_login_job {
     edge_logins  *logins;
@@ -44,8 +51,9 @@ struct edge_login_job {
     edge_db_query   query;
     void (*then)(edge_login_job *job); /* after the row, after the pool */
 
-    uv_work_t work;
-    bool      working;
+    uv_work_t       work;
+    bool            working;
+    edge_login_job *next_waiting; /* for a thread of the pool */
     void (*in_pool)(edge_login_job *job);
     uint8_t             salt[EDGE_PASSWORD_SALT_BYTES];
     bool                right; /* the password is */
@@ -62,6 +70,7 @@ struct edge_login_job {
     bus_id       begin_id; /* of the command that begins the session */
     edge_refresh refresh, next;
 
+    edge_job_kind   kind;
     edge_login_job *following, **link;
 };
 
@@ -75,8 +84,10 @@ typedef struct {
     uint32_t         min, max; /* characters of a text */
 } edge_member;
 
-/* A job with what the body says. NULL: answered. It suspends the request. */
-edge_login_job *edge_job_begin(edge_request *r, const edge_member *members, int count);
+/* A job with what the body says. NULL: answered, with 429 or 503 if there are too many. It suspends
+ * the request. */
+edge_login_job *edge_job_begin(edge_request *r, edge_job_kind kind, const edge_member *members,
+                               int count);
 /* Frees it; what is unanswered is answered so. */
 void edge_job_end(edge_login_job *job, edge_problem_kind kind, const char *detail);
 /* After an answer of its own. */
@@ -86,7 +97,7 @@ void edge_job_trouble(edge_login_job *job, const edge_trouble *trouble);
 /* Reads the row of the tenant's user by e-mail or by id, then calls then(). */
 void edge_job_read_by_email(edge_login_job *job, void (*then)(edge_login_job *job));
 void edge_job_read_by_id(edge_login_job *job, void (*then)(edge_login_job *job));
-/* Runs in_pool in a thread of the pool, then calls then(). */
+/* Runs in_pool in a thread of the pool, when it is its turn, then calls then(). */
 void edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
                    void (*then)(edge_login_job *job));
 /* Parts of what runs there: sets right; sets fault, and hash if it is fine. */

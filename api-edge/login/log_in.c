@@ -233,7 +233,7 @@ edge_log_in_handle(edge_request *r)
         {"device", EDGE_MEMBER_TEXT, offsetof(edge_login_job, device), false, 1, 100},
         {"cookie", EDGE_MEMBER_FLAG, offsetof(edge_login_job, in_cookie), false, 0, 0},
     };
-    edge_login_job *job = edge_job_begin(r, members, BUS_COUNT(members));
+    edge_login_job *job = edge_job_begin(r, EDGE_JOB_HASHES, members, BUS_COUNT(members));
 
     if (job != NULL)
         edge_job_read_by_email(job, look_at_password);
@@ -316,7 +316,7 @@ edge_refresh_handle(edge_request *r)
     static const edge_member members[] = {
         {"refresh_token", EDGE_MEMBER_TEXT, offsetof(edge_login_job, refresh_text), false, 1, 1000},
     };
-    edge_login_job *job = edge_job_begin(r, members, BUS_COUNT(members));
+    edge_login_job *job = edge_job_begin(r, EDGE_JOB_QUICK, members, BUS_COUNT(members));
     const char     *text;
 
     if (job == NULL)
@@ -355,7 +355,7 @@ edge_log_out_handle(edge_request *r)
         edge_problem(r, EDGE_BAD_REQUEST, "The token is of no session.");
         return;
     }
-    job = edge_job_begin(r, NULL, 0);
+    job = edge_job_begin(r, EDGE_JOB_QUICK, NULL, 0);
     if (job == NULL)
         return;
     job->tenant = r->caller.tenant;

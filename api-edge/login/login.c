@@ -1,6 +1,7 @@
 /* login.c - what every request of /api/v1/auth goes through: its body, the user's row, the pool,
  * commands. Which steps in which order is in log_in.c and passwords.c.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/ingest/rate.h"
 #include "api-edge/login/job.h"
 #include "api-edge/login/session.h"
 #include "api-edge/query/view.h"
@@ -14,7 +15,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define JOBS_MAX 64 /* of one loop at once; four threads look at their passwords */
+#define QUICK_MAX 256 /* of one loop at once */
+#define HASHING_MAX 64
+/* Of those at once in threads of libuv's pool, which has four: owners, archives and histories need
+ * them, too. */
+#define THREADS_MAX 2
 #define ADDRESS_BYTES 64
 #define PASSWORD_LABEL "users.password"
 #define TOTP_LABEL "users.totp_secret"
@@ -22,7 +27,10 @@
 struct edge_logins {
     edge_loop      *loop;
     edge_login_job *jobs;
-    int             jobs_count;
+    int             jobs_count[EDGE_JOB_KINDS];
+    edge_rates     *rates;         /* of addresses and users that make us hash */
+    edge_login_job *first, **last; /* that wait for a thread */
+    int             threads;       /* that are at work */
 };
 
 /* clang-format off */
@@ -133,6 +141,8 @@ edge_logins_open(edge_loop *loop)
     if (logins == NULL)
         abort();
     logins->loop = loop;
+    logins->rates = edge_rates_create(loop->e->options.login_rate);
+    logins->last = &logins->first;
     return logins;
 }
 
@@ -161,7 +171,7 @@ free_job(edge_login_job *job)
     *job->link = job->following;
     if (job->following != NULL)
         job->following->link = job->link;
-    job->logins->jobs_count--;
+    job->logins->jobs_count[job->kind]--;
     wipe(job->password);
     wipe(job->new_password);
     wipe(job->code);
@@ -205,9 +215,26 @@ answer_early(edge_login_job *job, edge_problem_kind kind)
     job->r = NULL;
 }
 
+static edge_login_job *
+take_waiting(edge_logins *logins)
+{
+    edge_login_job *job = logins->first;
+
+    if (job == NULL)
+        return NULL;
+    logins->first = job->next_waiting;
+    if (logins->first == NULL)
+        logins->last = &logins->first;
+    return job;
+}
+
 void
 edge_logins_abandon(edge_logins *logins)
 {
+    edge_login_job *waiting;
+
+    while (logins != NULL && (waiting = take_waiting(logins)) != NULL)
+        edge_job_end(waiting, EDGE_UNAVAILABLE, NULL);
     for (edge_login_job *job = logins == NULL ? NULL : logins->jobs; job != NULL;
          job = job->following)
         if (job->working)
@@ -220,6 +247,7 @@ edge_logins_free(edge_logins *logins)
     if (logins == NULL)
         return;
     BUS_INVARIANT(logins->jobs == NULL);
+    edge_rates_destroy(logins->rates);
     free(logins);
 }
 
@@ -339,27 +367,73 @@ address_of(edge_request *r, bus_arena *arena)
     return bus_arena_printf(arena, "%s", text).at;
 }
 
-edge_login_job *
-edge_job_begin(edge_request *r, const edge_member *members, int count)
+/* Whose bucket: the user's, else the address'. Of IPv6 the network's, in which a host has as many
+ * addresses as it likes. */
+static bus_id
+payer_of(const edge_request *r)
 {
-    edge_logins    *logins = r->loop->logins;
-    edge_login_job *job;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
+    struct sockaddr_in6    v6;
+    struct sockaddr_in     v4;
+    bus_id                 id = r->caller.actor.id;
 
-    if (logins->jobs_count >= JOBS_MAX) {
-        edge_problem(r, EDGE_OVERLOADED, NULL);
-        return NULL;
+    if (!bus_id_is_nil(id) || address == NULL)
+        return id;
+    if (address->sa_family == AF_INET6) {
+        memcpy(&v6, address, sizeof(v6));
+        memcpy(id.bytes, v6.sin6_addr.s6_addr, IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? 16 : 8);
+    } else if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        memcpy(id.bytes, &v4.sin_addr, sizeof(v4.sin_addr));
     }
-    job = calloc(1, sizeof(*job));
+    return id;
+}
+
+/* False: answered. */
+static bool
+has_room(edge_request *r, edge_job_kind kind)
+{
+    static const int maxima[EDGE_JOB_KINDS] = {
+        [EDGE_JOB_QUICK] = QUICK_MAX, [EDGE_JOB_HASHES] = HASHING_MAX};
+    edge_logins *logins = r->loop->logins;
+    int64_t      now_us = bus_mono_us(r->loop->e->options.clock);
+
+    if (kind == EDGE_JOB_HASHES && !edge_rates_take(logins->rates, payer_of(r), now_us))
+        edge_problem(r, EDGE_RATE_LIMITED, NULL);
+    else if (logins->jobs_count[kind] >= maxima[kind])
+        edge_problem(r, EDGE_OVERLOADED, NULL);
+    return !r->answered;
+}
+
+static edge_login_job *
+new_job(edge_logins *logins, edge_job_kind kind)
+{
+    edge_login_job *job = calloc(1, sizeof(*job));
+
     if (job == NULL)
         abort();
     job->logins = logins;
     job->loop = logins->loop;
+    job->kind = kind;
     job->following = logins->jobs;
     job->link = &logins->jobs;
     if (job->following != NULL)
         job->following->link = &job->following;
     logins->jobs = job;
-    logins->jobs_count++;
+    logins->jobs_count[kind]++;
+    return job;
+}
+
+edge_login_job *
+edge_job_begin(edge_request *r, edge_job_kind kind, const edge_member *members, int count)
+{
+    edge_login_job *job;
+
+    if (!has_room(r, kind))
+        return NULL;
+    job = new_job(r->loop->logins, kind);
     if (!take_body(job, r, members, count)) {
         free_job(job);
         return NULL;
@@ -479,12 +553,17 @@ work_in_pool(uv_work_t *work)
     job->in_pool(job);
 }
 
+static void start_work(edge_login_job *job);
+
 static void
 after_pool(uv_work_t *work, int status)
 {
-    edge_login_job *job = work->data;
+    edge_login_job *job = work->data, *next = take_waiting(job->logins);
 
+    job->logins->threads--;
     job->working = false;
+    if (next != NULL)
+        start_work(next);
     if (job->r == NULL || status != 0)
         edge_job_end(job, EDGE_UNAVAILABLE, NULL);
     else if (job->rc != BUS_OK)
@@ -493,21 +572,34 @@ after_pool(uv_work_t *work, int status)
         job->then(job);
 }
 
+static void
+start_work(edge_login_job *job)
+{
+    job->working = true;
+    job->logins->threads++;
+    if (uv_queue_work(&job->loop->uv, &job->work, work_in_pool, after_pool) == 0)
+        return;
+    job->working = false;
+    job->logins->threads--;
+    edge_job_end(job, EDGE_UNAVAILABLE, NULL);
+}
+
 void
 edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
               void (*then)(edge_login_job *job))
 {
-    edge_loop *loop = job->loop;
+    edge_logins *logins = job->logins;
 
-    edge_loop_random(loop, job->salt, sizeof(job->salt));
+    edge_loop_random(job->loop, job->salt, sizeof(job->salt));
     job->in_pool = in_pool;
     job->then = then;
     job->work.data = job;
-    job->working = true;
-    if (uv_queue_work(&loop->uv, &job->work, work_in_pool, after_pool) == 0)
+    if (logins->threads < THREADS_MAX) {
+        start_work(job);
         return;
-    job->working = false;
-    edge_job_end(job, EDGE_UNAVAILABLE, NULL);
+    }
+    *logins->last = job;
+    logins->last = &job->next_waiting;
 }
 
 /* Where there is no user, or no password of his, it takes as long. */

@@ -39,7 +39,7 @@ static void
 begin_with(edge_request *r, const edge_member *members, int count,
            void (*then)(edge_login_job *job))
 {
-    edge_login_job *job = edge_job_begin(r, members, count);
+    edge_login_job *job = edge_job_begin(r, EDGE_JOB_HASHES, members, count);
 
     if (job == NULL)
         return;

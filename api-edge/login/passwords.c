@@ -87,7 +87,7 @@ edge_set_password_handle(edge_request *r)
          BUS_SECRET_MAX},
         {"password", EDGE_MEMBER_TEXT, offsetof(edge_login_job, password), true, 1, 1000},
     };
-    edge_login_job *job = edge_job_begin(r, members, BUS_COUNT(members));
+    edge_login_job *job = edge_job_begin(r, EDGE_JOB_HASHES, members, BUS_COUNT(members));
 
     if (job != NULL)
         edge_job_read_by_id(job, hash_with_row);
@@ -148,7 +148,7 @@ edge_change_password_handle(edge_request *r)
         {"password", EDGE_MEMBER_TEXT, offsetof(edge_login_job, password), true, 1, 1000},
         {"new_password", EDGE_MEMBER_TEXT, offsetof(edge_login_job, new_password), true, 1, 1000},
     };
-    edge_login_job *job = edge_job_begin(r, members, BUS_COUNT(members));
+    edge_login_job *job = edge_job_begin(r, EDGE_JOB_HASHES, members, BUS_COUNT(members));
 
     if (job == NULL)
         return;

@@ -51,6 +51,9 @@ const bus_config_key bus_config_keys[] = {
       "logged in." },
     { "SHINA_BCRYPT_COST", BUS_CONFIG_INT, "12", 10, 16, false,
       "Cost of the hash of passwords; one more doubles its time. Passwords that are there keep theirs." },
+    { "SHINA_LOGIN_RATE", BUS_CONFIG_INT, "5", 1, 100000, false,
+      "Log-ins a second that one address may try, per edge, twice as many at once; beyond, it is "
+      "answered 429. Behind a proxy all have its address." },
     { "SHINA_PASSWORD_CHARS", BUS_CONFIG_INT, "10", 8, 64, false,
       "A password has at least so many characters." },
     { "SHINA_MASTER_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,

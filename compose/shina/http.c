@@ -48,6 +48,7 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .body_bytes_max = (int)bus_config_int(config, "SHINA_BODY_BYTES"),
                 .ingest_bytes_max = (int)bus_config_int(config, "SHINA_INGEST_BYTES"),
                 .ingest_rate = (int)bus_config_int(config, "SHINA_INGEST_RATE"),
+                .login_rate = (int)bus_config_int(config, "SHINA_LOGIN_RATE"),
                 .access_token_s = (int)bus_config_int(config, "SHINA_ACCESS_TOKEN_S"),
                 .operator_tokens_refused = !bus_config_bool(config, "SHINA_OPERATOR_TOKENS"),
                 .bcrypt_cost = (int)bus_config_int(config, "SHINA_BCRYPT_COST"),

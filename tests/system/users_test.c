@@ -224,6 +224,7 @@ start(void **state)
 
     (void)state;
     assert_int_equal(setenv("SHINA_BCRYPT_COST", "10", 1), 0);
+    assert_int_equal(setenv("SHINA_LOGIN_RATE", "50", 1), 0); /* more than who waits can ask */
     shina = tests_shina_start();
     id = create_admin("Anna@Example.com", PASSWORD, &exit_code);
     assert_int_equal(exit_code, 0);
@@ -928,6 +929,32 @@ test_one_time_passwords(void **state)
     (void)log_in("ulla@example.com", PASSWORD);
 }
 
+/* --- bounds ------------------------------ */
+
+/* Who asks too often is held off, and does not keep others from refreshing or leaving. */
+static void
+test_who_asks_too_often_is_held_off(void **state)
+{
+    invited who = a_user("vera@example.com", ",'role':'VIEWER'");
+    tokens  t = log_in("vera@example.com", PASSWORD);
+    long    status = 0;
+
+    (void)state;
+    for (int i = 0; i < 2000 && status != 429; i++) {
+        tests_response r = set_password(&who, "another-code-than-that-one", "short");
+
+        status = r.status; /* 422, after no hash: soon */
+        if (status == 429)
+            assert_string_equal(text_of(r.json, "code"), "RATE_LIMITED");
+        json_decref(r.json);
+    }
+    assert_int_equal(status, 429);
+    t = tokens_of(refresh(t.refresh));
+    expect_soon(t.access, 200);
+    pause_ms(200);
+    expect(set_password(&who, "another-code-than-that-one", "short"), 422, "INVALID");
+}
+
 /* --- the log ------------------------------ */
 
 static void
@@ -979,6 +1006,7 @@ main(void)
         cmocka_unit_test(test_a_suspended_tenant_reads),
         cmocka_unit_test(test_telegram_is_linked_by_a_code),
         cmocka_unit_test(test_one_time_passwords),
+        cmocka_unit_test(test_who_asks_too_often_is_held_off),
         cmocka_unit_test(test_no_secret_is_in_the_log),
     };
 
