@@ -60,7 +60,7 @@ struct edge_route {
 typedef struct {
     edge_route       command; /* of ingest.receive; no HTTP route of its own */
     const edge_view *sources;
-    char             sql[256];
+    char             sql[512];
     char             decoy[BUS_SEALED_SECRET_MAX + 1]; /* opened where there is no source */
 } edge_ingest;
 

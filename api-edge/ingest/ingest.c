@@ -22,6 +22,7 @@
 /* A source as its row tells. */
 typedef struct {
     bool    known, own_form, bearer;
+    bool    suspended;            /* its tenant is, or closed */
     bus_str secrets[SECRETS_MAX]; /* sealed */
     int     secrets_count;
 } source_row;
@@ -64,6 +65,22 @@ find_view(const edge *e, const char *name)
     return NULL;
 }
 
+/* tenants: NULL where no domain has them; then every tenant may write. */
+static void
+write_sql(edge_ingest *ingest, const edge_view *tenants)
+{
+    if (tenants == NULL)
+        (void)snprintf(ingest->sql, sizeof(ingest->sql),
+                       "select body, '' from views.\"%s\" where tenant = $1 and id = $2",
+                       ingest->sources->table);
+    else
+        (void)snprintf(ingest->sql, sizeof(ingest->sql),
+                       "select s.body, coalesce(t.status, '') from views.\"%s\" s"
+                       " left join views.\"%s\" t on t.tenant = s.tenant and t.id = s.tenant"
+                       " where s.tenant = $1 and s.id = $2",
+                       ingest->sources->table, tenants->table);
+}
+
 bool
 edge_ingest_open(edge *e)
 {
@@ -80,9 +97,7 @@ edge_ingest_open(edge *e)
     if (ingest->command.command == NULL || ingest->sources == NULL ||
         e->options.master_keys == NULL)
         return false;
-    (void)snprintf(ingest->sql, sizeof(ingest->sql),
-                   "select body from views.\"%s\" where tenant = $1 and id = $2",
-                   ingest->sources->table);
+    write_sql(ingest, find_view(e, "tenants"));
     decoy = bus_secret_seal(e->options.master_keys, BUS_ID_NIL, BUS_ID_NIL, LABEL,
                             bus_str_of(nothing), &arena);
     memcpy(ingest->decoy, decoy.at, decoy.len + 1);
@@ -429,6 +444,10 @@ judge(edge_request *r, const source_row *row)
         answer_problem(r, EDGE_INGEST_LIMITED, EDGE_RATE_LIMITED, NULL);
         return;
     }
+    if (row->suspended) {
+        answer_problem(r, EDGE_INGEST_LIMITED, EDGE_TENANT_SUSPENDED, NULL);
+        return;
+    }
     r->caller.tenant = r->push->tenant;
     r->caller.actor = (bus_actor){.id = r->push->source, .roles = BUS_ROLE_SERVICE};
     take_body(r, row);
@@ -445,8 +464,12 @@ on_source(edge_db_query *query, bus_code rc, PGresult *res)
                        rc == BUS_NOT_FOUND ? EDGE_VIEW_REBUILDING : EDGE_UNAVAILABLE, NULL);
         return;
     }
-    if (PQntuples(res) == 1)
+    if (PQntuples(res) == 1) {
+        const char *tenant = PQgetvalue(res, 0, 1);
+
         read_row(r, (bus_str){PQgetvalue(res, 0, 0), (uint32_t)PQgetlength(res, 0, 0)}, &row);
+        row.suspended = strcmp(tenant, "SUSPENDED") == 0 || strcmp(tenant, "CLOSED") == 0;
+    }
     PQclear(res);
     judge(r, &row);
 }

@@ -15,6 +15,9 @@
 #define BELIEVED_PX "350"
 #define ENDED_PX "3700000" /* longer than an access token lives */
 #define REDIS_WAIT_US INT64_C(150000)
+/* What was believed of a tenant goes on so long while it is asked anew: who writes all the time,
+ * with an operator's token, does not wait for that. */
+#define TENANT_STALE_US INT64_C(250000)
 #define TICK_MS 50
 #define SLOTS 4096
 #define FRESH_S 5 /* a session so young may not be in its view yet */
@@ -33,7 +36,8 @@ typedef struct {
 typedef struct ask {
     edge_sessions *sessions;
     edge_caller    caller;
-    edge_request  *r; /* NULL: nobody waits */
+    edge_request  *r;         /* NULL: nobody waits */
+    bool           of_tenant; /* not of a session: caller is what tenant_key() makes */
     bool           settled;
     bool           of_redis; /* Redis owes an answer */
     bool           of_views; /* the views do */
@@ -133,12 +137,27 @@ settle(ask *a, verdict v)
     free_if_done(a);
 }
 
+/* Of a tenant, when nobody can say: what was last known, else all; an operator's token needs no
+ * views. */
+static verdict
+last_known(edge_sessions *sessions, const edge_caller *key)
+{
+    const slot *s = slot_of(sessions, key->session);
+
+    return bus_id_equal(s->session, key->session) && s->generation == key->generation ? s->verdict
+                                                                                      : MAY_ALL;
+}
+
 /* Nobody can say: a request is told so, a feed goes on and asks again. */
 static void
 fail(ask *a, edge_problem_kind kind)
 {
     edge_request *r = a->r;
 
+    if (a->of_tenant && !a->sessions->loop->stopping) {
+        settle(a, last_known(a->sessions, &a->caller));
+        return;
+    }
     a->r = NULL;
     a->settled = true;
     if (r != NULL)
@@ -327,6 +346,16 @@ judge(const ask *a, const PGresult *res)
     return is_text(res, 5, "SUSPENDED") ? MAY_READ : MAY_ALL;
 }
 
+/* One that nobody has opened may all, as before. */
+static verdict
+judge_tenant(const PGresult *res)
+{
+    bool kept_out =
+        PQntuples(res) == 1 && (is_text(res, 5, "SUSPENDED") || is_text(res, 5, "CLOSED"));
+
+    return kept_out ? MAY_READ : MAY_ALL;
+}
+
 static void
 on_views(edge_db_query *query, bus_code rc, PGresult *res)
 {
@@ -339,8 +368,8 @@ on_views(edge_db_query *query, bus_code rc, PGresult *res)
         fail(a, rc == BUS_NOT_FOUND ? EDGE_VIEW_REBUILDING : EDGE_UNAVAILABLE);
         return;
     }
-    v = judge(a, res);
-    is_there = PQntuples(res) == 1 && !PQgetisnull(res, 0, 0);
+    v = a->of_tenant ? judge_tenant(res) : judge(a, res);
+    is_there = a->of_tenant || (PQntuples(res) == 1 && !PQgetisnull(res, 0, 0));
     PQclear(res);
     if (v == DENIED || is_there)
         believe(a->sessions, &a->caller, v);
@@ -376,7 +405,7 @@ ask_views(ask *a)
 /* --- the question ------------------------------------------------------------------------ */
 
 static void
-begin_ask(edge_sessions *sessions, const edge_caller *caller, edge_request *r)
+begin_ask(edge_sessions *sessions, const edge_caller *caller, bool of_tenant, edge_request *r)
 {
     ask *a = calloc(1, sizeof(*a));
 
@@ -384,6 +413,7 @@ begin_ask(edge_sessions *sessions, const edge_caller *caller, edge_request *r)
         abort();
     a->sessions = sessions;
     a->caller = *caller;
+    a->of_tenant = of_tenant;
     a->r = r;
     if (sessions->asks == NULL)
         (void)uv_timer_start(&sessions->tick, on_tick, TICK_MS, TICK_MS);
@@ -397,15 +427,55 @@ begin_ask(edge_sessions *sessions, const edge_caller *caller, edge_request *r)
     ask_redis(a);
 }
 
+/* Is it being asked while nobody waits? */
+static bool
+is_asked(const edge_sessions *sessions, const edge_caller *caller)
+{
+    for (const ask *a = sessions->asks; a != NULL; a = a->next)
+        if (a->r == NULL && !a->settled && bus_id_equal(a->caller.session, caller->session))
+            return true;
+    return false;
+}
+
+/* A tenant in the place of a session: under its id, of generation 0, which no session has. */
+static edge_caller
+tenant_key(const edge_caller *caller)
+{
+    return (edge_caller){.tenant = caller->tenant, .session = caller->tenant};
+}
+
+/* An operator's token may write while its tenant may; and always what makes it active again. */
+static bool
+check_tenant(edge_request *r)
+{
+    edge_sessions *sessions = r->loop->sessions;
+    edge_caller    key = tenant_key(&r->caller);
+    const slot    *s;
+
+    if (sessions == NULL || !writes(r) || (r->caller.actor.grants & BUS_GRANT_TENANTS_MANAGE) != 0)
+        return true;
+    s = slot_of(sessions, key.session);
+    if (!bus_id_equal(s->session, key.session) || s->generation != key.generation ||
+        now_us(sessions) >= s->until_us + (s->verdict == MAY_ALL ? TENANT_STALE_US : 0)) {
+        begin_ask(sessions, &key, true, r);
+        return false;
+    }
+    if (now_us(sessions) >= s->until_us && !is_asked(sessions, &key))
+        begin_ask(sessions, &key, true, NULL);
+    return admit(r, s->verdict);
+}
+
 bool
 edge_session_check(edge_request *r)
 {
     edge_sessions *sessions = r->loop->sessions;
     verdict        v;
 
-    if (r->session_checked || bus_id_is_nil(r->caller.session))
+    if (r->session_checked)
         return true;
     r->session_checked = true;
+    if (bus_id_is_nil(r->caller.session))
+        return bus_id_is_nil(r->caller.tenant) || check_tenant(r);
     if (sessions == NULL) {
         edge_problem(r, EDGE_UNAUTHENTICATED, "There are no sessions here.");
         return false;
@@ -413,7 +483,7 @@ edge_session_check(edge_request *r)
     v = believed(sessions, &r->caller);
     if (v != UNKNOWN)
         return admit(r, v);
-    begin_ask(sessions, &r->caller, r);
+    begin_ask(sessions, &r->caller, false, r);
     return false;
 }
 
@@ -428,10 +498,8 @@ edge_session_is_over(edge_loop *loop, const edge_caller *caller)
     v = believed(sessions, caller);
     if (v != UNKNOWN)
         return v == DENIED;
-    for (const ask *a = sessions->asks; a != NULL; a = a->next)
-        if (a->r == NULL && !a->settled && bus_id_equal(a->caller.session, caller->session))
-            return false; /* it is being asked */
-    begin_ask(sessions, caller, NULL);
+    if (!is_asked(sessions, caller))
+        begin_ask(sessions, caller, false, NULL);
     return false;
 }
 

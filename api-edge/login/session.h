@@ -7,6 +7,9 @@
  * within a second, whichever edge is asked. Redis also holds, for as long as an access token may
  * live, what an edge has ended itself. Without Redis the views are asked more often, and that is
  * all: nobody is let in by its loss.
+ * Of a token of no session it is asked whether its tenant may write, likewise: not one that is
+ * suspended or closed. Nobody waits for that when the answer is known from a moment ago, and where
+ * the views cannot be asked the last one holds.
  * Threads: the loop's.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef API_EDGE_LOGIN_SESSION_H
