@@ -467,14 +467,17 @@ last_word(tests_feed *feed, char reason[256])
     }
 }
 
+/* An edge that is killed cuts its readers off without a word, so the killing must be over. */
 static void
 test_stopped_readers(void **state)
 {
-    tests_feed *good = open_feed(admin, TESTS_FEED_SSE, "latest", 0), *stopped[STOPPED];
+    tests_feed *good, *stopped[STOPPED];
     int64_t     before_ms = 0, with_ms = 0, worst_ms = 0, began;
     char        reason[256] = "";
 
     (void)state;
+    tests_shina_await_kills(shina);
+    good = open_feed(admin, TESTS_FEED_SSE, "latest", 0);
     for (int n = 0; n < 50; n++)
         before_ms += latency_ms(good, n);
     began = now_ms();
