@@ -2,6 +2,8 @@
 BUILD ?= build
 JOBS  ?= $(shell nproc)
 NINJA  = ninja -j$(JOBS)
+# Tests wait a good part of their time: one more at once than there are processors.
+TESTS  = ctest -j$(shell expr $(JOBS) + 1) --output-on-failure
 
 .NOTPARALLEL:
 .PHONY: all help build run test check chaos crash sim fuzz bench results demo format new-module clean
@@ -43,7 +45,7 @@ run: packages-run $(BUILD)/build.ninja
 
 test: packages-test $(BUILD)/build.ninja
 	$(NINJA) -C $(BUILD)
-	cd $(BUILD) && ctest -j$(JOBS) --output-on-failure
+	cd $(BUILD) && $(TESTS)
 
 check: packages-check
 	JOBS=$(JOBS) bash tests/tidy/check.sh

@@ -50,7 +50,7 @@ make_build build-tsan -DCMAKE_BUILD_TYPE=Debug -DSHINA_SANITIZE=thread
 # All but what starts the whole program, which `make test` has done, and what reads only files or waits
 # for a validator (the fuzzer of decoders holds both roads against each other in this build).
 step 'address and undefined sanitizers'
-(cd build-fuzz && ctest -j"$jobs" --output-on-failure -LE system -E '^(tidy|documents|deploy)_|^contracts_differential$')
+(cd build-fuzz && ctest -j$((jobs + 1)) --output-on-failure -LE system -E '^(tidy|documents|deploy)_|^contracts_differential$')
 
 # Every target on its seeds and a little further; `make fuzz` goes on from there.
 step 'fuzzers'
