@@ -467,6 +467,38 @@ last_word(tests_feed *feed, char reason[256])
     }
 }
 
+/* More than the edge, the kernel and a reader who does not read can hold: some 700 bytes each. */
+static void
+fill_the_log(void)
+{
+    enum { BATCHES = 4, LINES = 500, LINE_BYTES = 160 };
+    char *lines = malloc(LINES * LINE_BYTES);
+
+    assert_non_null(lines);
+    for (int b = 0; b < BATCHES; b++) {
+        tests_request batch = {
+            .method = "POST",
+            .path = "/api/v1/batch",
+            .token = admin,
+            .body = lines,
+            .headers = (const char *const[]){"Content-Type: application/x-ndjson", NULL},
+            .raw_content_type = true};
+        tests_response r;
+        size_t         len = 0;
+
+        for (int i = 0; i < LINES; i++)
+            len += (size_t)snprintf(lines + len, LINE_BYTES,
+                                    "{\"command\":\"vehicles.record_odometer\",\"id\":\"%s\","
+                                    "\"data\":{\"odometer_m\":%d,\"source\":\"GPS\"}}\n",
+                                    vehicles[0], 2000000 + b * LINES + i);
+        batch.body_bytes = len;
+        r = tests_shina_ask(shina, &batch);
+        assert_int_equal(r.status, 200);
+        json_decref(r.json);
+    }
+    free(lines);
+}
+
 /* An edge that is killed cuts its readers off without a word, so the killing must be over. */
 static void
 test_stopped_readers(void **state)
@@ -477,6 +509,7 @@ test_stopped_readers(void **state)
 
     (void)state;
     tests_shina_await_kills(shina);
+    fill_the_log();
     good = open_feed(admin, TESTS_FEED_SSE, "latest", 0);
     for (int n = 0; n < 50; n++)
         before_ms += latency_ms(good, n);
