@@ -317,11 +317,14 @@ history_settle(const tests_shina *shina, const char *token, int patience_s)
 {
     int64_t began = chaos_now_ms();
 
-    while (left_over_reservations(shina, token, false) != 0) {
+    while (left_over_reservations(shina, token, false) != 0 ||
+           left_over_errands(shina, false) != 0) {
         if (chaos_now_ms() - began > (int64_t)patience_s * 1000) {
             tests_shina_print_logs(shina);
             (void)left_over_reservations(shina, token, true);
-            chaos_die("processes hang, or reservations leak: after %d s", patience_s);
+            (void)left_over_errands(shina, true);
+            chaos_die("processes hang, streams stay parked, or reservations leak: after %d s",
+                      patience_s);
         }
         chaos_pause_ms(500);
     }

@@ -6,8 +6,8 @@
 #include "tests/support/shina.h"
 
 /* Waits until processes and sends have come to their end: no trip is ASSIGNING, nothing is awaited,
- * every reservation is one of an ASSIGNED trip. The number of seconds it took; ends the program
- * after patience_s, saying what hangs. */
+ * every reservation is one of an ASSIGNED trip, no reaction or send is under way or parked. The
+ * number of seconds it took; ends the program after patience_s, saying what hangs. */
 int history_settle(const tests_shina *shina, const char *token, int patience_s);
 
 /* Reads the journal's file and the logs (`shina events`), and the claims in the database; says each

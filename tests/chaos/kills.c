@@ -19,7 +19,7 @@
 
 #define KILLS 6
 #define THREADS 8
-#define SETTLE_S 60
+#define SETTLE_S 120
 #define AGAIN_S 120
 
 static victim

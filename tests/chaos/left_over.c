@@ -326,6 +326,49 @@ left_over_sessions(const tests_shina *shina)
     PQfinish(conn);
 }
 
+/* Rows of four columns of which each is a fault that says them. */
+static void
+fault_each(faults *f, PGconn *conn, const char *sql)
+{
+    PGresult *res = ask(conn, sql);
+
+    for (int i = 0; i < PQntuples(res); i++)
+        fault(f, "%s: %s of %s: %s", PQgetvalue(res, i, 0), PQgetvalue(res, i, 1),
+              PQgetvalue(res, i, 2), PQgetvalue(res, i, 3));
+    PQclear(res);
+}
+
+int
+left_over_errands(const tests_shina *shina, bool aloud)
+{
+    faults    f = {.aloud = aloud};
+    PGconn   *conn = connect_to(shina);
+    PGresult *homes =
+        ask(conn, "select a.schemaname, b.schemaname from pg_tables a, pg_tables b where "
+                  "a.tablename = 'checkpoints' and b.tablename = 'partitions' order by 1, 2");
+    char sql[512];
+
+    for (int i = 0; i < PQntuples(homes); i++) {
+        const char *home = PQgetvalue(homes, i, 0), *domain = PQgetvalue(homes, i, 1);
+
+        (void)snprintf(sql, sizeof(sql),
+                       "select '%s', reader, domain || ' ' || stream, reason from %s.parked where "
+                       "domain = '%s'",
+                       home, home, domain);
+        fault_each(&f, conn, sql);
+        (void)snprintf(sql, sizeof(sql),
+                       "select '%s', c.reader, c.domain || ' ' || c.partition, c.\"offset\" || "
+                       "' of ' || p.head from %s.checkpoints c join %s.partitions p using "
+                       "(partition) where c.domain = '%s' and c.reader in ('reactions', 'sends') "
+                       "and c.\"offset\" < p.head",
+                       home, home, domain, domain);
+        fault_each(&f, conn, sql);
+    }
+    PQclear(homes);
+    PQfinish(conn);
+    return f.count;
+}
+
 int
 left_over_claims(const tests_shina *shina)
 {

@@ -15,6 +15,10 @@ int left_over_reservations(const tests_shina *shina, const char *token, bool alo
  * have ended. Only when all is quiet. Says each. */
 int left_over_claims(const tests_shina *shina);
 
+/* By the tables: events whose reactions and sends are not done, and streams that are parked until
+ * their target answers again. Says each if aloud. */
+int left_over_errands(const tests_shina *shina, bool aloud);
+
 /* Says what each session of the database is at, and who holds it up. */
 void left_over_sessions(const tests_shina *shina);
 

@@ -11,7 +11,7 @@
 
 #define THREADS 4
 #define NOTICE_S 30
-#define SETTLE_S 60
+#define SETTLE_S 120
 
 /* What /readyz says of Redis within the time; ends the program otherwise. */
 static void
