@@ -108,6 +108,8 @@ answer(bus_envelope *request)
         reply.status = BUS_ANSWER_BUSY;
     if (memmem(data.at, data.len, "FAIL", 4) != NULL)
         reply.status = BUS_ANSWER_FAILED;
+    if (memmem(data.at, data.len, "MOVED", 5) != NULL)
+        reply.status = BUS_ANSWER_NOT_OWNER;
     if (memmem(data.at, data.len, "REFUSE", 6) != NULL) {
         reply.status = BUS_ANSWER_REFUSED;
         reply.code = BUS_STR("VEHICLE_ODOMETER_BACK");
@@ -455,6 +457,8 @@ test_unanswered(void **state)
     (void)state;
     check(post("/api/v1/vehicles", "{\"plate\":\"SILENT\"}", NULL), 504, "TIMEOUT");
     assert_true(atomic_load(&t.taken) >= before + 2); /* it was sent again */
+    /* Who owns the partition no more may have carried it out while it was his. */
+    check(post("/api/v1/vehicles", "{\"plate\":\"MOVED\"}", NULL), 504, "TIMEOUT");
     check(post("/api/v1/vehicles", "{\"plate\":\"BUSY\"}", NULL), 503, "OVERLOADED");
     a = post("/api/v1/vehicles", "{\"plate\":\"FAIL\"}", NULL);
     assert_non_null(strstr(a.headers.at, "Retry-After: "));

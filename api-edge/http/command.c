@@ -251,9 +251,7 @@ take_reply(edge_commands *commands, slot *s, const bus_reply *reply, bool newest
         return;
     case BUS_ANSWER_BUSY: retry_or_answer(commands, s, EDGE_OVERLOADED); return;
     case BUS_ANSWER_FAILED: retry_or_answer(commands, s, EDGE_UNAVAILABLE); return;
-    case BUS_ANSWER_NOT_OWNER:
-        if (s->sends == 1)
-            s->sends = 0; /* surely not carried out */
+    case BUS_ANSWER_NOT_OWNER: /* now; it may have been, when it carried the command out */
         s->pause_us = RESEND_FIRST_US;
         s->send_at_us = mono_us(commands) + RETRY_US;
         edge_owners_refresh(commands->owners);

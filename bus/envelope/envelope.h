@@ -51,7 +51,8 @@ typedef enum {
     BUS_ANSWER_INVALID,   /* data broke the contract: code INVALID, detail */
     BUS_ANSWER_EXPIRED,   /* came after expires_at_ms; or the store did not tell in time what became
                            * of it: the same id asked again meets it */
-    BUS_ANSWER_NOT_OWNER, /* the partition is another's: read partitions again */
+    BUS_ANSWER_NOT_OWNER, /* the partition is another's: read partitions again. Whether it was
+                           * carried out before that is not said: the owner knows */
     BUS_ANSWER_BUSY,      /* queue full: try again later */
     BUS_ANSWER_FAILED     /* storage failed; not carried out; try again with the same id */
 } bus_answer_status;
