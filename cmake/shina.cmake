@@ -2,7 +2,7 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 foreach(package jansson libuv libpcre2-8 libpq hiredis libcurl libjwt libmicrohttpd openssl
-                libcrypt liboath libzstd rdkafka cmocka)
+                libcrypt liboath libzstd libseccomp libcap-ng rdkafka cmocka)
   pkg_check_modules(${package} REQUIRED IMPORTED_TARGET ${package})
 endforeach()
 

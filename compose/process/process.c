@@ -6,6 +6,7 @@
 #include "compose/process/arguments.h"
 #include "compose/process/keys.h"
 #include "compose/process/migrate.h"
+#include "compose/process/sandbox.h"
 
 #include <fcntl.h>
 #include <libpq-fe.h>
@@ -116,6 +117,7 @@ shina_process_open(shina_process **out, const bus_config *config, const char *wh
     if (p == NULL)
         abort();
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL); /* inherited by all threads */
+    shina_sandbox_enter();
     p->config = config;
     if ((rc = shina_home_open(&p->home, config, true, err)) != BUS_OK ||
         (rc = shina_home_name(&p->home, what, p->name, err)) != BUS_OK) {
@@ -186,6 +188,7 @@ shina_process_migrate(shina_process *p, bus_error *err)
     if (rc == BUS_OK) {
         p->options.key_store = &bus_key_store_postgres;
         p->options.master_keys = p->master_keys;
+        shina_sandbox_seal(p->runs_servers); /* sql-migrate was the last program of most */
     }
     return rc;
 }

@@ -56,7 +56,7 @@ BUS_CHECKED bus_code shina_process_start_servers(shina_process *p, bus_error *er
  * home. BUS_UNAVAILABLE after a while, BUS_CLOSED when asked to stop meanwhile. */
 BUS_CHECKED bus_code shina_process_find_servers(shina_process *p, bus_error *err);
 /* Every process applies the migrations when it starts: the first one does it. Then the master keys
- * are proven to be those of this database (BUS_DENIED). */
+ * are proven to be those of this database (BUS_DENIED), and the process is sealed (sandbox.h). */
 BUS_CHECKED bus_code shina_process_migrate(shina_process *p, bus_error *err);
 
 /* What the configuration says of Kafka: the transport, the relay and verify go by it. domains: room

@@ -4,7 +4,8 @@
 
 docker-compose resolves and validates compose.yaml, which needs no engine. Then: every domain has its
 service and its projection, every command is a verb, every variable a key of the configuration, and
-the image has the packages of all libraries that the program links. Prints each fault; exit code 1.
+the image has the packages of all libraries that the program links. systemd-analyze reads the unit and
+tells how exposed it is. Prints each fault; exit code 1.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -24,6 +25,7 @@ SECRET = re.compile(r"PASSWORD|KEYS|SECRET|TOKEN")
 source, shina = pathlib.Path(sys.argv[1]), sys.argv[2]
 deploy = source / "compose" / "deploy"
 faults = []
+EXPOSURE_MAX = 2.0  # of 10; "OK" by systemd's words
 
 
 def run(*command, cwd=None):
@@ -119,10 +121,31 @@ def check_image():
                     faults.append(f"Dockerfile: there is no {path} to copy")
 
 
+def check_unit():
+    """The unit as it is, but for the program, which is not installed here."""
+    with tempfile.TemporaryDirectory() as scratch:
+        unit = pathlib.Path(scratch) / "shina.service"
+        text = (deploy / "systemd" / "shina.service").read_text()
+        unit.write_text(text.replace("/usr/local/bin/shina", str(pathlib.Path(shina).resolve())))
+        verified = subprocess.run(["systemd-analyze", "verify", "--recursive-errors=no", str(unit)],
+                                  capture_output=True, text=True)
+        if verified.returncode != 0 or verified.stderr.strip():
+            faults.append(f"shina.service: {verified.stderr.strip()}")
+        told = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(unit))
+    exposure = re.search(r"exposure level for shina.service: ([0-9.]+)", told)
+    if exposure is None or float(exposure.group(1)) > EXPOSURE_MAX:
+        faults.append(f"shina.service: exposed by {exposure and exposure.group(1)} of 10")
+    keys = set(re.findall(r"SHINA_[A-Z_]+", run(shina, "config", "--markdown")))
+    for key in re.findall(r"^Environment=([A-Z_]+)=", text, flags=re.M):
+        if key not in keys:
+            faults.append(f"shina.service: shina knows no {key}")
+
+
 all_services = resolved()["services"]
 check_processes(all_services)
 check_all(all_services)
 check_image()
+check_unit()
 for fault in faults:
     print(f"compose/deploy: {fault}")
 sys.exit(1 if faults else 0)
