@@ -38,6 +38,16 @@ bus_verdict tenant_decide(const void *state, const void *command, const bus_meta
                           bus_decision *out);
 void        tenant_apply(void *state, const void *event);
 
+/* driver_account.c: which user a driver has, and whether the driver is still here. */
+struct driver_account {
+    bus_id user_id; /* nil: none */
+    bool   left;
+};
+bus_verdict driver_account_decide(const void *state, const void *command, const bus_meta *meta,
+                                  bus_decision *out);
+void        driver_account_apply(void *state, const void *event);
+void        driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out);
+
 /* session.c: the refresh tokens that come of one log-in. */
 struct session {
     bus_id  user_id;

@@ -3,6 +3,7 @@
  * password of an earlier one is good for nothing. Passwords and failures are in log_in.c, Telegram
  * in telegram.c, tokens in session.c, the last ADMIN in tenant.c. SPDX-License-Identifier:
  * Apache-2.0 */
+#include "contracts/drivers.h"
 #include "services/users/user.h"
 
 /* --- the lifecycle ------------------------------------------------------------------------ */
@@ -18,6 +19,9 @@ static const struct {
     { USERS_STATUS_LOCKED,   USERS_UNLOCK,       USERS_STATUS_ACTIVE },
     { USERS_STATUS_ACTIVE,   USERS_DISABLE,      USERS_STATUS_DISABLED },
     { USERS_STATUS_LOCKED,   USERS_DISABLE,      USERS_STATUS_DISABLED },
+    { USERS_STATUS_INVITED,  USERS_LEAVE,        USERS_STATUS_DISABLED },
+    { USERS_STATUS_ACTIVE,   USERS_LEAVE,        USERS_STATUS_DISABLED },
+    { USERS_STATUS_LOCKED,   USERS_LEAVE,        USERS_STATUS_DISABLED },
     { USERS_STATUS_DISABLED, USERS_ENABLE,       USERS_STATUS_ACTIVE },
 };
 /* clang-format on */
@@ -97,6 +101,18 @@ release_driver(bus_id driver, bus_decision *out)
         bus_release(out, "user_driver", bus_str_load(bus_id_format(driver, text)));
 }
 
+/* The driver's stream learns who his user is, and who is not any more. */
+static void
+tell_drivers(bus_id before, bool has_driver, bus_id driver, const bus_meta *meta, bus_decision *out)
+{
+    if (!bus_id_is_nil(before) && !(has_driver && bus_id_equal(before, driver)))
+        users_send_close_account(out, before,
+                                 &(struct users_close_account){.user_id = meta->stream}, NULL);
+    if (has_driver && !bus_id_equal(before, driver))
+        users_send_open_account(out, driver, &(struct users_open_account){.user_id = meta->stream},
+                                NULL);
+}
+
 static bus_verdict
 decide_invite(const struct users_invite *cmd, const bus_meta *meta, bus_decision *out)
 {
@@ -113,6 +129,7 @@ decide_invite(const struct users_invite *cmd, const bus_meta *meta, bus_decision
                                             .grants = cmd->grants,
                                             .code = cmd->code,
                                             .expires_at = meta->at_ms + rules->invitation_s * 1000};
+    bus_verdict                  verdict;
 
     if (!cmd->has_code || !user_is_hash(cmd->code))
         return bus_refuse(out, USER_CODE_NEEDED);
@@ -121,7 +138,9 @@ decide_invite(const struct users_invite *cmd, const bus_meta *meta, bus_decision
     bus_claim_personal(out, "user_email", invited.email, USER_EMAIL_TAKEN);
     if (cmd->has_driver_id)
         claim_driver(cmd->driver_id, out);
-    return users_emit_invited(out, &invited);
+    verdict = users_emit_invited(out, &invited);
+    tell_drivers(BUS_ID_NIL, cmd->has_driver_id, cmd->driver_id, meta, out);
+    return verdict;
 }
 
 static bus_verdict
@@ -173,6 +192,7 @@ become(const struct user *s, enum users_role role, bool has_driver, bus_id drive
                                                                   .has_driver_id = has_driver,
                                                                   .driver_id = driver,
                                                                   .generation = s->generation + 1});
+    tell_drivers(s->driver_id, has_driver, driver, meta, out);
     if (role == USERS_ROLE_ADMIN && is_live(s))
         users_send_seat_admin(out, meta->tenant,
                               &(struct users_seat_admin){.user_id = meta->stream}, NULL);
@@ -254,6 +274,21 @@ decide_disable(const struct user *s, const struct users_disable *cmd, bus_decisi
     return verdict;
 }
 
+/* Nor does somebody else's dismissal: his driver may be another by now. */
+static bus_verdict
+decide_leave(const struct user *s, const struct users_leave *cmd, bus_decision *out)
+{
+    bus_verdict verdict;
+
+    if (next(s->status, USERS_LEAVE) == NULL || !bus_id_equal(s->driver_id, cmd->driver_id))
+        return bus_accept(out);
+    verdict = users_emit_disabled(
+        out, &(struct users_disabled){.reason = bus_str_load("the driver has left the carrier"),
+                                      .generation = s->generation + 1});
+    bus_wake_cancel(out, &users_lock_ends_command);
+    return verdict;
+}
+
 /* --- may it happen? ------------------------------------------------------------------------- */
 
 /* Commands of the lifecycle. */
@@ -311,6 +346,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case USERS_NOTE_FAILED_LOG_IN:
         return user_decide_failed_log_in(s, &c->note_failed_log_in, meta, out);
     case USERS_TAKE_ROLE: return decide_take_role(s, &c->take_role, meta, out);
+    case USERS_LEAVE: return decide_leave(s, &c->leave, out);
     case USERS_LOCK_ENDS: return decide_lock_ends(s, out);
     }
     BUS_UNREACHABLE();
@@ -382,7 +418,7 @@ apply(void *state, const void *event)
     case USERS_LOCKED: apply_locked(s, &e->locked); break;
     case USERS_UNLOCKED: move(s, USERS_UNLOCK); break;
     case USERS_DISABLED:
-        move(s, USERS_DISABLE);
+        move(s, USERS_LEAVE); /* from wherever disable leads there, too */
         s->generation = e->disabled.generation;
         s->code = s->telegram_code = (struct user_code){{0}, 0};
         break;
@@ -409,6 +445,15 @@ static const bus_aggregate aggregates[] = {
      .state_size = sizeof(struct session),
      .decide = session_decide,
      .apply = session_apply},
+    {.of = &users_driver_account,
+     .snapshot_version = 1,
+     .state_size = sizeof(struct driver_account),
+     .decide = driver_account_decide,
+     .apply = driver_account_apply},
 };
 
-const bus_module users_module = BUS_MODULE(users, aggregates);
+static const bus_reaction reactions[] = {
+    {.on = &drivers_dismissed_event, .react = driver_account_on_dismissed},
+};
+
+const bus_module users_module = BUS_MODULE_WITH_REACTIONS(users, aggregates, reactions);

@@ -650,6 +650,38 @@ follow(void *token)
     return took;
 }
 
+/* Who drives no more is no user either: P12 of the domain model. */
+static void
+test_a_dismissed_driver_is_out(void **state)
+{
+    tests_response r = post(admin.access, "/api/v1/drivers",
+                            "{'full_name':'Ушедший Пётр','phone_e164':'+79160001234'}");
+    char           driver[64], more[200], path[200], status[32] = "";
+    invited        who;
+    tokens         t;
+
+    (void)state;
+    assert_int_equal(r.status, 201);
+    (void)snprintf(driver, sizeof(driver), "%s", text_of(r.json, "id"));
+    json_decref(r.json);
+    (void)snprintf(more, sizeof(more), ",'role':'DRIVER','driver_id':'%s'", driver);
+    who = a_user("gone@example.com", more);
+    t = log_in("gone@example.com", PASSWORD);
+    (void)snprintf(path, sizeof(path), "/api/v1/drivers/%s/dismiss", driver);
+    expect_done(post(admin.access, path, "{'reason':'he has left'}"));
+    (void)snprintf(path, sizeof(path), "/api/v1/users/%s", who.id);
+    for (int i = 0; i < 500 && strcmp(status, "DISABLED") != 0; i++) {
+        r = tests_shina_get(shina, admin.access, path);
+        (void)snprintf(status, sizeof(status), "%s", text_of(r.json, "status"));
+        json_decref(r.json);
+        pause_ms(20);
+    }
+    assert_string_equal(status, "DISABLED");
+    expect_soon(t.access, 401);
+    expect(refresh(t.refresh), 401, "AUTH_FAILED");
+    expect(try_log_in(TENANT, "gone@example.com", PASSWORD), 401, "AUTH_FAILED");
+}
+
 static void
 test_a_feed_ends_with_its_session(void **state)
 {
@@ -1100,6 +1132,7 @@ main(void)
         cmocka_unit_test(test_log_out),
         cmocka_unit_test(test_a_session_is_revoked),
         cmocka_unit_test(test_disabled_within_a_second),
+        cmocka_unit_test(test_a_dismissed_driver_is_out),
         cmocka_unit_test(test_a_feed_ends_with_its_session),
         cmocka_unit_test(test_another_role_asks_for_another_log_in),
         cmocka_unit_test(test_a_password_is_changed),
