@@ -54,9 +54,9 @@ bus_recent_put(bus_recent *recent, const bus_recent_answer *answer)
 {
     slot *s = find(recent, answer->command_id);
 
-    if (s != NULL) {
-        s->answer = *answer;
-        return;
+    if (s != NULL) { /* it is the newest now, and the last to go */
+        HASH_DELETE(hh, recent->by_id, s);
+        s->used = false;
     }
     s = &recent->slots[recent->next];
     recent->next = (recent->next + 1) % recent->room;

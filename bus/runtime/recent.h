@@ -21,7 +21,7 @@ typedef struct {
 
 bus_recent *bus_recent_create(int answers_max);
 void        bus_recent_destroy(bus_recent *recent); /* accepts NULL */
-/* Instead of what was put of the same command. */
+/* Instead of what was put of the same command. When there is no room the oldest goes. */
 void                     bus_recent_put(bus_recent *recent, const bus_recent_answer *answer);
 const bus_recent_answer *bus_recent_find(const bus_recent *recent, bus_id command_id);
 
