@@ -20,11 +20,16 @@ create table keys.masters (
 create table keys.subjects (
     tenant  uuid,
     subject uuid,
-    kid     text collate "C" not null,   -- the master key that wrapped it
-    wrapped bytea not null,
+    kid     text collate "C",            -- the master key that wrapped it
+    wrapped bytea,
     made_at timestamptz not null default clock_timestamp(),
-    primary key (tenant, subject)
+    -- The key is gone. The row stays, so that none is made in its place.
+    forgotten_at timestamptz,
+    primary key (tenant, subject),
+    check ((kid is null) = (wrapped is null) and (kid is null) = (forgotten_at is not null))
 );
+-- How far a change of the master key has come, and whether one is needed yet.
+create index subjects_kid on keys.subjects (kid);
 -- For claims on personal values. Never changed: claims are compared by what it makes of them.
 create table keys.tenants (
     tenant  uuid primary key,
@@ -32,6 +37,19 @@ create table keys.tenants (
     wrapped bytea not null,
     made_at timestamptz not null default clock_timestamp()
 );
+
+-- Deletes the key of a subject for good. Roles of domains may do this and not update.
+-- +migrate StatementBegin
+create function keys.forget(of_tenant uuid, of_subject uuid) returns void
+language sql security definer set search_path = pg_catalog as $forget$
+    insert into keys.subjects as s (tenant, subject, forgotten_at)
+    values (of_tenant, of_subject, clock_timestamp())
+    on conflict (tenant, subject) do update
+       set kid = null, wrapped = null, forgotten_at = excluded.forgotten_at
+     where s.forgotten_at is null
+$forget$;
+-- +migrate StatementEnd
+revoke execute on function keys.forget(uuid, uuid) from public;
 
 create table shina.domains (
     name       text primary key,
@@ -595,6 +613,7 @@ create table %1$I.skipped (
         execute format('grant usage, create on schema views to %I', role_name);
         execute format('grant usage on schema keys to %I', role_name);
         execute format('grant select, insert on all tables in schema keys to %I', role_name);
+        execute format('grant execute on function keys.forget(uuid, uuid) to %I', role_name);
         execute format('grant select, insert, update, delete on views.registry to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',

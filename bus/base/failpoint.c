@@ -31,6 +31,8 @@ const bus_fail_point bus_fail_points[] = {
     { "courier.send", "before an errand leaves for its target" },
     { "courier.answer_received", "the target has answered; the asker has not been told" },
     { "courier.answer_sent", "the answer is on its way to the asker" },
+    { "courier.forget", "somebody is to be forgotten; his key is there" },
+    { "courier.forgotten", "his key is gone; the checkpoint stands before the event that asked for it" },
     { "courier.checkpoint", "errands are done; their checkpoint is not written" },
     { "courier.checkpointed", "the checkpoint is written; the courier has not noted it" },
     { "projector.effect", "rows are folded; neither they nor the checkpoint are written" },

@@ -64,6 +64,8 @@ struct bus_message {
     const char *http_method, *http_path; /* "POST", "/vehicles/{id}/odometer"; NULL: no route */
     uint32_t    roles;                   /* who may, whatever the row */
     uint32_t    roles_own;               /* who may on rows of their own */
+    /* Events only: with it the subject of its stream is forgotten ("forgets" in the contract). */
+    bool forgets;
     /* Events of an older version only, which nobody emits any more: what they are read as. */
     const bus_message *upcast_to; /* NULL: it is the newest */
     void (*upcast)(const void *from, void *to, bus_upcasting *out);

@@ -103,6 +103,7 @@ hold(key_ring *ring, const bus_key_row *row, bus_error *err)
     k->of = of;
     k->at_us = bus_mono_us(ring->options.clock);
     k->there = row->found;
+    k->forgotten = row->forgotten;
     if (row->found)
         rc = master_unwrap(ring->options.masters, ring->cipher, row, k->key, err);
     if (rc != BUS_OK) {
@@ -179,7 +180,7 @@ keys_prepare(key_ring *ring, const bus_subject *subjects, int count, bool make, 
     for (int i = 0; i < count; i++) {
         const held_key *k = find(ring, subjects[i]);
 
-        if (k == NULL || !is_fresh(ring, k) || (make && !k->there))
+        if (k == NULL || !is_fresh(ring, k) || (make && !k->there && !k->forgotten))
             wanted[wanted_count++] = subjects[i];
     }
     qsort(wanted, (size_t)wanted_count, sizeof(*wanted), compare_subjects);
@@ -207,8 +208,26 @@ keys_to_seal(key_ring *ring, bus_subject of, const held_key **out, bus_error *er
     if ((rc = keys_prepare(ring, &of, 1, true, err)) != BUS_OK)
         return rc;
     *out = find(ring, of);
-    BUS_INVARIANT(*out != NULL && (*out)->there);
+    BUS_INVARIANT(*out != NULL && ((*out)->there || (*out)->forgotten));
+    if (!(*out)->there)
+        *out = NULL;
     return BUS_OK;
+}
+
+bus_code
+keys_forget(key_ring *ring, bus_subject of, bus_error *err)
+{
+    const bus_key_store_ops *ops = ring->options.store;
+    held_key                *k = find(ring, of);
+    bus_code                 rc = BUS_OK;
+
+    if (k != NULL)
+        drop(ring, k);
+    if (ring->store == NULL)
+        rc = ops->open(&ring->store, ring->url, ring->application, err);
+    if (rc == BUS_OK)
+        rc = ops->forget(ring->store, of.tenant, of.subject, err);
+    return rc == BUS_OK ? BUS_OK : unreachable(err);
 }
 
 bus_code

@@ -13,6 +13,7 @@
 typedef struct {
     bus_subject    of; /* subject nil: the tenant's own */
     bool           there;
+    bool           forgotten; /* not there, and none is made */
     uint8_t        key[CIPHER_KEY_BYTES], mark[KEY_MARK_BYTES];
     bool           missed_known;           /* missed is set: */
     uint8_t        missed[KEY_MARK_BYTES]; /* the mark that was last looked for in vain */
@@ -35,12 +36,15 @@ void keys_fini(key_ring *ring);
 /* As bus_personal_prepare. */
 BUS_CHECKED bus_code keys_prepare(key_ring *ring, const bus_subject *subjects, int count, bool make,
                                   bus_error *err);
-/* The subject's key; made if it does not exist. The entry lives until the next call. */
+/* The subject's key; made if it does not exist. *out NULL: it is forgotten. The entry lives until
+ * the next call. */
 BUS_CHECKED bus_code keys_to_seal(key_ring *ring, bus_subject of, const held_key **out,
                                   bus_error *err);
 /* The subject's key. *out NULL: there is none. */
 BUS_CHECKED bus_code keys_there(key_ring *ring, bus_subject of, const held_key **out,
                                 bus_error *err);
+/* Deletes the subject's key for good. */
+BUS_CHECKED bus_code keys_forget(key_ring *ring, bus_subject of, bus_error *err);
 /* The key with that mark. *out NULL: it is gone. */
 BUS_CHECKED bus_code keys_to_open(key_ring *ring, bus_subject of,
                                   const uint8_t mark[KEY_MARK_BYTES], const held_key **out,

@@ -209,7 +209,7 @@ check_known(const bus_master_keys *masters, cipher *c, const bus_key_store_ops *
     bus_arena       arena = {0};
     bus_master_row *rows;
     int             count;
-    bus_code        rc = ops->masters(ks, &arena, &rows, &count, err);
+    bus_code        rc = ops->masters(ks, false, &arena, &rows, &count, err);
 
     for (int i = 0; rc == BUS_OK && i < count; i++) {
         int nth = master_nth(masters, rows[i].kid);

@@ -44,6 +44,12 @@ bus_personal_prepare(bus_personal *p, const bus_subject *subjects, int count, bo
     return keys_prepare(&p->ring, subjects, count, make, err);
 }
 
+bus_code
+bus_personal_forget(bus_personal *p, bus_id tenant, bus_id subject, bus_error *err)
+{
+    return keys_forget(&p->ring, (bus_subject){tenant, subject}, err);
+}
+
 /* --- whose ---------------------------------------------------------------------------- */
 
 void
@@ -177,6 +183,10 @@ seal_member(void *context, const bus_field *field, const bus_id *subject, bus_st
         return BUS_OK;
     if ((rc = keys_to_seal(&g->p->ring, of, &k, err)) != BUS_OK)
         return rc;
+    if (k == NULL) { /* what is said of who was forgotten is forgotten at once */
+        *text = BUS_STR("");
+        return BUS_OK;
+    }
     raw = bus_arena_alloc(g->arena, raw_bytes);
     seal_raw(g->p, k, field->name, *text, raw);
     sealed = bus_arena_alloc(g->arena, text_bytes + 1);
@@ -363,6 +373,7 @@ bus_personal_claim(bus_personal *p, bus_id tenant, const char *kind, bus_str val
         return no_keys(err);
     if ((rc = keys_to_seal(&p->ring, (bus_subject){tenant, BUS_ID_NIL}, &k, err)) != BUS_OK)
         return rc;
+    BUS_INVARIANT(k != NULL); /* a tenant's own key is never forgotten */
     text = bus_arena_alloc(arena, kind_len + 1 + value.len);
     memcpy(text, kind, kind_len + 1);
     if (value.len > 0)

@@ -4,7 +4,8 @@
  *     enc:1:<subject>:<base64 of key's mark 8, nonce 12, text, tag 16>
  * by AES-256-GCM under the key of (tenant, subject), which the key store holds wrapped by a master
  * key. It is tied to tenant, subject and the member's name: in another place it does not open. When
- * the key is gone, by whoever deleted it, the value reads as the tombstone, the empty string.
+ * the subject is forgotten its key is gone: the value reads as the tombstone, the empty string, and
+ * what would be encrypted for it from then on becomes one.
  * Opened keys are kept for some seconds, a bounded number of them, and wiped; so a deleted key
  * stops working a few seconds later.
  * Threads: one bus_personal per thread.
@@ -49,6 +50,11 @@ typedef struct {
  * before sealing. Repetitions among the subjects are fine. */
 BUS_CHECKED bus_code bus_personal_prepare(bus_personal *p, const bus_subject *subjects, int count,
                                           bool make, bus_error *err);
+
+/* Deletes the subject's key for good; durable when it returns, and no key of it is made any more. A
+ * repeat is harmless. Elsewhere the key may be at hand for BUS_PERSONAL_TTL_MS more. */
+BUS_CHECKED bus_code bus_personal_forget(bus_personal *p, bus_id tenant, bus_id subject,
+                                         bus_error *err);
 
 /* Subjects of a value's personal members: what to prepare. Zero is empty; items lie in the arena.
  */

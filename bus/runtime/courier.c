@@ -1,4 +1,7 @@
-/* courier.c - sends and reactions on their way.
+/* courier.c - sends and reactions on their way; and who is forgotten.
+ *
+ * The third kind of courier asks nobody: it deletes the keys of those whom an event of its domain
+ * forgets, before its checkpoint passes that event. So a key goes, whenever the process dies.
  *
  * Three things are kept: the places (per partition: how far it was read, which events are not
  * done yet), the lanes (per stream: errands in order, the first is under way), and the errands
@@ -93,13 +96,13 @@ struct bus_courier {
     const bus_runtime_options *options;
     const char *home, *domain; /* whose schema has the checkpoint; whose log is read */
     char        reader[96], part[BUS_MEMBERS_PART_BYTES];
-    bool        reactions;
+    bool        reactions, forgets; /* neither: sends */
 
     bus_store    *home_store, *log_store;
     bus_client   *client;
     bus_follow   *follow;
     bus_owners   *owners;
-    bus_personal *personal; /* of reactions; sends travel as they stand */
+    bus_personal *personal; /* of reactions, and to forget; sends travel as they stand */
     bus_bell      bell;
     bus_arena     arena;
 
@@ -335,6 +338,28 @@ take_reactions(bus_courier *c, const bus_record *record, bool parked, bus_error 
     return BUS_OK;
 }
 
+/* Deletes the key of who is forgotten. The event is committed, so nobody will emit anything
+ * personal of him any more; what was read before opens for some seconds yet (BUS_PERSONAL_TTL_MS).
+ */
+static bus_code
+take_forgetting(bus_courier *c, const bus_record *record, bus_error *err)
+{
+    const bus_message *type = bus_contract_event(c->module->contract, record->type);
+    bus_code           rc;
+
+    if (type == NULL || !type->forgets)
+        return BUS_OK;
+    if (c->personal == NULL)
+        return bus_fail(err, BUS_UNAVAILABLE, "there are no keys for personal data here");
+    BUS_FAIL_POINT("courier.forget");
+    rc = bus_personal_forget(c->personal, record->tenant, record->stream, err);
+    if (rc != BUS_OK)
+        return rc;
+    BUS_FAIL_POINT("courier.forgotten");
+    bus_log_info("courier.forgotten", BUS_KV("home", c->home), BUS_KV_ID("stream", record->stream));
+    return BUS_OK;
+}
+
 /* --- parking ------------------------------------------------------------------------ */
 
 static parking *
@@ -509,6 +534,7 @@ take_record(bus_courier *c, const bus_record *record, bool parked)
 {
     bus_error err = {0};
     bus_code  rc = c->reactions ? take_reactions(c, record, parked, &err)
+                   : c->forgets ? take_forgetting(c, record, &err)
                                 : take_sends(c, record, parked, &err);
 
     if (bus_is_outage(rc) && !parked)
@@ -1098,7 +1124,7 @@ courier_main(void *context)
 {
     bus_courier *c = context;
 
-    bus_thread_name(c->reactions ? "react" : "send", c->home);
+    bus_thread_name(c->reactions ? "react" : c->forgets ? "forget" : "send", c->home);
     share_partitions(c);
     c->renewed_us = c->unparked_us = now_us(c);
     while (!atomic_load(&c->stopping)) {
@@ -1155,7 +1181,7 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
     c->partitions = options->partitions;
     bus_bell_init(&c->bell, c->options->threads);
     c->owners = bus_owners_create(options);
-    if (c->reactions)
+    if (c->reactions || c->forgets)
         c->personal = bus_runtime_personal(options, c->reader);
     if ((rc = bus_runtime_store(options, c->home, c->reader, &c->home_store, err)) != BUS_OK ||
         (rc = bus_runtime_store(options, c->domain, c->reader, &c->log_store, err)) != BUS_OK ||
@@ -1165,8 +1191,8 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
             BUS_OK ||
         (rc = options->transport_ops->connect(options->transport, bus_bell_ring, &c->bell,
                                               &c->client, err)) != BUS_OK ||
-        (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain, !c->reactions, &c->bell,
-                              err)) != BUS_OK)
+        (rc = bus_follow_open(&c->follow, options, c->log_store, c->domain,
+                              !c->reactions && !c->forgets, &c->bell, err)) != BUS_OK)
         goto failed;
     if (!bus_thread_start(&c->thread, c->options->threads, courier_main, c)) {
         rc = bus_fail(err, BUS_UNAVAILABLE, "no thread for %s of %s", c->reader, c->home);
@@ -1213,6 +1239,17 @@ bus_courier_start_reactions(bus_courier **out, const bus_module *module, const c
     c->domain = domain;
     c->reactions = true;
     (void)snprintf(c->reader, sizeof(c->reader), "reactions");
+    return start(out, c, err);
+}
+
+bus_code
+bus_courier_start_forgetting(bus_courier **out, const bus_module *module,
+                             const bus_runtime_options *options, bus_error *err)
+{
+    bus_courier *c = new_courier(module, options);
+
+    c->forgets = true;
+    (void)snprintf(c->reader, sizeof(c->reader), "forgets");
     return start(out, c, err);
 }
 

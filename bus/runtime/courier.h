@@ -1,5 +1,5 @@
 /* courier.h - carries what events ask for to where it goes: sent commands with their answers,
- * and reactions.
+ * and reactions; and forgets who is to be forgotten.
  *
  * A courier follows one log with a checkpoint. What the events of one stream ask for goes one
  * at a time, in order: the next leaves when the answer to the one before is committed. Streams
@@ -23,6 +23,10 @@ BUS_CHECKED bus_code bus_courier_start_reactions(bus_courier **out, const bus_mo
                                                  const char                *domain,
                                                  const bus_runtime_options *options,
                                                  bus_error                 *err);
+/* Forgets those whom the module's own events forget: deletes their keys. */
+BUS_CHECKED bus_code bus_courier_start_forgetting(bus_courier **out, const bus_module *module,
+                                                  const bus_runtime_options *options,
+                                                  bus_error                 *err);
 void                 bus_courier_stop(bus_courier *courier); /* accepts NULL */
 void                 bus_courier_health(const bus_courier *courier, bus_health *out);
 

@@ -228,6 +228,35 @@ bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version, bus_e
     return BUS_OK;
 }
 
+typedef struct {
+    bus_id row, forgotten;
+} clearing;
+
+static bus_code
+clear_member(void *context, const bus_field *field, const bus_id *subject, bus_str *text,
+             bus_error *err)
+{
+    const clearing *c = context;
+
+    (void)field;
+    (void)err;
+    if (bus_id_equal(subject != NULL ? *subject : c->row, c->forgotten))
+        *text = BUS_STR("");
+    return BUS_OK;
+}
+
+/* Whatever project() did, and whether the key is gone already or not: nothing personal of who is
+ * forgotten stays in the row. */
+static void
+clear_personal(const bus_shape *shape, const bus_row *row, const bus_event *event)
+{
+    clearing  c = {.row = row->key.id, .forgotten = event->stream};
+    bus_error never;
+
+    if (event->type->forgets && row->there)
+        BUS_INVARIANT(bus_personal_each(shape, row->row, clear_member, &c, &never) == BUS_OK);
+}
+
 bus_code
 bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
 {
@@ -253,6 +282,7 @@ bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err)
         row->version = fold->view->keys == NULL ? event->version : row->version + 1;
         if (p.out.removed)
             memset(row->row, 0, shape->size);
+        clear_personal(shape, row, event);
     }
     return rc;
 }

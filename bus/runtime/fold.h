@@ -75,7 +75,8 @@ BUS_CHECKED bus_code bus_fold_touch(bus_fold *fold, const bus_event *event, bus_
  * breaks the view's contract. */
 BUS_CHECKED bus_code bus_fold_load(bus_fold *fold, bus_row *row, bus_str body, int32_t version,
                                    bus_error *err);
-/* Folds the event into each row it touches. BUS_FAULT: project() broke an invariant; the rows
+/* Folds the event into each row it touches; one with which somebody is forgotten clears what is
+ * personal of him there. BUS_FAULT: project() broke an invariant; the rows
  * are spoilt, and what was folded so far has to be folded anew without this event. */
 BUS_CHECKED bus_code bus_fold_event(bus_fold *fold, const bus_event *event, bus_error *err);
 

@@ -90,7 +90,7 @@ typedef struct {
     char        detail[128]; /* why not, for people */
 } bus_health;
 
-#define BUS_HEALTH_MAX 8
+#define BUS_HEALTH_MAX 9
 /* Fills up to BUS_HEALTH_MAX entries and returns how many. */
 int bus_service_health(const bus_service *service, bus_health *out);
 int bus_projector_health(const bus_projector *projector, bus_health *out);

@@ -84,6 +84,12 @@ write_table(const bus_view_contract *view, const char *table, bus_buf *out)
         bus_buf_printf(out, ", \"%s\" %s", view->columns[i].name,
                        bus_view_column_type(&view->columns[i]));
     bus_buf_add_text(out, ") with (fillfactor = 80);\n");
+    /* Statistics hold copies of values, which outlive the rows of who is forgotten. */
+    bus_buf_printf(out, "alter table views.\"%s\" alter column body set statistics 0;\n", table);
+    for (int i = 0; i < view->columns_count; i++)
+        if (view->columns[i].field->personal != NULL)
+            bus_buf_printf(out, "alter table views.\"%s\" alter column \"%s\" set statistics 0;\n",
+                           table, view->columns[i].name);
 }
 
 static void

@@ -210,9 +210,13 @@ project(void *state, const bus_event *event, bus_projection *out)
         row->has_dismissed_at = true;
         row->dismissed_at = e->dismissed.dismissed_at;
         break;
+    case DRIVERS_FORGOTTEN: /* the kernel clears what is personal */
+        row->has_forgotten_at = true;
+        row->forgotten_at = e->forgotten.forgotten_at;
+        break;
     case DRIVERS_RESERVATION_BARRED:
     case DRIVERS_PAY_SETTLED: break;
     }
 }
 
-const bus_view drivers_projection = {.of = &drivers_view, .view_version = 1, .project = project};
+const bus_view drivers_projection = {.of = &drivers_view, .view_version = 2, .project = project};

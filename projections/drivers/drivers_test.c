@@ -47,6 +47,17 @@ a_hired_driver(void)
                                              "'pay':" PAY(100000) ",'hired_at':1000}");
 }
 
+/* What is personal in the row the kernel clears. */
+static void
+test_a_forgotten_driver(void **state)
+{
+    (void)state;
+    a_hired_driver();
+    projects("drivers.dismissed.v1", DRIVER, "{'reason':'moved','dismissed_at':2000}");
+    projects("drivers.forgotten.v1", DRIVER, "{'forgotten_at':3000}");
+    then_row(DRIVER, "{'status':'DISMISSED','dismissed_at':2000,'forgotten_at':3000}");
+}
+
 static void
 test_a_new_driver(void **state)
 {
@@ -167,6 +178,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_new_driver),
+        cmocka_unit_test(test_a_forgotten_driver),
         cmocka_unit_test(test_states_and_their_reasons),
         cmocka_unit_test(test_reservations_and_trips),
         cmocka_unit_test(test_the_board_is_bounded),

@@ -23,7 +23,7 @@ struct driver_reservation {
 struct driver {
     bus_id              id; /* the stream's, for owned_by */
     enum drivers_status status;
-    bool                on_duty;
+    bool                on_duty, forgotten;
     char                phone[20], licence[64]; /* claimed; empty: none, or forgotten */
     bool                has_licence, has_medical;
     uint32_t            categories;                         /* bits by enum drivers_category */

@@ -6,6 +6,8 @@
 
 #include "contracts/trips.h"
 
+#include <string.h>
+
 /* --- the lifecycle ------------------------------------------------------------------------ */
 
 /* clang-format off */
@@ -234,6 +236,18 @@ decide_dismiss(const struct driver *s, const struct drivers_dismiss *cmd, const 
         out, &(struct drivers_dismissed){.reason = cmd->reason, .dismissed_at = meta->at_ms});
 }
 
+/* Who still works here has a phone and papers. The kernel deletes the key when this is in the log;
+ * what was claimed was given back with the dismissal. */
+static bus_verdict
+decide_forget(const struct driver *s, const bus_meta *meta, bus_decision *out)
+{
+    if (s->status != DRIVERS_STATUS_DISMISSED)
+        return driver_wrong_state(s, out);
+    if (s->forgotten)
+        return bus_accept(out);
+    return drivers_emit_forgotten(out, &(struct drivers_forgotten){.forgotten_at = meta->at_ms});
+}
+
 /* --- may it happen? ----------------------------------------------------------------------- */
 
 /* Commands of the lifecycle. */
@@ -280,6 +294,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
     case DRIVERS_END_DUTY: return driver_decide_end_duty(s, meta, out);
     case DRIVERS_CHANGE_PAY: return driver_decide_change_pay(s, &c->change_pay, meta, out);
     case DRIVERS_NOTE_SETTLED: return driver_decide_note_settled(s, &c->note_settled, meta, out);
+    case DRIVERS_FORGET: return decide_forget(s, meta, out);
     case DRIVERS_ACTIVATE:
     case DRIVERS_START_LEAVE:
     case DRIVERS_END_LEAVE:
@@ -362,8 +377,10 @@ apply(void *state, const void *event)
     case DRIVERS_DISMISSED:
         move(s, DRIVERS_DISMISS);
         s->on_duty = false;
-        s->phone[0] = s->licence[0] = '\0'; /* given back */
+        memset(s->phone, 0, sizeof(s->phone)); /* given back */
+        memset(s->licence, 0, sizeof(s->licence));
         break;
+    case DRIVERS_FORGOTTEN: s->forgotten = true; break;
     }
 }
 
@@ -475,7 +492,7 @@ static const bus_reaction reactions[] = {
 
 static const bus_aggregate aggregates[] = {
     {.of = &drivers_driver,
-     .snapshot_version = 2,
+     .snapshot_version = 3,
      .state_size = sizeof(struct driver),
      .decide = decide,
      .apply = apply,

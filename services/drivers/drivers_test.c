@@ -196,6 +196,48 @@ test_the_dismissed_do_nothing_more(void **state)
     then_refused("DRIVER_NOT_ON_DUTY");
 }
 
+/* --- forgetting ----------------------------------------------------------------------------- */
+
+static void
+test_only_the_dismissed_are_forgotten(void **state)
+{
+    (void)state;
+    a_driver();
+    when("drivers.forget", "{}");
+    then_refused_with("DRIVER_WRONG_STATE", "{'status':'ACTIVE'}");
+    when("drivers.suspend", "{'reason':'papers'}");
+    when("drivers.forget", "{}");
+    then_refused_with("DRIVER_WRONG_STATE", "{'status':'SUSPENDED'}");
+    when("drivers.dismiss", "{'reason':'moved away'}");
+    when("drivers.forget", "{}");
+    then_event("drivers.forgotten.v1", "{}");
+    when("drivers.forget", "{}"); /* again: nothing more to forget */
+    then_nothing_more();
+}
+
+/* What comes late of his trips is noted, and nothing of it is personal. */
+static void
+test_the_forgotten_say_nothing_more_of_themselves(void **state)
+{
+    static const struct {
+        const char *command, *json;
+    } refused[] = {
+        {"drivers.change_documents",
+         "{'licence':{'number':'99 12 345678','categories':['B'],'valid_to':'2031-05-20'}}"},
+        {"drivers.change_contact", "{'full_name':'Other','phone_e164':'+79161234567'}"},
+        {"drivers.reinstate", "{}"},
+    };
+
+    (void)state;
+    a_driver();
+    when("drivers.dismiss", "{'reason':'moved away'}");
+    when("drivers.forget", "{}");
+    for (int i = 0; i < BUS_COUNT(refused); i++) {
+        when(refused[i].command, refused[i].json);
+        then_refused_with("DRIVER_WRONG_STATE", "{'status':'DISMISSED'}");
+    }
+}
+
 /* --- the working day ------------------------------------------------------------------------- */
 
 #define STRETCH(kind, from, to) "{'kind':'" kind "','from_at':" #from ",'to_at':" #to "}"
@@ -434,6 +476,8 @@ main(void)
         cmocka_unit_test(test_leave_does_not_take_promised_time),
         cmocka_unit_test(test_dismissal_waits_for_open_trips),
         cmocka_unit_test(test_the_dismissed_do_nothing_more),
+        cmocka_unit_test(test_only_the_dismissed_are_forgotten),
+        cmocka_unit_test(test_the_forgotten_say_nothing_more_of_themselves),
         cmocka_unit_test(test_a_working_day),
         cmocka_unit_test(test_only_the_active_begin_a_day),
         cmocka_unit_test(test_stretches_come_in_any_order_and_do_not_overlap),

@@ -20,9 +20,10 @@
 
 /* Names, or what they begin with. In tests/chaos/places_test.c; archives in
  * tests/system/archive_test.c, webhooks in tests/system/webhooks_test.c, the relay in
- * bus/runtime/relay_test.c. */
+ * bus/runtime/relay_test.c, forgetting in tests/system/forget_test.c. */
 static const char *const elsewhere[] = {
-    "append.before_commit", "timer.fire", "rebuild.", "archive.", "webhook.", "relay."};
+    "append.before_commit", "timer.fire", "rebuild.", "archive.", "webhook.", "relay.",
+    "courier.forg"};
 
 static bool
 starts_with(const char *text, const char *prefix)

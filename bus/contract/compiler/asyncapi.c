@@ -51,6 +51,11 @@ event_message(const contract *c, const message *e)
                  text("Superseded by %s: events of this version are in the log, new ones are not "
                       "made.",
                       e->upcast_to->type));
+    if (e->forgets)
+        put_text(
+            m, "description",
+            "Who the stream is of is forgotten: the key of its personal members is deleted, and "
+            "they open no more in any event. Whoever has copied them deletes them now.");
     put_text(m, "contentType", "application/json");
     put_text(ref, "$ref", "#/components/schemas/headers");
     put(m, "headers", ref);

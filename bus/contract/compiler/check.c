@@ -270,6 +270,34 @@ is_listed(const char *name, const char *const *list, int count)
     return false;
 }
 
+static const aggregate *
+aggregate_of(contract *const *all, int count, const char *event)
+{
+    for (int k = 0; k < count; k++)
+        for (int a = 0; a < all[k]->aggregates_count; a++)
+            for (int e = 0; e < all[k]->aggregates[a].events_count; e++)
+                if (strcmp(all[k]->aggregates[a].events[e].type, event) == 0)
+                    return &all[k]->aggregates[a];
+    return NULL;
+}
+
+/* A view shows what is personal until it hears that its subject is forgotten. */
+static void
+check_hears_of_forgetting(contract *const *all, int count, const contract *c, const view *v)
+{
+    if (!is_personal(v->row))
+        return;
+    for (int f = 0; f < v->follows_count; f++) {
+        const aggregate *a = aggregate_of(all, count, v->follows[f]);
+
+        for (int e = 0; a != NULL && e < a->events_count; e++)
+            if (a->events[e].forgets && a->events[e].upcast_to == NULL &&
+                !is_listed(a->events[e].type, v->follows, v->follows_count))
+                die(c->file, text("%s/follows", v->pointer),
+                    "has personal members, so it must follow %s too", a->events[e].type);
+    }
+}
+
 static void
 check_view(contract *const *all, int count, const contract *c, const view *v)
 {
@@ -282,6 +310,7 @@ check_view(contract *const *all, int count, const contract *c, const view *v)
             die(c->file, at, "an event of another domain must be in /follows too");
     }
     check_joins(all, count, c, v);
+    check_hears_of_forgetting(all, count, c, v);
 }
 
 static void
@@ -630,6 +659,9 @@ check_messages(contract *const *all, int count, const contract *c)
         }
         for (int i = 0; i < ag->events_count; i++) {
             check_document(c, ag->events[i].data, false);
+            if (ag->events[i].forgets && is_personal(ag->events[i].data))
+                die(c->file, text("%s/forgets", ag->events[i].pointer),
+                    "an event with which somebody is forgotten holds nothing personal");
             check_examples(c, &ag->events[i]);
         }
     }

@@ -224,7 +224,9 @@ load_command(contract *c, const char *pointer, const char *name, const json_t *j
 static void
 load_event(contract *c, const char *pointer, const char *name, const json_t *json, message *m)
 {
-    static const char *const known[] = {"description", "schema", "examples", "upcast_to", NULL};
+    static const char *const known[] = {"description", "schema",  "examples",
+                                        "upcast_to",   "forgets", NULL};
+    const json_t            *forgets = json_object_get(json, "forgets");
     const char              *dot = strrchr(name, '.');
     char                    *end = NULL;
     long version = dot == NULL || dot[1] != 'v' || !isdigit((unsigned char)dot[2]) || dot[2] == '0'
@@ -244,6 +246,9 @@ load_event(contract *c, const char *pointer, const char *name, const json_t *jso
     m->type = text("%s.%s", c->module, name);
     m->json = json;
     m->data = build_data(c, pointer, text("%s_%s", c->module, m->c_name), json);
+    if (forgets != NULL && !json_is_true(forgets))
+        die(c->file, text("%s/forgets", pointer), "must be true, or left out");
+    m->forgets = forgets != NULL;
 }
 
 /* The event `name` of the aggregate, as "registered.v2". */

@@ -79,6 +79,7 @@ typedef struct message {
     bus_by      by;
     const char *method, *path;
     uint32_t    roles, roles_own;
+    bool        forgets; /* an event with which the subject of its stream is forgotten */
     const struct message *upcast_to; /* a newer version of the same event; NULL: none */
     const json_t         *json;
 } message;

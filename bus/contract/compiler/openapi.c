@@ -199,6 +199,47 @@ or_null(json_t *schema)
     return out;
 }
 
+/* A personal member: the tombstone when its subject is forgotten. */
+static json_t *
+or_forgotten(json_t *schema)
+{
+    json_t *out = json_object(), *either = json_array();
+
+    add(either, schema);
+    add(either, parsed("{'type':'string','maxLength':0}"));
+    put(out, "anyOf", either);
+    put_text(out, "description", "Personal; the empty string once who it tells of is forgotten.");
+    return out;
+}
+
+/* Members of rows that are personal. */
+static void
+allow_tombstones(json_t *schema)
+{
+    json_t     *properties = json_object_get(schema, "properties"), *value, *item;
+    const char *name;
+    size_t      i;
+
+    json_array_foreach(json_object_get(schema, "oneOf"), i, item) allow_tombstones(item);
+    if (json_object_get(schema, "items") != NULL)
+        allow_tombstones(json_object_get(schema, "items"));
+    json_object_foreach(properties, name, value)
+    {
+        json_t *masked = json_incref(json_object_get(value, "x-masked")), *either;
+
+        allow_tombstones(value);
+        if (json_object_get(value, "x-personal") == NULL) {
+            json_decref(masked);
+            continue;
+        }
+        (void)json_object_del(value, "x-masked");
+        either = or_forgotten(json_incref(value));
+        if (masked != NULL)
+            put(either, "x-masked", masked); /* for allow_masks */
+        put(properties, name, either);
+    }
+}
+
 /* A member that comes from a row of another view. */
 static json_t *
 joined_schema(const document *d, const json_t *join)
@@ -215,7 +256,10 @@ joined_schema(const document *d, const json_t *join)
 
             if (strcmp(other->name, name) != 0)
                 continue;
-            out = or_null(shared_schema(d->all[c], json_object_get(properties, take)));
+            out = shared_schema(d->all[c], json_object_get(properties, take));
+            out = or_null(json_object_get(json_object_get(properties, take), "x-personal") == NULL
+                              ? out
+                              : or_forgotten(out));
             put_text(out, "description",
                      text("%s of %s, joined when it is read; null if there is none.", take, name));
             return out;
@@ -258,6 +302,7 @@ add_row(document *d, const contract *c, const view *v)
     json_t       *required = json_object_get(row, "required");
     size_t        i;
 
+    allow_tombstones(row);
     allow_masks(row);
     if (properties == NULL) {
         properties = json_object();

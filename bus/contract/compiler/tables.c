@@ -259,6 +259,8 @@ write_message(const contract *c, const aggregate *a, const message *m, const cha
         ADD("    .roles = %s, .roles_own = %s,\n", roles_expression(m->roles),
             roles_expression(m->roles_own));
     }
+    if (m->forgets)
+        ADD("    .forgets = true,\n");
     ADD("};\n");
 }
 

@@ -183,13 +183,140 @@ test_masters_stay_and_tell_whether_they_are_used(void **state)
     assert_int_equal(ops->put_master(ks, &again, &err), BUS_OK);
     assert_memory_equal(again.wrapped, used.wrapped, sizeof(used.wrapped));
     assert_int_equal(ops->put(ks, &key, 1, &err), BUS_OK);
-    assert_int_equal(ops->masters(ks, &arena, &all, &count, &err), BUS_OK);
+    assert_int_equal(ops->masters(ks, true, &arena, &all, &count, &err), BUS_OK);
     for (int i = 0; i < count; i++) {
-        found += strcmp(all[i].kid, "used") == 0 && all[i].used;
+        found += strcmp(all[i].kid, "used") == 0 && all[i].used && all[i].keys == 1;
         found += strcmp(all[i].kid, "idle") == 0 && !all[i].used;
     }
     assert_int_equal(found, 2);
+    assert_int_equal(ops->drop_master(ks, "used", &err), BUS_CONFLICT);
+    assert_int_equal(ops->drop_master(ks, "idle", &err), BUS_OK);
+    assert_int_equal(ops->drop_master(ks, "idle", &err), BUS_OK);
+    assert_int_equal(ops->masters(ks, false, &arena, &all, &count, &err), BUS_OK);
+    for (int i = 0; i < count; i++) {
+        assert_string_not_equal(all[i].kid, "idle");
+        found += strcmp(all[i].kid, "used") == 0 && all[i].used;
+    }
+    assert_int_equal(found, 3);
     bus_arena_fini(&arena);
+    ops->close(ks);
+}
+
+/* --- forgetting --------------------------------------------------------------------------- */
+
+static void
+test_what_is_forgotten_stays_forgotten(void **state)
+{
+    bus_key_store *ks = opened(), *other = opened();
+    bus_key_row    key = row("f", "gone", "k1", 1), again = row("f", "gone", "k1", 2);
+    bus_key_row    next = row("f", "beside", "k1", 3), elsewhere = row("g", "gone", "k1", 4);
+
+    (void)state;
+    assert_int_equal(ops->put(ks, &key, 1, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &next, 1, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &elsewhere, 1, &err), BUS_OK);
+    assert_false(key.forgotten);
+    assert_int_equal(ops->forget(other, key.tenant, key.subject, &err), BUS_OK);
+    assert_int_equal(ops->get(ks, &key, 1, &err), BUS_OK);
+    assert_false(key.found);
+    assert_true(key.forgotten);
+    assert_int_equal(ops->put(ks, &again, 1, &err), BUS_OK);
+    assert_false(again.found);
+    assert_true(again.forgotten);
+    assert_int_equal(ops->forget(ks, key.tenant, key.subject, &err), BUS_OK); /* a repeat */
+    assert_int_equal(ops->get(other, &again, 1, &err), BUS_OK);
+    assert_true(again.forgotten && !again.found);
+    assert_int_equal(ops->get(ks, &next, 1, &err), BUS_OK);
+    assert_true(next.found && !next.forgotten);
+    assert_int_equal(ops->get(ks, &elsewhere, 1, &err), BUS_OK);
+    assert_true(elsewhere.found && !elsewhere.forgotten);
+    ops->close(ks);
+    ops->close(other);
+}
+
+/* Who is forgotten before anything personal was said of him gets no key either. */
+static void
+test_who_never_had_a_key_is_forgotten_too(void **state)
+{
+    bus_key_store *ks = opened();
+    bus_key_row    key = row("f", "never", "k1", 1);
+
+    (void)state;
+    assert_int_equal(ops->forget(ks, key.tenant, key.subject, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &key, 1, &err), BUS_OK);
+    assert_true(key.forgotten && !key.found);
+    ops->close(ks);
+}
+
+/* --- rotation ----------------------------------------------------------------------------- */
+
+static bool
+is_among(const bus_key_row *rows, int count, const bus_key_row *wanted)
+{
+    for (int i = 0; i < count; i++)
+        if (bus_id_equal(rows[i].tenant, wanted->tenant) &&
+            bus_id_equal(rows[i].subject, wanted->subject))
+            return true;
+    return false;
+}
+
+static void
+test_keys_are_wrapped_anew(void **state)
+{
+    bus_key_store     *ks = opened();
+    bus_key_row        own = row("r", "", "old", 1), one = row("r", "one", "old", 2);
+    bus_key_row        gone = row("r", "gone", "old", 3), done = row("r", "done", "new", 4);
+    static bus_key_row was[1024], now[4]; /* other tests have left some */
+    int                count = 1024;
+
+    (void)state;
+    assert_int_equal(ops->put(ks, &own, 1, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &one, 1, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &gone, 1, &err), BUS_OK);
+    assert_int_equal(ops->put(ks, &done, 1, &err), BUS_OK);
+    assert_int_equal(ops->forget(ks, gone.tenant, gone.subject, &err), BUS_OK);
+    assert_int_equal(ops->wrapped_by_others(ks, "new", was, &count, &err), BUS_OK);
+    assert_true(is_among(was, count, &own) && is_among(was, count, &one));
+    assert_false(is_among(was, count, &gone) || is_among(was, count, &done));
+    was[0] = own;
+    was[1] = one;
+    was[2] = one;
+    was[2].wrapped[5] = 99; /* it is something else by now */
+    now[0] = row("r", "", "new", 11);
+    now[1] = row("r", "one", "new", 12);
+    now[2] = row("r", "one", "new", 13);
+    assert_int_equal(ops->rewrap(ks, &was[2], &now[2], 1, &err), BUS_OK);
+    assert_false(now[2].found);
+    assert_int_equal(ops->rewrap(ks, was, now, 2, &err), BUS_OK);
+    assert_true(now[0].found && now[1].found);
+    assert_int_equal(ops->get(ks, &own, 1, &err), BUS_OK);
+    assert_int_equal(ops->get(ks, &one, 1, &err), BUS_OK);
+    assert_string_equal(own.kid, "new");
+    assert_int_equal(own.wrapped[0], 11);
+    assert_string_equal(one.kid, "new");
+    assert_int_equal(one.wrapped[0], 12);
+    assert_int_equal(ops->rewrap(ks, was, now, 2, &err), BUS_OK); /* a repeat finds nothing */
+    assert_false(now[0].found || now[1].found);
+    count = 1;
+    assert_int_equal(ops->wrapped_by_others(ks, "none", was, &count, &err), BUS_OK);
+    assert_int_equal(count, 1);
+    ops->close(ks);
+}
+
+/* Between reading and putting somebody was forgotten. */
+static void
+test_wrapping_anew_brings_nobody_back(void **state)
+{
+    bus_key_store *ks = opened();
+    bus_key_row    was = row("r", "late", "old", 1), now = row("r", "late", "new", 2);
+
+    (void)state;
+    assert_int_equal(ops->put(ks, &was, 1, &err), BUS_OK);
+    assert_int_equal(ops->forget(ks, was.tenant, was.subject, &err), BUS_OK);
+    assert_int_equal(ops->rewrap(ks, &was, &now, 1, &err), BUS_OK);
+    assert_false(now.found);
+    assert_int_equal(ops->get(ks, &was, 1, &err), BUS_OK);
+    assert_true(was.forgotten && !was.found);
     ops->close(ks);
 }
 
@@ -203,6 +330,10 @@ keys_conformance_run(const char *name, const bus_key_store_ops *of, const char *
         cmocka_unit_test(test_another_connection_sees_it),
         cmocka_unit_test(test_all_get_what_the_first_one_put),
         cmocka_unit_test(test_masters_stay_and_tell_whether_they_are_used),
+        cmocka_unit_test(test_what_is_forgotten_stays_forgotten),
+        cmocka_unit_test(test_who_never_had_a_key_is_forgotten_too),
+        cmocka_unit_test(test_keys_are_wrapped_anew),
+        cmocka_unit_test(test_wrapping_anew_brings_nobody_back),
     };
 
     bus_key_store *keep = NULL; /* keys in memory last as long as somebody has them open */

@@ -235,6 +235,15 @@ test_a_value_opens_only_where_it_belongs(void **state)
 }
 
 static void
+forget_stream(void)
+{
+    bus_personal *other = created(masters);
+
+    assert_int_equal(bus_personal_forget(other, tenant, stream, &err), BUS_OK);
+    bus_personal_destroy(other);
+}
+
+static void
 test_a_deleted_key_leaves_tombstones(void **state)
 {
     bus_personal  *p = created(masters), *fresh = created(masters);
@@ -243,7 +252,7 @@ test_a_deleted_key_leaves_tombstones(void **state)
     bus_str        out;
 
     (void)state;
-    key_store_memory_forget(URL, tenant, stream);
+    forget_stream();
     /* p goes on with the key that it has, for a while */
     assert_int_equal(open_json(p, tenant, stream, sealed, &out), BUS_OK);
     assert_string_equal(out.at, letter_json);
@@ -265,24 +274,49 @@ test_a_deleted_key_leaves_tombstones(void **state)
 }
 
 static void
-test_a_key_made_anew_does_not_open_what_was_before(void **state)
+test_no_key_is_made_for_who_was_forgotten(void **state)
 {
-    bus_personal *p = created(masters), *q = created(masters);
-    const char   *before = sealed_by(p), *after;
+    bus_personal     *p = created(masters), *q = created(masters);
+    const bus_subject of = {tenant, stream};
+    const char       *before = sealed_by(p), *after;
+    bus_str           out, bytes = BUS_STR("bytes");
+
+    (void)state;
+    assert_int_equal(bus_personal_prepare(q, &of, 1, true, &err), BUS_OK);
+    assert_int_equal(bus_personal_forget(q, tenant, stream, &err), BUS_OK);
+    after = sealed_by(q); /* q has forgotten at once */
+    assert_non_null(strstr(after, "\"name\":\"\""));
+    assert_non_null(strstr(after, "\"phone\":\"\""));
+    assert_null(strstr(after, "\"note\":\"\"")); /* another's */
+    now_us += BUS_PERSONAL_TTL_MS * 1000 + 1;
+    after = sealed_by(p);
+    assert_non_null(strstr(after, "\"name\":\"\""));
+    assert_int_equal(open_json(p, tenant, stream, before, &out), BUS_OK);
+    assert_null(strstr(out.at, "Anna"));
+    assert_int_equal(bus_personal_seal_bytes(p, tenant, stream, "label", bytes, &arena, &out, &err),
+                     BUS_NOT_FOUND);
+    assert_int_equal(bus_personal_forget(p, tenant, stream, &err), BUS_OK); /* a repeat */
+    assert_int_equal(open_json(q, tenant, stream, before, &out), BUS_OK);
+    assert_null(strstr(out.at, "Anna"));
+    bus_personal_destroy(p);
+    bus_personal_destroy(q);
+}
+
+/* Out of reach: not forgotten, and the caller knows. */
+static void
+test_forgetting_tells_when_it_failed(void **state)
+{
+    bus_personal *p = created(masters);
+    const char   *sealed = sealed_by(p);
     bus_str       out;
 
     (void)state;
-    key_store_memory_forget(URL, tenant, stream);
-    assert_int_equal(open_json(q, tenant, stream, before, &out),
-                     BUS_OK); /* knows that it is gone */
-    now_us += BUS_PERSONAL_TTL_MS * 1000 + 1;
-    after = sealed_by(p); /* a new key */
-    assert_int_equal(open_json(p, tenant, stream, before, &out), BUS_OK);
-    assert_null(strstr(out.at, "Anna"));
-    assert_int_equal(open_json(q, tenant, stream, after, &out), BUS_OK);
+    key_store_memory_down(URL, true);
+    assert_int_equal(bus_personal_forget(p, tenant, stream, &err), BUS_UNAVAILABLE);
+    key_store_memory_down(URL, false);
+    assert_int_equal(open_json(p, tenant, stream, sealed, &out), BUS_OK);
     assert_string_equal(out.at, letter_json);
     bus_personal_destroy(p);
-    bus_personal_destroy(q);
 }
 
 /* It looked when there was no key yet: what was sealed since must open all the same. */
@@ -484,8 +518,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_what_is_sealed_hides_and_opens, begin, end),
         cmocka_unit_test_setup_teardown(test_a_value_opens_only_where_it_belongs, begin, end),
         cmocka_unit_test_setup_teardown(test_a_deleted_key_leaves_tombstones, begin, end),
-        cmocka_unit_test_setup_teardown(test_a_key_made_anew_does_not_open_what_was_before, begin,
-                                        end),
+        cmocka_unit_test_setup_teardown(test_forgetting_tells_when_it_failed, begin, end),
+        cmocka_unit_test_setup_teardown(test_no_key_is_made_for_who_was_forgotten, begin, end),
         cmocka_unit_test_setup_teardown(
             test_a_key_that_was_missing_a_moment_ago_is_looked_for_again, begin, end),
         cmocka_unit_test_setup_teardown(test_a_store_out_of_reach_is_no_tombstone, begin, end),

@@ -109,11 +109,11 @@ fill(const shared *s, bus_key_row *rows, int count)
     for (int i = 0; i < count; i++) {
         const bus_key_row *there = find(s, &rows[i]);
 
-        rows[i].found = false;
+        rows[i].found = rows[i].forgotten = false;
         if (there == NULL)
             continue;
         rows[i] = *there;
-        rows[i].found = true;
+        rows[i].found = !there->forgotten;
     }
 }
 
@@ -160,13 +160,84 @@ put(bus_key_store *ks, bus_key_row *rows, int count, bus_error *err)
     return rc;
 }
 
-static bool
-is_used(const shared *s, const char *kid)
+static bus_code
+forget(bus_key_store *ks, bus_id tenant, bus_id subject, bus_error *err)
 {
+    const bus_key_row gone = {.tenant = tenant, .subject = subject, .forgotten = true};
+    bus_key_row      *there;
+    bus_code          rc = BUS_OK;
+
+    BUS_INVARIANT(!bus_id_is_nil(subject));
+    (void)pthread_mutex_lock(&lock);
+    if (ks->in->down) {
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the keys are out of reach");
+    } else {
+        there = find(ks->in, &gone);
+        if (there != NULL)
+            *there = gone;
+        else
+            add(ks->in, &gone);
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+/* --- rotation --------------------------------------------------------------------------- */
+
+static bus_code
+wrapped_by_others(bus_key_store *ks, const char *kid, bus_key_row *rows, int *count, bus_error *err)
+{
+    const int room = *count;
+    bus_code  rc = BUS_OK;
+
+    *count = 0;
+    (void)pthread_mutex_lock(&lock);
+    if (ks->in->down)
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the keys are out of reach");
+    for (int i = 0; rc == BUS_OK && i < ks->in->count && *count < room; i++) {
+        const bus_key_row *row = &ks->in->rows[i];
+
+        if (row->forgotten || strcmp(row->kid, kid) == 0)
+            continue;
+        rows[*count] = *row;
+        rows[(*count)++].found = true;
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+static bus_code
+rewrap(bus_key_store *ks, const bus_key_row *was, bus_key_row *rows, int count, bus_error *err)
+{
+    bus_code rc = BUS_OK;
+
+    (void)pthread_mutex_lock(&lock);
+    if (ks->in->down)
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the keys are out of reach");
+    for (int i = 0; rc == BUS_OK && i < count; i++) {
+        bus_key_row *there = find(ks->in, &was[i]);
+
+        rows[i].found = there != NULL && !there->forgotten && strcmp(there->kid, was[i].kid) == 0 &&
+                        memcmp(there->wrapped, was[i].wrapped, BUS_WRAPPED_BYTES) == 0;
+        if (!rows[i].found)
+            continue;
+        memcpy(there->kid, rows[i].kid, sizeof(there->kid));
+        memcpy(there->wrapped, rows[i].wrapped, sizeof(there->wrapped));
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+/* --- masters ---------------------------------------------------------------------------- */
+
+static int64_t
+keys_of(const shared *s, const char *kid)
+{
+    int64_t count = 0;
+
     for (int i = 0; i < s->count; i++)
-        if (strcmp(s->rows[i].kid, kid) == 0)
-            return true;
-    return false;
+        count += !s->rows[i].forgotten && strcmp(s->rows[i].kid, kid) == 0;
+    return count;
 }
 
 static bus_code
@@ -196,39 +267,45 @@ compare_masters(const void *a, const void *b)
 }
 
 static bus_code
-masters(bus_key_store *ks, bus_arena *arena, bus_master_row **out, int *count, bus_error *err)
+masters(bus_key_store *ks, bool counted, bus_arena *arena, bus_master_row **out, int *count,
+        bus_error *err)
 {
     const shared *s = ks->in;
 
     (void)err;
+    (void)counted;
     (void)pthread_mutex_lock(&lock);
     *count = s->masters_count;
     *out = BUS_ARENA_ARRAY(arena, bus_master_row, (size_t)s->masters_count + 1);
     for (int i = 0; i < s->masters_count; i++) {
         (*out)[i] = s->masters[i];
-        (*out)[i].used = is_used(s, s->masters[i].kid);
+        (*out)[i].keys = keys_of(s, s->masters[i].kid);
+        (*out)[i].used = (*out)[i].keys > 0;
     }
     (void)pthread_mutex_unlock(&lock);
     qsort(*out, (size_t)*count, sizeof(**out), compare_masters);
     return BUS_OK;
 }
 
-/* --- for tests ---------------------------------------------------------------------------- */
-
-void
-key_store_memory_forget(const char *url, bus_id tenant, bus_id subject)
+static bus_code
+drop_master(bus_key_store *ks, const char *kid, bus_error *err)
 {
-    const bus_key_row wanted = {.tenant = tenant, .subject = subject};
-    shared           *s;
-    bus_key_row      *row;
+    shared  *s = ks->in;
+    int      nth = 0;
+    bus_code rc = BUS_OK;
 
     (void)pthread_mutex_lock(&lock);
-    s = named(url);
-    row = s == NULL ? NULL : find(s, &wanted);
-    if (row != NULL)
-        *row = s->rows[--s->count];
+    while (nth < s->masters_count && strcmp(s->masters[nth].kid, kid) != 0)
+        nth++;
+    if (keys_of(s, kid) > 0)
+        rc = bus_fail(err, BUS_CONFLICT, "there are keys that %s has wrapped", kid);
+    else if (nth < s->masters_count)
+        s->masters[nth] = s->masters[--s->masters_count];
     (void)pthread_mutex_unlock(&lock);
+    return rc;
 }
+
+/* --- for tests ---------------------------------------------------------------------------- */
 
 void
 key_store_memory_down(const char *url, bool down)
@@ -248,6 +325,10 @@ const bus_key_store_ops bus_key_store_memory = {
     .close = close_keys,
     .get = get,
     .put = put,
+    .forget = forget,
+    .wrapped_by_others = wrapped_by_others,
+    .rewrap = rewrap,
     .put_master = put_master,
     .masters = masters,
+    .drop_master = drop_master,
 };

@@ -5,8 +5,6 @@
 
 #include "bus/personal/key_store.h"
 
-/* Deletes a key of the open stores of that name, as an operator would. */
-void key_store_memory_forget(const char *url, bus_id tenant, bus_id subject);
 /* Out of reach, or back. */
 void key_store_memory_down(const char *url, bool down);
 
