@@ -58,7 +58,8 @@ const bus_config_key bus_config_keys[] = {
       "A password has at least so many characters." },
     { "SHINA_MASTER_KEYS", BUS_CONFIG_TEXT, NULL, 0, 4000, true,
       "Keys of 32 bytes as kid:base64,kid:base64 that wrap the keys of personal data, the first one "
-      "new ones; unset: one made in SHINA_HOME. Lost with them: all personal data." },
+      "new ones, or file:/path of a file with them, which is read again when it changes; unset: "
+      "master.key, made in SHINA_HOME. Lost with them: all personal data." },
     { "SHINA_PARTITIONS", BUS_CONFIG_INT, "8", 1, 256, false,
       "Partitions of a domain's log, fixed when its schema is made." },
     { "SHINA_BATCH", BUS_CONFIG_INT, "1024", 1, 16384, false,

@@ -15,9 +15,10 @@ BUS_CHECKED bus_code master_unwrap(const bus_master_keys *masters, cipher *c,
                                    const bus_key_row *row, uint8_t key[CIPHER_KEY_BYTES],
                                    bus_error *err);
 
-/* The nth key, 0 wraps; its name; the number of a name, -1: none. */
-const uint8_t *master_key(const bus_master_keys *masters, int nth);
-const char    *master_kid(const bus_master_keys *masters, int nth);
-int            master_nth(const bus_master_keys *masters, const char *kid);
+/* The key by which secrets are sealed from now on, and its name; the key of such a name, NULL: it
+ * is not here. They are valid as long as masters. */
+#define MASTER_OF_SECRETS "@" /* no kid has this */
+const uint8_t *master_secrets(const bus_master_keys *masters, const char **kid);
+const uint8_t *master_secrets_named(const bus_master_keys *masters, const char *kid);
 
 #endif

@@ -1,4 +1,4 @@
-/* secret.c - secrets sealed by a master key.
+/* secret.c - secrets sealed by their own key, which the master keys wrap.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/personal/secret.h"
 #include "bus/personal/master_internal.h"
@@ -77,8 +77,8 @@ bus_str
 bus_secret_seal(const bus_master_keys *masters, bus_id tenant, bus_id stream, const char *label,
                 bus_str secret, bus_arena *arena)
 {
-    const char    *kid = master_kid(masters, 0);
-    const uint8_t *master = master_key(masters, 0);
+    const char    *kid;
+    const uint8_t *master = master_secrets(masters, &kid);
     place          p = place_of(tenant, stream, label);
     uint8_t        key[CIPHER_KEY_BYTES], nonce[CIPHER_NONCE_BYTES], sealed[SEALED_BYTES_MAX];
     char           text[BASE64_BYTES(SEALED_BYTES_MAX) + 1];
@@ -131,16 +131,17 @@ bus_secret_open(const bus_master_keys *masters, bus_id tenant, bus_id stream, co
     size_t  len;
     cipher *c;
     bool    opened;
-    int     nth;
+
+    const uint8_t *master;
 
     if (!split(sealed, kid, bytes, &len))
         return bus_fail(err, BUS_FAULT, "what should be a sealed secret is none");
-    nth = master_nth(masters, kid);
-    if (nth < 0)
+    master = master_secrets_named(masters, kid);
+    if (master == NULL)
         return bus_fail(err, BUS_DENIED,
                         "a secret is sealed by the master key %s, which SHINA_MASTER_KEYS lacks",
                         kid);
-    derive(master_key(masters, nth), "shina secret: seal", key);
+    derive(master, "shina secret: seal", key);
     c = cipher_create();
     opened = cipher_open(c, key, p.bytes, p.len, bytes, len, clear);
     cipher_destroy(c);
@@ -156,9 +157,10 @@ bus_secret_open(const bus_master_keys *masters, bus_id tenant, bus_id stream, co
 static void
 make(const bus_master_keys *masters, const char *purpose, const place *p, char text[MADE_BYTES])
 {
-    uint8_t key[CIPHER_KEY_BYTES], made[CIPHER_KEY_BYTES];
+    uint8_t     key[CIPHER_KEY_BYTES], made[CIPHER_KEY_BYTES];
+    const char *kid;
 
-    derive(master_key(masters, 0), purpose, key);
+    derive(master_secrets(masters, &kid), purpose, key);
     hmac(key, p->bytes, p->len, made);
     (void)EVP_EncodeBlock((uint8_t *)text, made, sizeof(made));
     OPENSSL_cleanse(key, sizeof(key));

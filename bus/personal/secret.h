@@ -1,11 +1,12 @@
 /* secret.h - secrets that shina itself has to use later: keys of webhooks, passwords of others.
  *
- * They are sealed by a master key before they get onto the bus, so commands, log, views and topics
- * only ever hold "sec:1:<kid>:<base64 of nonce 12, text, tag 16>" (AES-256-GCM), tied to tenant,
- * stream and label. Whoever has to use one opens it. Sealing is deterministic (its nonce follows
- * from the text and its place), so that a repeated command is the same command; two equal secrets
- * look alike only in the same place. A master key that is no longer configured takes with it the
- * secrets that it sealed: they are to be replaced first.
+ * They are sealed before they get onto the bus, so commands, log, views and topics only ever hold
+ * "sec:1:<kid>:<base64 of nonce 12, text, tag 16>" (AES-256-GCM), tied to tenant, stream and label.
+ * The key is the store's own for secrets, kid "@", which lies there wrapped by a master key
+ * (bus_master_keys_check): so a change of the master key leaves what is in the log readable. Where
+ * there is none, as in keys that were never checked, it is the first master key. Whoever has to use
+ * one opens it. Sealing is deterministic (its nonce follows from the text and its place), so that a
+ * repeated command is the same command; two equal secrets look alike only in the same place.
  * Threads: any; all of it pure computation.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef BUS_PERSONAL_SECRET_H

@@ -260,18 +260,28 @@ shina_home_close(shina_home *home)
 
 /* --- the signing key, the master key -------------------------------------------------------- */
 
-static bus_code
-make_key(const char *path, const char *kid, bus_error *err)
+void
+shina_home_new_key(const char *kid, char out[SHINA_KEY_TEXT_BYTES])
 {
     const bus_clock *clock = bus_clock_system();
     unsigned char    secret[KEY_BYTES], base64[2 * KEY_BYTES];
-    char             line[160], mine[HOME_PATH_BYTES + 48];
-    int              fd, len;
-    bus_code         rc = BUS_OK;
 
     clock->random(clock->context, secret, sizeof(secret));
     (void)EVP_EncodeBlock(base64, secret, sizeof(secret));
-    len = snprintf(line, sizeof(line), "%s:%s\n", kid, (const char *)base64);
+    (void)snprintf(out, SHINA_KEY_TEXT_BYTES, "%s:%s", kid, (const char *)base64);
+    explicit_bzero(secret, sizeof(secret));
+    explicit_bzero(base64, sizeof(base64));
+}
+
+static bus_code
+make_key(const char *path, const char *kid, bus_error *err)
+{
+    char     key[SHINA_KEY_TEXT_BYTES], line[160], mine[HOME_PATH_BYTES + 48];
+    int      fd, len;
+    bus_code rc = BUS_OK;
+
+    shina_home_new_key(kid, key);
+    len = snprintf(line, sizeof(line), "%s\n", key);
     /* Whole or not at all: of several processes that start at once one makes it for all. */
     (void)snprintf(mine, sizeof(mine), "%s.%ld", path, (long)getpid());
     fd = open(mine, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -284,8 +294,7 @@ make_key(const char *path, const char *kid, bus_error *err)
         rc = bus_fail(err, BUS_FULL, "cannot write %.150s: %s", path, strerror(errno));
     (void)unlink(mine);
     explicit_bzero(line, sizeof(line));
-    explicit_bzero(secret, sizeof(secret));
-    explicit_bzero(base64, sizeof(base64));
+    explicit_bzero(key, sizeof(key));
     return rc;
 }
 
@@ -329,11 +338,74 @@ shina_home_jwt_keys(const shina_home *home, const bus_config *config, char **out
 }
 
 bus_code
-shina_home_master_keys(const shina_home *home, const bus_config *config, bool make, char **out,
-                       bus_error *err)
+shina_home_master_file(const shina_home *home, const bus_config *config, bool make,
+                       char path[HOME_PATH_BYTES + 16], bus_error *err)
 {
-    return keys_of(home, bus_config_text(config, "SHINA_MASTER_KEYS"), "master.key", "m1", make,
-                   out, err);
+    static const char prefix[] = "file:";
+    const char       *given = bus_config_text(config, "SHINA_MASTER_KEYS");
+    bus_code          rc;
+
+    path[0] = '\0';
+    if (given != NULL && strncmp(given, prefix, sizeof(prefix) - 1) != 0)
+        return BUS_OK;
+    if (given != NULL) {
+        (void)snprintf(path, HOME_PATH_BYTES + 16, "%s", given + sizeof(prefix) - 1);
+        return BUS_OK;
+    }
+    (void)snprintf(path, HOME_PATH_BYTES + 16, "%s/master.key", home->dir);
+    if (!make || access(path, F_OK) == 0)
+        return BUS_OK;
+    if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK)
+        return rc;
+    return make_key(path, "m1", err);
+}
+
+/* A new name in a folder is durable when the folder is. */
+static bus_code
+sync_folder_of(const char *path, bus_error *err)
+{
+    char        folder[HOME_PATH_BYTES + 16];
+    const char *slash = strrchr(path, '/');
+    int         fd;
+    bus_code    rc = BUS_OK;
+
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1,
+                   slash == NULL ? "." : path);
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0)
+        rc = bus_fail(err, BUS_FULL, "cannot sync %.150s: %s", folder, strerror(errno));
+    if (fd >= 0)
+        (void)close(fd);
+    return rc;
+}
+
+bus_code
+shina_home_replace(const char *path, const char *text, bus_error *err)
+{
+    char        mine[HOME_PATH_BYTES + 48];
+    size_t      len = strlen(text);
+    struct stat was;
+    int         fd;
+    bus_code    rc = BUS_OK;
+
+    if (stat(path, &was) != 0)
+        return bus_fail(err, BUS_DENIED, "cannot read %.150s: %s", path, strerror(errno));
+    (void)snprintf(mine, sizeof(mine), "%s.%ld", path, (long)getpid());
+    fd = open(mine, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return bus_fail(err, BUS_INVALID, "cannot write %.150s: %s", mine, strerror(errno));
+    if (write(fd, text, len) != (ssize_t)len || write(fd, "\n", 1) != 1 ||
+        fchmod(fd, was.st_mode & 0777) != 0 ||
+        (geteuid() == 0 && fchown(fd, was.st_uid, was.st_gid) != 0) || fsync(fd) != 0)
+        rc = bus_fail(err, BUS_FULL, "cannot write %.150s: %s", mine, strerror(errno));
+    (void)close(fd);
+    if (rc == BUS_OK && rename(mine, path) != 0)
+        rc = bus_fail(err, BUS_FULL, "cannot write %.150s: %s", path, strerror(errno));
+    if (rc != BUS_OK) {
+        (void)unlink(mine);
+        return rc;
+    }
+    return sync_folder_of(path, err);
 }
 
 void

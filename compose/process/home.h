@@ -47,10 +47,18 @@ void                 shina_home_close(shina_home *home);
 BUS_CHECKED bus_code shina_home_jwt_keys(const shina_home *home, const bus_config *config,
                                          char **out, bus_error *err);
 
-/* The configured master keys, or those of master.key, which is made at the first time if `make`.
- * Wiped and freed by the caller. */
-BUS_CHECKED bus_code shina_home_master_keys(const shina_home *home, const bus_config *config,
-                                            bool make, char **out, bus_error *err);
+/* Where the master keys stand: the file that SHINA_MASTER_KEYS names (file:/path), or, where it is
+ * not set, master.key, which is made at the first time if `make`; else *path is empty and the
+ * configured text are the keys. */
+BUS_CHECKED bus_code shina_home_master_file(const shina_home *home, const bus_config *config,
+                                            bool make, char path[HOME_PATH_BYTES + 16],
+                                            bus_error *err);
+/* Puts another text into such a file: after a crash the old or the new one is there, whole. Its
+ * owner and mode stay. */
+BUS_CHECKED bus_code shina_home_replace(const char *path, const char *text, bus_error *err);
+/* A new key "kid:base64" of 32 bytes of chance. The caller wipes it. */
+#define SHINA_KEY_TEXT_BYTES 96
+void shina_home_new_key(const char *kid, char out[SHINA_KEY_TEXT_BYTES]);
 
 /* In a child between fork and exec: gives up root for the unprivileged user. */
 void shina_home_drop_root(const shina_home *home);

@@ -68,6 +68,16 @@ static const struct {
      "  skip            leave that event out for good, and go on behind it\n"
      "  --domain NAME   --reader NAME   --stream UUID   which; skip needs a stream\n"
      "  --all           retry all that were named\n"},
+    {"keys", verb_keys, "[list|rotate|drop KID]", "the master keys of personal data",
+     "Which master keys there are, and how many keys of people each wraps.\n"
+     "  rotate     makes a new one in front of the file of keys, and wraps all by it, beside a\n"
+     "             running system, which goes on. Where SHINA_MASTER_KEYS are the keys "
+     "themselves:\n"
+     "             by the first one there, which is put there and given to all processes before.\n"
+     "             Stopped or killed, it goes on with the next run\n"
+     "  drop KID   takes out one by which nothing is wrapped any more. Copies of the database "
+     "from\n"
+     "             before the rotation need it still\n"},
     {"rebuild", verb_rebuild, "VIEW...", "make the tables of views anew, beside a running system",
      "Folds the whole log into a new table, with progress, and puts it into the place of the old\n"
      "one, which is read until then. What a view's code or contract changes is rebuilt by itself\n"

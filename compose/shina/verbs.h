@@ -18,6 +18,7 @@ int verb_admin(const bus_config *config, int argc, char **argv);
 int verb_token(const bus_config *config, int argc, char **argv);
 int verb_status(const bus_config *config, int argc, char **argv);
 int verb_events(const bus_config *config, int argc, char **argv);
+int verb_keys(const bus_config *config, int argc, char **argv);
 int verb_parked(const bus_config *config, int argc, char **argv);
 int verb_rebuild(const bus_config *config, int argc, char **argv);
 int verb_replay(const bus_config *config, int argc, char **argv);

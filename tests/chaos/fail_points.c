@@ -20,10 +20,11 @@
 
 /* Names, or what they begin with. In tests/chaos/places_test.c; archives in
  * tests/system/archive_test.c, webhooks in tests/system/webhooks_test.c, the relay in
- * bus/runtime/relay_test.c, forgetting in tests/system/forget_test.c. */
+ * bus/runtime/relay_test.c, forgetting in tests/system/forget_test.c,
+ * master keys in tests/system/rotate_test.c. */
 static const char *const elsewhere[] = {
     "append.before_commit", "timer.fire", "rebuild.", "archive.", "webhook.", "relay.",
-    "courier.forg"};
+    "courier.forg",         "keys."};
 
 static bool
 starts_with(const char *text, const char *prefix)
