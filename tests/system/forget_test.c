@@ -528,6 +528,11 @@ test_webhooks_that_waited_do_not_tell_of_him(void **state)
         if (receiver_at("/hook", i)->taken)
             assert_int_equal(tests_spelt_in(spellings, "a webhook", body, strlen(body)), 0);
     }
+    must(tests_shina_ask(shina, &(tests_request){.method = "DELETE",
+                                                 .path = item("webhooks", webhook),
+                                                 .token = admin,
+                                                 .body = "{}"}),
+         200, NULL);
 }
 
 static void
