@@ -23,13 +23,12 @@ test_who_came_and_who_tried(void **state)
     (void)state;
     view_story(&access_log_projection);
     projects("users.logged_in.v1", USER, "{'session_id':'" SESSION "','address':'192.0.2.1'}");
-    then_row(ROW, "{'user_id':'" USER "','outcome':'LOGGED_IN','session_id':'" SESSION
-                  "','address':'192.0.2.1'}");
+    then_row(ROW, "{'user_id':'" USER "','outcome':'LOGGED_IN','session_id':'" SESSION "'}");
     view_story(&access_log_projection);
     projects("users.log_in_failed.v1", USER, "{'failed_at':1700000000000,'address':'192.0.2.2'}");
-    then_row(ROW, "{'user_id':'" USER "','outcome':'FAILED','address':'192.0.2.2'}");
+    then_row(ROW, "{'user_id':'" USER "','outcome':'FAILED'}");
     projects("users.locked.v1", USER, "{'by':'FAILURES','until_at':1700000000000,'generation':2}");
-    then_row(ROW, "{'outcome':'LOCKED','address':'192.0.2.2'}");
+    then_row(ROW, "{'outcome':'LOCKED'}");
 }
 
 static void

@@ -127,6 +127,11 @@ project(void *state, const bus_event *event, bus_projection *out)
         break;
     case USERS_TELEGRAM_LINKED: row->telegram = true; break;
     case USERS_TELEGRAM_UNLINKED: row->telegram = false; break;
+    case USERS_FORGOTTEN:
+        row->has_forgotten_at = true;
+        row->forgotten_at = e->forgotten.forgotten_at;
+        row->telegram = false;
+        break;
     case USERS_PASSWORD_RESET:
     case USERS_LOG_IN_FAILED:
     case USERS_TELEGRAM_CODE_MADE: break;

@@ -1,6 +1,6 @@
 /* driver_account.c - which user a driver has, so that he is no user when he has left the carrier
- * (P12). The stream is that of the driver. The one rule: whichever comes last, the user or the
- * dismissal, tells the user to leave.
+ * (P12), and is forgotten with him. The stream is that of the driver. The one rule: whichever comes
+ * last, the user or the dismissal, tells the user to leave.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "contracts/drivers.h"
 #include "services/users/user.h"
@@ -9,6 +9,12 @@ static void
 tell_to_leave(bus_id user, const bus_meta *meta, bus_decision *out)
 {
     users_send_leave(out, user, &(struct users_leave){.driver_id = meta->stream}, NULL);
+}
+
+static void
+tell_to_forget(bus_id user, const bus_meta *meta, bus_decision *out)
+{
+    users_send_forget(out, user, &(struct users_forget){.driver_id = meta->stream}, NULL);
 }
 
 static bus_verdict
@@ -23,6 +29,8 @@ decide_open(const struct driver_account *s, const struct users_open_account *cmd
         users_emit_account_opened(out, &(struct users_account_opened){.user_id = cmd->user_id});
     if (s->left)
         tell_to_leave(cmd->user_id, meta, out);
+    if (s->forgotten)
+        tell_to_forget(cmd->user_id, meta, out);
     return verdict;
 }
 
@@ -49,6 +57,19 @@ decide_left(const struct driver_account *s, const bus_meta *meta, bus_decision *
     return verdict;
 }
 
+static bus_verdict
+decide_forgotten(const struct driver_account *s, const bus_meta *meta, bus_decision *out)
+{
+    bus_verdict verdict;
+
+    if (s->forgotten)
+        return bus_accept(out);
+    verdict = users_emit_driver_forgotten(out, &(struct users_driver_forgotten){0});
+    if (!bus_id_is_nil(s->user_id))
+        tell_to_forget(s->user_id, meta, out);
+    return verdict;
+}
+
 bus_verdict
 driver_account_decide(const void *state, const void *command, const bus_meta *meta,
                       bus_decision *out)
@@ -59,6 +80,7 @@ driver_account_decide(const void *state, const void *command, const bus_meta *me
     switch (c->kind) {
     case USERS_OPEN_ACCOUNT: return decide_open(s, &c->open_account, meta, out);
     case USERS_CLOSE_ACCOUNT: return decide_close(s, &c->close_account, out);
+    case USERS_NOTE_FORGOTTEN: return decide_forgotten(s, meta, out);
     case USERS_NOTE_LEFT: return decide_left(s, meta, out);
     }
     BUS_UNREACHABLE();
@@ -73,6 +95,7 @@ driver_account_apply(void *state, const void *event)
     switch (e->kind) {
     case USERS_ACCOUNT_OPENED: s->user_id = e->account_opened.user_id; break;
     case USERS_ACCOUNT_CLOSED: s->user_id = BUS_ID_NIL; break;
+    case USERS_DRIVER_FORGOTTEN: s->forgotten = true; break;
     case USERS_DRIVER_LEFT: s->left = true; break;
     }
 }
@@ -82,4 +105,10 @@ void
 driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out)
 {
     users_react_note_left(out, event->stream, &(struct users_note_left){0});
+}
+
+void
+driver_account_on_forgotten(const bus_event *event, bus_reaction_out *out)
+{
+    users_react_note_forgotten(out, event->stream, &(struct users_note_forgotten){0});
 }

@@ -88,6 +88,62 @@ test_an_invited_one_leaves(void **state)
     then_refused("USER_WRONG_STATE");
 }
 
+/* A driver is forgotten after he was dismissed, and with him his user. */
+static void
+test_a_forgotten_driver(void **state)
+{
+    (void)state;
+    story(&users_module, "driver_account");
+    given("users.account_opened.v1", "{'user_id':'" ANNA "'}");
+    given("users.driver_left.v1", "{}");
+    as_role("SERVICE");
+    when("users.note_forgotten", "{}");
+    then_exactly("users.driver_forgotten.v1", "{}");
+    then_sent("users.forget", ANNA, "{'driver_id':'" STORY_STREAM "'}");
+    when("users.note_forgotten", "{}");
+    then_nothing_more();
+    when("users.open_account", "{'user_id':'" BORIS "'}");
+    then_exactly("users.account_opened.v1", "{'user_id':'" BORIS "'}");
+    then_sent("users.leave", BORIS, "{'driver_id':'" STORY_STREAM "'}");
+    then_sent("users.forget", BORIS, "{'driver_id':'" STORY_STREAM "'}");
+}
+
+static void
+test_a_forgotten_user(void **state)
+{
+    (void)state;
+    a_user("DRIVER");
+    given("users.role_changed.v1", "{'role':'DRIVER','driver_id':'" DRIVER "','generation':3}");
+    given("users.telegram_linked.v1", "{'telegram_id':'123456789'}");
+    given("users.disabled.v1", "{'reason':'left','generation':4}");
+    as_role("SERVICE");
+    when("users.forget", "{'driver_id':'" OTHER_DRIVER "'}");
+    then_nothing_more();
+    when("users.forget", "{'driver_id':'" DRIVER "'}");
+    then_released("user_email", "ivan@example.com");
+    then_released("user_telegram", "123456789");
+    then_exactly("users.forgotten.v1", "{'forgotten_at':1700000000000}");
+    when("users.forget", "{'driver_id':'" DRIVER "'}");
+    then_nothing_more();
+    as_role("ADMIN");
+    when("users.enable", "{}");
+    then_refused("USER_WRONG_STATE");
+}
+
+/* An ADMIN had let him in again. */
+static void
+test_a_forgotten_user_is_disabled(void **state)
+{
+    (void)state;
+    a_user("DRIVER");
+    given("users.role_changed.v1", "{'role':'DRIVER','driver_id':'" DRIVER "','generation':3}");
+    as_role("SERVICE");
+    when("users.forget", "{'driver_id':'" DRIVER "'}");
+    then_released("user_email", "ivan@example.com");
+    then_event("users.disabled.v1", "{'generation':4}");
+    then_event("users.forgotten.v1", "{}");
+}
+
 static void
 test_another_driver(void **state)
 {
@@ -111,6 +167,8 @@ test_a_dismissal_is_heard(void **state)
     story(&users_module, "driver_account");
     reacts(&users_module, "drivers.dismissed.v1", "{'reason':'left','dismissed_at':1700000000000}");
     then_command("users.note_left", STORY_STREAM, "{}");
+    reacts(&users_module, "drivers.forgotten.v1", "{'forgotten_at':1700000000000}");
+    then_command("users.note_forgotten", STORY_STREAM, "{}");
 }
 
 int
@@ -122,6 +180,9 @@ main(void)
         cmocka_unit_test(test_who_was_his_user_stays),
         cmocka_unit_test(test_a_user_leaves),
         cmocka_unit_test(test_an_invited_one_leaves),
+        cmocka_unit_test(test_a_forgotten_driver),
+        cmocka_unit_test(test_a_forgotten_user),
+        cmocka_unit_test(test_a_forgotten_user_is_disabled),
         cmocka_unit_test(test_another_driver),
         cmocka_unit_test(test_a_dismissal_is_heard),
     };

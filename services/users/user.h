@@ -41,12 +41,13 @@ void        tenant_apply(void *state, const void *event);
 /* driver_account.c: which user a driver has, and whether the driver is still here. */
 struct driver_account {
     bus_id user_id; /* nil: none */
-    bool   left;
+    bool   left, forgotten;
 };
 bus_verdict driver_account_decide(const void *state, const void *command, const bus_meta *meta,
                                   bus_decision *out);
 void        driver_account_apply(void *state, const void *event);
 void        driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out);
+void        driver_account_on_forgotten(const bus_event *event, bus_reaction_out *out);
 
 /* session.c: the refresh tokens that come of one log-in. */
 struct session {
@@ -59,11 +60,14 @@ bus_verdict session_decide(const void *state, const void *command, const bus_met
                            bus_decision *out);
 void        session_apply(void *state, const void *event);
 
+#define USER_EMAIL_BYTES 256 /* with a NUL */
 #define USER_FAILURES_MAX 20 /* lock_failures is at most that */
 
 /* users.c: one user. */
 struct user {
-    bus_id            driver_id; /* nil: none */
+    bus_id            driver_id;               /* nil: none */
+    char              email[USER_EMAIL_BYTES]; /* claimed; empty: forgotten */
+    bool              forgotten;
     enum users_status status;
     enum users_role   role;
     int64_t           generation;

@@ -289,13 +289,32 @@ decide_leave(const struct user *s, const struct users_leave *cmd, bus_decision *
     return verdict;
 }
 
+/* By his driver, who was dismissed before; an ADMIN may have let him in again since. */
+static bus_verdict
+decide_forget(const struct user *s, const struct users_forget *cmd, const bus_meta *meta,
+              bus_decision *out)
+{
+    bus_verdict verdict;
+
+    if (s->forgotten || !bus_id_equal(s->driver_id, cmd->driver_id))
+        return bus_accept(out);
+    if (s->status != USERS_STATUS_DISABLED)
+        (void)decide_leave(s, &(struct users_leave){.driver_id = cmd->driver_id}, out);
+    verdict = users_emit_forgotten(out, &(struct users_forgotten){.forgotten_at = meta->at_ms});
+    if (s->email[0] != '\0')
+        bus_release_personal(out, "user_email", bus_str_load(s->email));
+    if (s->telegram_id[0] != '\0')
+        bus_release_personal(out, "user_telegram", bus_str_load(s->telegram_id));
+    return verdict;
+}
+
 /* --- may it happen? ------------------------------------------------------------------------- */
 
 /* Commands of the lifecycle. */
 static bus_verdict
 decide_move(const struct user *s, const struct users_user_command *c, bus_decision *out)
 {
-    if (next(s->status, c->kind) == NULL)
+    if (next(s->status, c->kind) == NULL || s->forgotten)
         return user_wrong_state(s, out);
     if (c->kind == USERS_LOCK)
         return decide_lock(s, &c->lock, out);
@@ -347,6 +366,7 @@ decide(const void *state, const void *command, const bus_meta *meta, bus_decisio
         return user_decide_failed_log_in(s, &c->note_failed_log_in, meta, out);
     case USERS_TAKE_ROLE: return decide_take_role(s, &c->take_role, meta, out);
     case USERS_LEAVE: return decide_leave(s, &c->leave, out);
+    case USERS_FORGET: return decide_forget(s, &c->forget, meta, out);
     case USERS_LOCK_ENDS: return decide_lock_ends(s, out);
     }
     BUS_UNREACHABLE();
@@ -358,6 +378,7 @@ static void
 apply_invited(struct user *s, const struct users_invited *e)
 {
     s->status = USERS_STATUS_INVITED;
+    bus_str_store(s->email, sizeof(s->email), e->email);
     s->role = e->role;
     s->driver_id = e->has_driver_id ? e->driver_id : BUS_ID_NIL;
     s->generation = 1;
@@ -370,6 +391,13 @@ apply_role(struct user *s, const struct users_role_changed *e)
     s->role = e->role;
     s->driver_id = e->has_driver_id ? e->driver_id : BUS_ID_NIL;
     s->generation = e->generation;
+}
+
+static void
+apply_forgotten(struct user *s)
+{
+    s->forgotten = true;
+    s->email[0] = s->telegram_id[0] = '\0';
 }
 
 static void
@@ -426,6 +454,7 @@ apply(void *state, const void *event)
     case USERS_TELEGRAM_CODE_MADE:
     case USERS_TELEGRAM_LINKED:
     case USERS_TELEGRAM_UNLINKED: user_apply_telegram(s, e); break;
+    case USERS_FORGOTTEN: apply_forgotten(s); break;
     }
 }
 
@@ -436,7 +465,7 @@ static const bus_aggregate aggregates[] = {
      .decide = tenant_decide,
      .apply = tenant_apply},
     {.of = &users_user,
-     .snapshot_version = 1,
+     .snapshot_version = 2,
      .state_size = sizeof(struct user),
      .decide = decide,
      .apply = apply},
@@ -454,6 +483,7 @@ static const bus_aggregate aggregates[] = {
 
 static const bus_reaction reactions[] = {
     {.on = &drivers_dismissed_event, .react = driver_account_on_dismissed},
+    {.on = &drivers_forgotten_event, .react = driver_account_on_forgotten},
 };
 
 const bus_module users_module = BUS_MODULE_WITH_REACTIONS(users, aggregates, reactions);

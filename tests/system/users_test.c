@@ -680,6 +680,18 @@ test_a_dismissed_driver_is_out(void **state)
     expect_soon(t.access, 401);
     expect(refresh(t.refresh), 401, "AUTH_FAILED");
     expect(try_log_in(TENANT, "gone@example.com", PASSWORD), 401, "AUTH_FAILED");
+    /* Forgotten, he is so as a user, too. */
+    (void)snprintf(more, sizeof(more), "/api/v1/drivers/%s/forget", driver);
+    expect_done(post(admin.access, more, "{}"));
+    for (int i = 0; i < 500 && status[0] != '\0'; i++) {
+        r = tests_shina_get(shina, admin.access, path);
+        (void)snprintf(status, sizeof(status), "%s", text_of(r.json, "email"));
+        assert_string_equal(text_of(r.json, "status"), "DISABLED");
+        json_decref(r.json);
+        pause_ms(20);
+    }
+    assert_string_equal(status, "");
+    (void)invite("gone@example.com", ",'role':'VIEWER'"); /* his e-mail is free */
 }
 
 static void
