@@ -5,6 +5,7 @@
 #include "api-edge/http/batch.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
+#include "api-edge/http/rule.h"
 #include "api-edge/ingest/ingest.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/login/login.h"
@@ -86,7 +87,10 @@ add_route(edge *e, const char *method_name, const char *path, const edge_route *
 {
     edge_route *added = &e->routes[e->routes_count];
     edge_method method;
+    bus_code    rc = edge_rule_check(route, method_name, path, err);
 
+    if (rc != BUS_OK)
+        return rc;
     if (!edge_method_parse(method_name, &method))
         return bus_fail(err, BUS_INVALID, "the method %s of %s is none of ours", method_name, path);
     *added = *route;
@@ -120,10 +124,13 @@ collection_of(const edge *e, const bus_message *command)
 static bus_code
 add_command(edge *e, const bus_message *command, bus_error *err)
 {
-    edge_route route = {
-        .class = EDGE_CLASS_COMMAND, .handle = edge_command_handle, .command = command};
-    bool has_id = strstr(command->http_path, "{id}") != NULL;
-    char path[PATH_BYTES];
+    edge_route route = {.class = EDGE_CLASS_COMMAND,
+                        .rule = EDGE_RULE_ROLES,
+                        .writes = true,
+                        .handle = edge_command_handle,
+                        .command = command};
+    bool       has_id = strstr(command->http_path, "{id}") != NULL;
+    char       path[PATH_BYTES];
 
     if (has_id == (command->on == BUS_ON_NEW) || command->shape == NULL)
         return bus_fail(err, BUS_INVALID, "%s: the route %s does not fit what it is on",
@@ -157,8 +164,14 @@ add_commands(edge *e, bus_error *err)
 static bus_code
 add_view(edge *e, const edge_view *view, bus_error *err)
 {
-    const edge_route item = {.class = EDGE_CLASS_ITEM, .handle = edge_item_handle, .view = view};
-    const edge_route list = {.class = EDGE_CLASS_LIST, .handle = edge_list_handle, .view = view};
+    const edge_route item = {.class = EDGE_CLASS_ITEM,
+                             .rule = EDGE_RULE_ROLES,
+                             .handle = edge_item_handle,
+                             .view = view};
+    const edge_route list = {.class = EDGE_CLASS_LIST,
+                             .rule = EDGE_RULE_ROLES,
+                             .handle = edge_list_handle,
+                             .view = view};
     char             path[PATH_BYTES];
     bus_code         rc;
 
@@ -173,29 +186,41 @@ add_view(edge *e, const edge_view *view, bus_error *err)
     return add_route(e, "GET", path, &list, err);
 }
 
+/* clang-format off */
+const edge_own_route edge_own_routes[] = {
+    {"GET",  "/healthz",                 EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_healthz_handle},
+    {"GET",  "/readyz",                  EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_readyz_handle},
+    {"GET",  "/metrics",                 EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_metrics_handle},
+    {"GET",  "/openapi.json",            EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_openapi_handle},
+    {"GET",  "/asyncapi.json",           EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_asyncapi_handle},
+    {"GET",  "/schemas/{name}",          EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_schema_handle},
+    {"GET",  "/docs",                    EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_docs_handle},
+    {"GET",  "/docs/{name}",             EDGE_CLASS_ADMIN,   EDGE_RULE_OPEN,   false, edge_docs_file_handle},
+    {"POST", BASE "/batch",              EDGE_CLASS_COMMAND, EDGE_RULE_TOKEN,  true,  edge_batch_handle},
+    {"POST", BASE "/ingest/{source}",    EDGE_CLASS_INGEST,  EDGE_RULE_SIGNED, true,  edge_ingest_handle},
+    {"GET",  BASE "/events/{domain}",    EDGE_CLASS_FEED,    EDGE_RULE_TOKEN,  false, edge_feed_handle},
+};
+/* clang-format on */
+const int edge_own_routes_count = BUS_COUNT(edge_own_routes);
+
 static bus_code
-add_admin(edge *e, bus_error *err)
+add_own(edge *e, const edge_own_route *own, bus_error *err)
 {
-    static const struct {
-        const char *path;
-        void (*handle)(edge_request *r);
-    } routes[] = {
-        {"/healthz", edge_healthz_handle},
-        {"/readyz", edge_readyz_handle},
-        {"/metrics", edge_metrics_handle},
-        {"/openapi.json", edge_openapi_handle},
-        {"/asyncapi.json", edge_asyncapi_handle},
-        {"/schemas/{name}", edge_schema_handle},
-        {"/docs", edge_docs_handle},
-        {"/docs/{name}", edge_docs_file_handle},
-    };
+    const edge_route route = {
+        .class = own->class, .rule = own->rule, .writes = own->writes, .handle = own->handle};
+
+    return add_route(e, own->method, own->path, &route, err);
+}
+
+static bus_code
+add_owns(edge *e, bus_error *err)
+{
+    bool     ingests = edge_ingest_open(e);
     bus_code rc = BUS_OK;
 
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]) && rc == BUS_OK; i++)
-        rc = add_route(
-            e, "GET", routes[i].path,
-            &(edge_route){.class = EDGE_CLASS_ADMIN, .open = true, .handle = routes[i].handle},
-            err);
+    for (int i = 0; i < edge_own_routes_count && rc == BUS_OK; i++)
+        if (edge_own_routes[i].class != EDGE_CLASS_INGEST || ingests)
+            rc = add_own(e, &edge_own_routes[i], err);
     return rc;
 }
 
@@ -251,19 +276,6 @@ count_routes(const edge *e)
 }
 
 static bus_code
-add_writes(edge *e, bus_error *err)
-{
-    const edge_route batch = {.class = EDGE_CLASS_COMMAND, .handle = edge_batch_handle};
-    const edge_route push = {
-        .class = EDGE_CLASS_INGEST, .by_body = true, .handle = edge_ingest_handle};
-    bus_code rc = add_route(e, "POST", BASE "/batch", &batch, err);
-
-    return rc == BUS_OK && edge_ingest_open(e)
-               ? add_route(e, "POST", BASE "/ingest/{source}", &push, err)
-               : rc;
-}
-
-static bus_code
 add_logins(edge *e, bus_error *err)
 {
     bus_code rc = BUS_OK;
@@ -272,11 +284,7 @@ add_logins(edge *e, bus_error *err)
         return rc;
     e->login.ready = edge_logins_ready(e);
     for (int i = 0; e->login.ready && i < edge_login_routes_count && rc == BUS_OK; i++)
-        rc = add_route(e, edge_login_routes[i].method, edge_login_routes[i].path,
-                       &(edge_route){.class = EDGE_CLASS_LOGIN,
-                                     .anonymous = edge_login_routes[i].anonymous,
-                                     .handle = edge_login_routes[i].handle},
-                       err);
+        rc = add_own(e, &edge_login_routes[i], err);
     return rc;
 }
 
@@ -289,15 +297,14 @@ make_routes(edge *e, bus_error *err)
     e->routes = calloc((size_t)count_routes(e), sizeof(*e->routes));
     if (e->routes == NULL)
         abort();
-    if ((rc = add_admin(e, err)) != BUS_OK || (rc = add_commands(e, err)) != BUS_OK ||
-        (rc = add_writes(e, err)) != BUS_OK || (rc = add_logins(e, err)) != BUS_OK)
+    if ((rc = add_owns(e, err)) != BUS_OK || (rc = add_commands(e, err)) != BUS_OK ||
+        (rc = add_logins(e, err)) != BUS_OK)
         return rc;
     index_commands(e);
     for (int i = 0; i < e->views_count; i++)
         if ((rc = add_view(e, &e->views[i], err)) != BUS_OK)
             return rc;
-    return add_route(e, "GET", BASE "/events/{domain}",
-                     &(edge_route){.class = EDGE_CLASS_FEED, .handle = edge_feed_handle}, err);
+    return BUS_OK;
 }
 
 /* --- listening ----------------------------------------------------------- */

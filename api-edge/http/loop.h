@@ -43,13 +43,23 @@ typedef enum {
     EDGE_CLASSES
 } edge_class;
 
+/* Who may call a route. Every route has a rule (http/rule.h). */
+typedef enum {
+    EDGE_RULE_NONE,      /* forgotten: the edge does not start */
+    EDGE_RULE_OPEN,      /* anybody, at any time */
+    EDGE_RULE_ANONYMOUS, /* anybody, who waits his turn as others do: the body proves who it is */
+    EDGE_RULE_SIGNED,    /* whose signature fits the body (ingest/ingest.h) */
+    EDGE_RULE_TOKEN,     /* any token: its handler judges each line, row or event */
+    EDGE_RULE_ROLES,     /* the roles of its command or view */
+    EDGE_RULES
+} edge_rule;
+
 /* What stands behind a method and a path. handle() runs when the body is there; it answers, or
  * suspends the request and sees to it that it is answered later. */
 struct edge_route {
     edge_class class;
-    bool open;      /* needs no token */
-    bool anonymous; /* needs none either, but waits its turn as others do */
-    bool by_body;   /* proves who it is by its body (ingest/ingest.h) */
+    edge_rule rule;
+    bool      writes; /* refused while the tenant may only read */
     void (*handle)(edge_request *r);
     const bus_message *command; /* EDGE_CLASS_COMMAND */
     char *collection;      /* EDGE_CLASS_COMMAND; owned: "/api/v1/vehicles", to build Location */

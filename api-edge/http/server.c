@@ -408,15 +408,15 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
     }
     if (!find_route(r, method) || !check_coding(r))
         return false;
-    if (!r->route->open) {
+    if (r->route->rule != EDGE_RULE_OPEN) {
         if (loop->stopping || loop->connections > loop->e->options.connections_max) {
             r->ends_connection = true; /* makes room */
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
         }
-        if (r->route->by_body)
+        if (r->route->rule == EDGE_RULE_SIGNED)
             return edge_ingest_begin(r);
-        return r->route->anonymous || authenticate(r);
+        return r->route->rule == EDGE_RULE_ANONYMOUS || authenticate(r);
     }
     return true;
 }

@@ -440,7 +440,8 @@ judge(edge_request *r, const source_row *row)
                        row->known ? EDGE_BAD_SIGNATURE : EDGE_NOT_FOUND, NULL);
         return;
     }
-    if (!edge_rates_take(r->loop->rates, r->push->source, bus_mono_us(r->loop->e->options.clock))) {
+    if (!edge_rates_take(r->loop->rates, r->push->tenant, r->push->source,
+                         bus_mono_us(r->loop->e->options.clock))) {
         answer_problem(r, EDGE_INGEST_LIMITED, EDGE_RATE_LIMITED, NULL);
         return;
     }

@@ -8,7 +8,7 @@
 #define BURST 2
 
 typedef struct {
-    bus_id  id;
+    bus_id  tenant, id;
     double  tokens;
     int64_t at_us; /* when they were counted; 0: the place is free */
 } bucket;
@@ -36,13 +36,14 @@ edge_rates_destroy(edge_rates *rates)
 }
 
 bool
-edge_rates_take(edge_rates *rates, bus_id id, int64_t now_us)
+edge_rates_take(edge_rates *rates, bus_id tenant, bus_id id, int64_t now_us)
 {
-    bucket *b = &rates->buckets[bus_fnv1a64(id.bytes, sizeof(id.bytes)) % PLACES];
+    bus_id  ids[2] = {tenant, id};
+    bucket *b = &rates->buckets[bus_fnv1a64(ids, sizeof(ids)) % PLACES];
     double  full = rates->per_s * BURST;
 
-    if (b->at_us == 0 || !bus_id_equal(b->id, id))
-        *b = (bucket){.id = id, .tokens = full};
+    if (b->at_us == 0 || !bus_id_equal(b->id, id) || !bus_id_equal(b->tenant, tenant))
+        *b = (bucket){.tenant = tenant, .id = id, .tokens = full};
     else
         b->tokens += (double)(now_us - b->at_us) / 1e6 * rates->per_s;
     b->at_us = now_us == 0 ? 1 : now_us;

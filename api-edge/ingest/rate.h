@@ -13,7 +13,8 @@ typedef struct edge_rates edge_rates;
 /* per_s: tokens a second; a full bucket holds twice as many. */
 edge_rates *edge_rates_create(int per_s);
 void        edge_rates_destroy(edge_rates *rates); /* accepts NULL */
-/* Takes a token. False: there is none. */
-bool edge_rates_take(edge_rates *rates, bus_id id, int64_t now_us);
+/* Takes a token of what a tenant has under that id (nil: of nobody's tenant). False: there is none.
+ */
+bool edge_rates_take(edge_rates *rates, bus_id tenant, bus_id id, int64_t now_us);
 
 #endif

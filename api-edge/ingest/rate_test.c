@@ -12,23 +12,24 @@ static void
 test_a_bucket(void **state)
 {
     edge_rates  *rates = edge_rates_create(10);
-    const bus_id a = {{1}}, b = {{2}};
+    const bus_id one = {{8}}, other = {{9}}, a = {{1}}, b = {{2}};
     int64_t      now_us = 1000000;
 
     (void)state;
     for (int i = 0; i < 20; i++)
-        assert_true(edge_rates_take(rates, a, now_us));
-    assert_false(edge_rates_take(rates, a, now_us));
-    assert_true(edge_rates_take(rates, b, now_us)); /* is its own affair */
+        assert_true(edge_rates_take(rates, one, a, now_us));
+    assert_false(edge_rates_take(rates, one, a, now_us));
+    assert_true(edge_rates_take(rates, one, b, now_us));   /* is its own affair */
+    assert_true(edge_rates_take(rates, other, a, now_us)); /* so is another tenant's of that id */
     now_us += 99000;
-    assert_false(edge_rates_take(rates, a, now_us));
+    assert_false(edge_rates_take(rates, one, a, now_us));
     now_us += 2000;
-    assert_true(edge_rates_take(rates, a, now_us));
-    assert_false(edge_rates_take(rates, a, now_us));
+    assert_true(edge_rates_take(rates, one, a, now_us));
+    assert_false(edge_rates_take(rates, one, a, now_us));
     now_us += 3600 * INT64_C(1000000);
     for (int i = 0; i < 20; i++)
-        assert_true(edge_rates_take(rates, a, now_us));
-    assert_false(edge_rates_take(rates, a, now_us)); /* no more is saved up */
+        assert_true(edge_rates_take(rates, one, a, now_us));
+    assert_false(edge_rates_take(rates, one, a, now_us)); /* no more is saved up */
     edge_rates_destroy(rates);
 }
 

@@ -251,7 +251,7 @@ on_confirmed(edge_login_job *job, const edge_command_end *end)
         return;
     }
     bus_log_warn("login.refresh_token_reused", BUS_KV_ID("session", job->refresh.session));
-    edge_session_ended(job->loop, job->refresh.session);
+    edge_session_ended(job->loop, job->tenant, job->refresh.session);
     edge_job_end(job, EDGE_AUTH_FAILED, NULL);
 }
 
@@ -342,7 +342,7 @@ on_logged_out(edge_login_job *job, const edge_command_end *end)
 {
     if (ended_in_trouble(job, end))
         return;
-    edge_session_ended(job->loop, job->refresh.session);
+    edge_session_ended(job->loop, job->tenant, job->refresh.session);
     edge_job_answer(job, &(edge_reply){.status = 204, .cookie = COOKIE_OF("", "0")});
 }
 

@@ -1,6 +1,7 @@
 /* login.c - what every request of /api/v1/auth goes through: its body, the user's row, the pool,
  * commands. Which steps in which order is in log_in.c and passwords.c.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/http/rule.h"
 #include "api-edge/ingest/rate.h"
 #include "api-edge/login/job.h"
 #include "api-edge/login/session.h"
@@ -34,16 +35,16 @@ struct edge_logins {
 };
 
 /* clang-format off */
-const edge_login_route edge_login_routes[] = {
-    {"POST", "/api/v1/auth/login",        true,  edge_log_in_handle},
-    {"POST", "/api/v1/auth/refresh",      true,  edge_refresh_handle},
-    {"POST", "/api/v1/auth/set-password", true,  edge_set_password_handle},
-    {"POST", "/api/v1/auth/logout",       false, edge_log_out_handle},
-    {"POST", "/api/v1/auth/password",     false, edge_change_password_handle},
-    {"POST", "/api/v1/auth/totp",         false, edge_begin_totp_handle},
-    {"POST", "/api/v1/auth/totp/confirm", false, edge_confirm_totp_handle},
-    {"POST", "/api/v1/auth/totp/disable", false, edge_end_totp_handle},
-    {"GET",  "/api/v1/auth/sessions",     false, edge_own_sessions_handle},
+const edge_own_route edge_login_routes[] = {
+    {"POST", "/api/v1/auth/login",        EDGE_CLASS_LOGIN, EDGE_RULE_ANONYMOUS, false, edge_log_in_handle},
+    {"POST", "/api/v1/auth/refresh",      EDGE_CLASS_LOGIN, EDGE_RULE_ANONYMOUS, false, edge_refresh_handle},
+    {"POST", "/api/v1/auth/set-password", EDGE_CLASS_LOGIN, EDGE_RULE_ANONYMOUS, false, edge_set_password_handle},
+    {"POST", "/api/v1/auth/logout",       EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     false, edge_log_out_handle},
+    {"POST", "/api/v1/auth/password",     EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     true,  edge_change_password_handle},
+    {"POST", "/api/v1/auth/totp",         EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     true,  edge_begin_totp_handle},
+    {"POST", "/api/v1/auth/totp/confirm", EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     true,  edge_confirm_totp_handle},
+    {"POST", "/api/v1/auth/totp/disable", EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     true,  edge_end_totp_handle},
+    {"GET",  "/api/v1/auth/sessions",     EDGE_CLASS_LOGIN, EDGE_RULE_TOKEN,     false, edge_own_sessions_handle},
 };
 /* clang-format on */
 const int edge_login_routes_count = BUS_COUNT(edge_login_routes);
@@ -400,7 +401,8 @@ has_room(edge_request *r, edge_job_kind kind)
     edge_logins *logins = r->loop->logins;
     int64_t      now_us = bus_mono_us(r->loop->e->options.clock);
 
-    if (kind == EDGE_JOB_HASHES && !edge_rates_take(logins->rates, payer_of(r), now_us))
+    if (kind == EDGE_JOB_HASHES &&
+        !edge_rates_take(logins->rates, r->caller.tenant, payer_of(r), now_us))
         edge_problem(r, EDGE_RATE_LIMITED, NULL);
     else if (logins->jobs_count[kind] >= maxima[kind])
         edge_problem(r, EDGE_OVERLOADED, NULL);

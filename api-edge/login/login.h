@@ -15,14 +15,6 @@
 /* Finds the domain's commands and views. False: this edge serves no users. */
 bool edge_logins_ready(edge *e);
 
-typedef struct {
-    const char *method, *path;
-    bool        anonymous; /* needs no token */
-    void (*handle)(edge_request *r);
-} edge_login_route;
-extern const edge_login_route edge_login_routes[];
-extern const int              edge_login_routes_count;
-
 edge_logins *edge_logins_open(edge_loop *loop); /* NULL: not ready */
 /* Answers 503 to those whose passwords are being looked at: at the end of a stop, after databases
  * and commands were abandoned. Accepts NULL. */

@@ -21,12 +21,12 @@
 #define TICK_MS 50
 #define SLOTS 4096
 #define FRESH_S 5 /* a session so young may not be in its view yet */
-#define KEY_BYTES 64
+#define KEY_BYTES 96
 
 typedef enum { UNKNOWN, DENIED, MAY_READ, MAY_ALL } verdict;
 
 typedef struct {
-    bus_id  session;
+    bus_id  tenant, session;
     int64_t generation, until_us;
     verdict verdict;
 } slot;
@@ -68,7 +68,7 @@ now_us(const edge_sessions *sessions)
 
 static slot *
 slot_of(edge_sessions *sessions, bus_id session)
-{
+{ /* ids of sessions are spread well; what is found is compared with the tenant, too */
     return &sessions->slots[bus_fnv1a64(session.bytes, sizeof(session.bytes)) % SLOTS];
 }
 
@@ -76,10 +76,18 @@ static void
 believe(edge_sessions *sessions, const edge_caller *caller, verdict v)
 {
     *slot_of(sessions, caller->session) =
-        (slot){.session = caller->session,
+        (slot){.tenant = caller->tenant,
+               .session = caller->session,
                .generation = caller->generation,
                .until_us = now_us(sessions) + SESSION_BELIEVED_MS * INT64_C(1000),
                .verdict = v};
+}
+
+static bool
+is_of(const slot *s, const edge_caller *caller)
+{
+    return bus_id_equal(s->tenant, caller->tenant) && bus_id_equal(s->session, caller->session) &&
+           s->generation == caller->generation;
 }
 
 static verdict
@@ -87,19 +95,10 @@ believed(edge_sessions *sessions, const edge_caller *caller)
 {
     const slot *s = slot_of(sessions, caller->session);
 
-    return bus_id_equal(s->session, caller->session) && s->generation == caller->generation &&
-                   now_us(sessions) < s->until_us
-               ? s->verdict
-               : UNKNOWN;
+    return is_of(s, caller) && now_us(sessions) < s->until_us ? s->verdict : UNKNOWN;
 }
 
 /* --- what comes of it -------------------------------------------------------------- */
-
-static bool
-writes(const edge_request *r)
-{
-    return r->route->class == EDGE_CLASS_COMMAND;
-}
 
 /* False: answered. */
 static bool
@@ -107,7 +106,7 @@ admit(edge_request *r, verdict v)
 {
     if (v == DENIED)
         edge_problem(r, EDGE_UNAUTHENTICATED, "The session is over.");
-    else if (v == MAY_READ && writes(r))
+    else if (v == MAY_READ && r->route->writes)
         edge_problem(r, EDGE_TENANT_SUSPENDED, NULL);
     return !r->answered;
 }
@@ -144,8 +143,7 @@ last_known(edge_sessions *sessions, const edge_caller *key)
 {
     const slot *s = slot_of(sessions, key->session);
 
-    return bus_id_equal(s->session, key->session) && s->generation == key->generation ? s->verdict
-                                                                                      : MAY_ALL;
+    return is_of(s, key) ? s->verdict : MAY_ALL;
 }
 
 /* Nobody can say: a request is told so, a feed goes on and asks again. */
@@ -168,11 +166,12 @@ fail(ask *a, edge_problem_kind kind)
 /* --- Redis --------------------------------------------------------------------------- */
 
 static void
-key_of(bus_id session, char out[KEY_BYTES])
+key_of(bus_id tenant, bus_id session, char out[KEY_BYTES])
 {
-    char id[BUS_ID_TEXT_BYTES];
+    char ids[2][BUS_ID_TEXT_BYTES];
 
-    (void)snprintf(out, KEY_BYTES, "shina:session:%s", bus_id_format(session, id));
+    (void)snprintf(out, KEY_BYTES, "shina:session:%s:%s", bus_id_format(tenant, ids[0]),
+                   bus_id_format(session, ids[1]));
 }
 
 static void
@@ -189,13 +188,13 @@ tell_redis(ask *a, const edge_caller *caller, verdict v)
     char        key[KEY_BYTES], value[KEY_BYTES];
     const char *words[] = {"SET", key, value, "PX", BELIEVED_PX, "NX"};
 
-    key_of(caller->session, key);
+    key_of(caller->tenant, caller->session, key);
     value_of(caller, v, value);
     (void)edge_redis_send(a->sessions->loop->redis, NULL, NULL, 6, words);
 }
 
 void
-edge_session_ended(edge_loop *loop, bus_id session)
+edge_session_ended(edge_loop *loop, bus_id tenant, bus_id session)
 {
     char        key[KEY_BYTES];
     const char *words[] = {"SET", key, "ended", "PX", ENDED_PX};
@@ -203,7 +202,7 @@ edge_session_ended(edge_loop *loop, bus_id session)
     if (loop->sessions == NULL)
         return;
     *slot_of(loop->sessions, session) = (slot){.until_us = 0}; /* asked anew: it is over */
-    key_of(session, key);
+    key_of(tenant, session, key);
     (void)edge_redis_send(loop->redis, NULL, NULL, 5, words);
 }
 
@@ -251,7 +250,7 @@ ask_redis(ask *a)
     char           key[KEY_BYTES];
     const char    *words[] = {"GET", key};
 
-    key_of(a->caller.session, key);
+    key_of(a->caller.tenant, a->caller.session, key);
     a->redis_until_us = now_us(sessions) + REDIS_WAIT_US;
     a->of_redis = true;
     if (now_us(sessions) >= sessions->redis_off_until_us &&
@@ -432,7 +431,8 @@ static bool
 is_asked(const edge_sessions *sessions, const edge_caller *caller)
 {
     for (const ask *a = sessions->asks; a != NULL; a = a->next)
-        if (a->r == NULL && !a->settled && bus_id_equal(a->caller.session, caller->session))
+        if (a->r == NULL && !a->settled && bus_id_equal(a->caller.tenant, caller->tenant) &&
+            bus_id_equal(a->caller.session, caller->session))
             return true;
     return false;
 }
@@ -452,10 +452,11 @@ check_tenant(edge_request *r)
     edge_caller    key = tenant_key(&r->caller);
     const slot    *s;
 
-    if (sessions == NULL || !writes(r) || (r->caller.actor.grants & BUS_GRANT_TENANTS_MANAGE) != 0)
+    if (sessions == NULL || !r->route->writes ||
+        (r->caller.actor.grants & BUS_GRANT_TENANTS_MANAGE) != 0)
         return true;
     s = slot_of(sessions, key.session);
-    if (!bus_id_equal(s->session, key.session) || s->generation != key.generation ||
+    if (!is_of(s, &key) ||
         now_us(sessions) >= s->until_us + (s->verdict == MAY_ALL ? TENANT_STALE_US : 0)) {
         begin_ask(sessions, &key, true, r);
         return false;

@@ -35,6 +35,6 @@ bool edge_session_check(edge_request *r);
 /* Is the session of a feed known to be over? Asked again and again; looks it up by and by. */
 bool edge_session_is_over(edge_loop *loop, const edge_caller *caller);
 /* This edge has just ended it: no edge need ask for that. */
-void edge_session_ended(edge_loop *loop, bus_id session);
+void edge_session_ended(edge_loop *loop, bus_id tenant, bus_id session);
 
 #endif

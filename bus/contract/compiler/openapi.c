@@ -525,6 +525,7 @@ add_kernel(document *d)
         {"/openapi.json", "openapi", "This document.", "application/json", NULL},
         {"/asyncapi.json", "asyncapi", "The event streams.", "application/json", NULL},
         {"/docs", "docs", "This document to read.", "text/html", NULL},
+        {"/docs/{name}", "docs_file", "What the page of documents is made of.", "*/*", "404"},
         {"/schemas/{name}", "schemas",
          "The JSON Schema of one message, by its full name and .json.", "application/schema+json",
          "404"},
@@ -540,8 +541,7 @@ add_kernel(document *d)
         put(op, "security", json_array());
         if (strstr(routes[i].path, "{name}") != NULL)
             put(op, "parameters",
-                parsed("[{'name':'name','in':'path','required':true,'schema':{'type':'string'},"
-                       "'example':'vehicles.registered.v1.json'}]"));
+                parsed("[{'name':'name','in':'path','required':true,'schema':{'type':'string'}}]"));
         put_text(ok, "description", "As asked.");
         put(content, routes[i].media, json_object());
         put(ok, "content", content);
