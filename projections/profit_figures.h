@@ -25,13 +25,14 @@ profit_month(int32_t day, char text[8])
     return text;
 }
 
-/* The row of a dimension and month: UUIDv5 of the dimension's id (nil: none) and "2026-11". */
+/* The row of a dimension and month: UUIDv5 of the dimension's id and "2026-11". Of none it is the
+ * tenant's own, so that no two tenants have a row of one id. */
 static inline bus_id
-profit_row_id(bool has_id, bus_id id, int32_t day)
+profit_row_id(bus_id tenant, bool has_id, bus_id id, int32_t day)
 {
     char month[8];
 
-    return bus_id_v5_text(has_id ? id : BUS_ID_NIL, profit_month(day, month));
+    return bus_id_v5_text(has_id ? id : tenant, profit_month(day, month));
 }
 
 /* profit x 10000 / revenue, null unless revenue is positive; saturates. */

@@ -13,12 +13,12 @@ keys(const bus_event *event, bus_projection *out)
         const struct trips_trip_settled *e = event->data;
 
         if (e->has_driver_id)
-            bus_row_key(out, profit_row_id(true, e->driver_id, e->day));
+            bus_row_key(out, profit_row_id(event->tenant, true, e->driver_id, e->day));
     } else if (event->type == &trips_trip_adjusted_event) {
         const struct trips_trip_adjusted *e = event->data;
 
         if (e->has_driver_id && e->delta.cost_driver_pay_kop != 0)
-            bus_row_key(out, profit_row_id(true, e->driver_id, e->day));
+            bus_row_key(out, profit_row_id(event->tenant, true, e->driver_id, e->day));
     }
 }
 

@@ -13,7 +13,7 @@ extern const bus_view profit_customers_projection;
 
 #define ROW_A "994ae451-78bc-5b69-8d16-a14b575d7a9e"  /* v5(CUSTOMER_A, "2026-11") */
 #define ROW_B "980996f0-5f0b-5c58-b1f6-036bb304c640"  /* v5(CUSTOMER_B, "2026-11") */
-#define NOBODY "dbb60935-18f2-5ca5-a8f9-dbb1047b63a5" /* v5(nil, "2026-11") */
+#define NOBODY "bd4de5b0-c1c9-544a-b6af-008a06bc6e4d" /* v5(STORY_TENANT, "2026-11") */
 
 /* -134177 and -67615 are the trip's -201792. */
 static void

@@ -10,11 +10,11 @@ keys(const bus_event *event, bus_projection *out)
     const struct trips_trip_event *e = event->tagged;
 
     if (event->type == &trips_trip_settled_event)
-        bus_row_key(out, profit_row_id(e->trip_settled.has_driver_id, e->trip_settled.driver_id,
-                                       e->trip_settled.day));
+        bus_row_key(out, profit_row_id(event->tenant, e->trip_settled.has_driver_id,
+                                       e->trip_settled.driver_id, e->trip_settled.day));
     else if (event->type == &trips_trip_adjusted_event)
-        bus_row_key(out, profit_row_id(e->trip_adjusted.has_driver_id, e->trip_adjusted.driver_id,
-                                       e->trip_adjusted.day));
+        bus_row_key(out, profit_row_id(event->tenant, e->trip_adjusted.has_driver_id,
+                                       e->trip_adjusted.driver_id, e->trip_adjusted.day));
 }
 
 static void
@@ -48,4 +48,4 @@ project(void *state, const bus_event *event, bus_projection *out)
 }
 
 const bus_view profit_drivers_projection = {
-    .of = &profit_drivers_view, .view_version = 1, .project = project, .keys = keys};
+    .of = &profit_drivers_view, .view_version = 2, .project = project, .keys = keys};

@@ -12,7 +12,7 @@
 extern const bus_view profit_routes_projection;
 
 #define ROW "7e115ca6-3c72-58a3-b02f-ee6694ef8d63"      /* v5(ROUTE, "2026-11") */
-#define NO_ROUTE "dbb60935-18f2-5ca5-a8f9-dbb1047b63a5" /* v5(nil, "2026-11") */
+#define NO_ROUTE "bd4de5b0-c1c9-544a-b6af-008a06bc6e4d" /* v5(STORY_TENANT, "2026-11") */
 
 static void
 test_a_trip_and_its_adjustments(void **state)

@@ -13,16 +13,16 @@ keys(const bus_event *event, bus_projection *out)
         const struct trips_trip_settled *e = event->data;
 
         if (e->has_vehicle_id)
-            bus_row_key(out, profit_row_id(true, e->vehicle_id, e->day));
+            bus_row_key(out, profit_row_id(event->tenant, true, e->vehicle_id, e->day));
     } else if (event->type == &trips_trip_adjusted_event) {
         const struct trips_trip_adjusted *e = event->data;
 
         if (e->has_vehicle_id)
-            bus_row_key(out, profit_row_id(true, e->vehicle_id, e->day));
+            bus_row_key(out, profit_row_id(event->tenant, true, e->vehicle_id, e->day));
     } else if (event->type == &vehicles_returned_from_maintenance_event) {
         const struct vehicles_returned_from_maintenance *e = event->data;
 
-        bus_row_key(out, profit_row_id(true, event->stream, e->returned_on));
+        bus_row_key(out, profit_row_id(event->tenant, true, event->stream, e->returned_on));
     }
 }
 
