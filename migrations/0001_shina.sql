@@ -626,6 +626,19 @@ create table %1$I.skipped (
         execute format('grant execute on all functions in schema %I to %I',
                        domain_name, role_name);
     end if;
+
+    -- What the edge reads of a log for a client: one tenant's events, by the setting shina.tenant.
+    -- Not a policy on the events: COPY does not go into a table that has one. Made after the grants
+    -- above, since who may write it writes the events.
+    execute format($sql$
+create view %1$I.tenant_events with (security_barrier) as
+select * from %1$I.events
+ where tenant = nullif(current_setting('shina.tenant', true), '')::uuid
+$sql$, domain_name);
+    if shina.make_role('shina_edge') then
+        execute format('grant usage on schema %I to shina_edge', domain_name);
+        execute format('grant select on %I.tenant_events to shina_edge', domain_name);
+    end if;
 end
 $create$;
 -- +migrate StatementEnd

@@ -74,6 +74,7 @@ edge_history_open(edge_loop *loop)
     const edge_options *o = &loop->e->options;
     edge_history       *h = calloc(1, sizeof(*h));
     edge_db_options     db = {.application = "shina edge history",
+                              .role = "shina_edge",
                               .connections = CONNECTIONS,
                               .in_flight_max = 1,
                               .group_max = 1,
@@ -407,7 +408,7 @@ page_sql(job *j)
                " e.command_id, e.nth, e.type, e.actor, e.data, e.there, e.archive is not null"
                " from (select e.*, count(*) over () as there,"
                "  sum(coalesce(octet_length(e.data::text), 0)) over (order by e.version) as bytes"
-               "  from (select * from \"%s\".events e where e.stream = $1::uuid"
+               "  from (select * from \"%s\".tenant_events e where e.stream = $1::uuid"
                "   and e.tenant = $2::uuid and e.aggregate = $3 and e.version > $4::int"
                "   order by e.version limit %d) e) e"
                " where e.bytes - coalesce(octet_length(e.data::text), 0) < %d order by e.version",
@@ -629,7 +630,12 @@ edge_as_of_handle(edge_request *r, const edge_scope *scope, bus_id id, const cha
     if (j->position.domain.len > 0)
         j->position.domain =
             bus_arena_copy(&j->arena, j->position.domain.at, j->position.domain.len);
-    j->query = (edge_db_query){.sql = page_sql(j), .count = 4, .done = on_page, .context = j};
+    j->query = (edge_db_query){.sql = page_sql(j),
+                               .count = 4,
+                               .for_tenant = true,
+                               .tenant = j->tenant,
+                               .done = on_page,
+                               .context = j};
     j->query.values[0] =
         bus_arena_copy(&j->arena, bus_id_format(id, text), BUS_ID_TEXT_BYTES - 1).at;
     j->query.values[1] =
