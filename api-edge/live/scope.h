@@ -2,7 +2,8 @@
  *
  * Derived from the views, so that a feed tells nobody what the lists would not:
  * - only events of the caller's tenant, ever;
- * - ADMIN sees all of them as they are in the log, durable refusals too;
+ * - ADMIN sees all of them as they are in the log, durable refusals too, but for what is masked for
+ *   ADMIN himself: sealed secrets and hashes of passwords and codes;
  * - another role sees the events of an aggregate if it may read a view that is keyed by the
  *   aggregate's streams; if only rows of its own (`X:own`), then the events of those streams whose
  *   row is its own when the view has reached the event;

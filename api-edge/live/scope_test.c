@@ -42,9 +42,10 @@ static const bus_field hired_fields[] = {
     {FIELD("price_kop", &int_shape)},
     {FIELD("hidden", &text_shape), .masked_for = "DISPATCHER"},
     {FIELD("pays", &pays_shape)},
+    {FIELD("secret", &text_shape), .masked_for = "ADMIN DISPATCHER DRIVER VIEWER"},
 };
 static const bus_shape hired_shape = {
-    .kind = BUS_KIND_OBJECT, .fields = hired_fields, .fields_count = 6};
+    .kind = BUS_KIND_OBJECT, .fields = hired_fields, .fields_count = 7};
 
 static const bus_contract           contract;
 static const bus_aggregate_contract person, ledger;
@@ -158,7 +159,7 @@ test_who(void **state)
 
 static const char whole[] =
     "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":\"2\",\"price_kop\":3,\"hidden\":\"h\","
-    "\"pays\":[{\"note\":\"n\",\"per_km_kop\":4}]}";
+    "\"pays\":[{\"note\":\"n\",\"per_km_kop\":4}],\"secret\":\"s\"}";
 
 static void
 check_granted(uint32_t roles, uint32_t grants, const char *expected)
@@ -181,30 +182,36 @@ static void
 test_what(void **state)
 {
     (void)state;
-    check_data(BUS_ROLE_ADMIN, whole);
+    /* All but secrets, which nobody is told. */
+    check_data(BUS_ROLE_ADMIN,
+               "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":\"2\",\"price_kop\":3,"
+               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":4}],"
+               "\"secret\":null}");
     /* A personal member and an amount that no view shows, and what the event itself masks. */
     check_data(BUS_ROLE_DISPATCHER,
                "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":3,"
-               "\"hidden\":null,\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+               "\"hidden\":null,\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
     /* And what the view masks by the same name. */
     check_data(BUS_ROLE_VIEWER,
                "{\"full_name\":\"A\",\"phone\":null,\"passport\":null,\"price_kop\":null,"
-               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
     check_data(BUS_ROLE_DRIVER,
                "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":null,"
-               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
     /* A grant shows what it names, and what no view shows stays hidden. */
-    check_granted(BUS_ROLE_VIEWER, BUS_GRANT_FINANCE_READ,
-                  "{\"full_name\":\"A\",\"phone\":null,\"passport\":null,\"price_kop\":3,"
-                  "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
-    check_granted(BUS_ROLE_DRIVER, BUS_GRANT_FINANCE_READ,
-                  "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":null,"
-                  "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+    check_granted(
+        BUS_ROLE_VIEWER, BUS_GRANT_FINANCE_READ,
+        "{\"full_name\":\"A\",\"phone\":null,\"passport\":null,\"price_kop\":3,"
+        "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
+    check_granted(
+        BUS_ROLE_DRIVER, BUS_GRANT_FINANCE_READ,
+        "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":null,"
+        "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
     /* With two roles one sees what either sees, but no list that another role opens through this.
      */
     check_data(BUS_ROLE_VIEWER | BUS_ROLE_DISPATCHER,
                "{\"full_name\":\"A\",\"phone\":\"1\",\"passport\":null,\"price_kop\":3,"
-               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}]}");
+               "\"hidden\":\"h\",\"pays\":[{\"note\":\"n\",\"per_km_kop\":null}],\"secret\":null}");
 }
 
 static void

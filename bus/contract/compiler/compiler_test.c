@@ -600,6 +600,42 @@ test_each_error_of_an_analytic_names_its_place(void **state)
     }
 }
 
+/* Is there such a line in the contract that was generated last? */
+static bool
+generated(const char *text)
+{
+    FILE *f = fopen(in_folder("out/stock.c"), "r");
+    char  line[4096];
+    bool  found = false;
+
+    assert_non_null(f);
+    while (!found && fgets(line, sizeof(line), f) != NULL)
+        found = strstr(line, text) != NULL;
+    assert_int_equal(fclose(f), 0);
+    return found;
+}
+
+/* What a definition masks is masked wherever it is referred to, but where the member says for
+ * whom. */
+static void
+test_masks_of_definitions(void **state)
+{
+    json_t *json =
+        base_with("/$defs/sku", "{'type':'string','maxLength':20,'x-masked':['DRIVER']}");
+
+    (void)state;
+    write_contract("stock.json", json);
+    assert_int_equal(generate(), 0);
+    assert_true(generated("masked_for = \"DRIVER\""));
+    change(json, "/aggregates/item/commands/receive/schema/properties/sku/x-masked",
+           parse("['VIEWER']"));
+    write_contract("stock.json", json);
+    assert_int_equal(generate(), 0);
+    assert_true(generated("masked_for = \"VIEWER\""));
+    assert_false(generated("masked_for = \"DRIVER\""));
+    json_decref(json);
+}
+
 /* The hash that names the table of a view in the contract that was generated last. */
 static void
 hash_of_view(const char *name, char out[40])
@@ -1266,6 +1302,7 @@ main(void)
         cmocka_unit_test(test_each_error_names_its_place),
         cmocka_unit_test(test_each_error_of_an_analytic_names_its_place),
         cmocka_unit_test(test_tables_of_an_analytic_are_named_together),
+        cmocka_unit_test(test_masks_of_definitions),
         cmocka_unit_test(test_each_keyword),
         cmocka_unit_test(test_between_contracts),
         cmocka_unit_test(test_superseded_events),

@@ -490,7 +490,7 @@ void
 build_member(const where *at, const char *name, const json_t *schema, bool required, member *m)
 {
     where         here = inside(at, text("properties/%s", name), text("%s_%s", at->c_name, name));
-    const json_t *standard = json_object_get(schema, "default");
+    const json_t *standard = json_object_get(schema, "default"), *masked;
 
     if (!is_identifier(name))
         die_at(&here, "", "a name is lower case letters, digits and _, at most 63");
@@ -507,7 +507,10 @@ build_member(const where *at, const char *name, const json_t *schema, bool requi
     m->default_json = standard == NULL ? NULL : canonical(standard);
     m->has = m->nullable || (!required && standard == NULL);
     m->personal = personal_subject(&here, json_object_get(schema, "x-personal"));
-    m->masked_for = masked_roles(&here, json_object_get(schema, "x-masked"));
+    masked = json_object_get(schema, "x-masked");
+    if (masked == NULL && m->type->schema != NULL) /* as the definition says that it refers to */
+        masked = json_object_get(m->type->schema, "x-masked");
+    m->masked_for = masked_roles(&here, masked);
     read_secret(&here, json_object_get(schema, "x-secret"), m);
 }
 
