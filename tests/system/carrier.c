@@ -144,6 +144,10 @@ hire(carrier *c, carrier_driver *d, int number)
                  "'per_hour_kop':0,'pct_bp':100}}",
                  number, d->phone, number);
     on(c, c->dispatcher, "drivers", d->id, "activate", "{}");
+    carrier_must(c, c->admin, d->user, "/api/v1/users",
+                 "{'email':'driver%d@example.com','full_name':'Driver %d','phone_e164':"
+                 "'+7917%07d','role':'DRIVER','driver_id':'%s'}",
+                 number, number, number, d->id);
 }
 
 static void
@@ -240,8 +244,7 @@ await_status(carrier *c, const char *what, const char *id, const char *status)
             return;
         pause_a_moment();
     }
-    (void)fprintf(stderr, "%s is not %s\n", path, status);
-    exit(1);
+    die(path, &(tests_response){.json = carrier_get(c, c->admin, path)});
 }
 
 /* A command that is refused with `code` until something else has happened. */
@@ -278,9 +281,9 @@ order(carrier *c, char id[40], int64_t from_at)
     on(c, c->dispatcher, "deliveries", id, "confirm", "{}");
 }
 
-/* Planned, with its delivery, assigned, dispatched and out on the road. */
+/* Planned, with its delivery, and assigned. */
 static void
-send_out(carrier *c, const carrier_driver *d, const char *token, int nth, int64_t at)
+prepare(carrier *c, const carrier_driver *d, int nth, int64_t at)
 {
     const char *trip = d->trips[nth];
     char        path[160];
@@ -301,6 +304,14 @@ send_out(carrier *c, const carrier_driver *d, const char *token, int nth, int64_
     carrier_must(c, c->dispatcher, NULL, path, "{'vehicle_id':'%s','driver_id':'%s'}", d->vehicle,
                  d->id);
     await_status(c, "trips", trip, "ASSIGNED");
+}
+
+static void
+send_out(carrier *c, const carrier_driver *d, const char *token, int nth)
+{
+    const char *trip = d->trips[nth];
+    char        path[160];
+
     in_the_end(c, "trips", trip, "dispatch", "TRIP_DELIVERIES_AWAITED");
     on(c, token, "trips", trip, "accept", "{}");
     on(c, token, "trips", trip, "start-loading", "{}");
@@ -354,13 +365,14 @@ drive(carrier *c, carrier_driver *d, int64_t at)
     char *token = carrier_token(c, "DRIVER", NULL, d->id);
     char  path[160];
 
-    for (int nth = 0; nth < 2; nth++) {
+    for (int nth = 0; nth < 3; nth++) {
         carrier_must(c, c->dispatcher, d->trips[nth], "/api/v1/trips", "{}");
         order(c, d->deliveries[nth], at + nth * 5 * HOUR_MS);
-        send_out(c, d, token, nth, at + nth * 5 * HOUR_MS);
-        if (nth == 0)
-            bring_home(c, d, token);
+        prepare(c, d, nth, at + nth * 5 * HOUR_MS);
     }
+    send_out(c, d, token, 0);
+    bring_home(c, d, token);
+    send_out(c, d, token, 1);
     (void)snprintf(path, sizeof(path), "/api/v1/drivers/%s/duty", d->id);
     carrier_must(c, token, NULL, path, "{'kind':'ON_DUTY','from_at':%lld,'to_at':%lld}",
                  (long long)at, (long long)(at + HOUR_MS));

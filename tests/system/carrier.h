@@ -1,5 +1,5 @@
 /* carrier.h - a carrier at work for tests of who sees what: vehicles, two drivers, each with a
- * settled trip and one that is on the road, users, sessions, sources, subscriptions; made through
+ * settled trip, one that is on the road and one that he has not been told of, users, sessions, sources, subscriptions; made through
  * the HTTP API, so that every view of the tenant has rows. What fails prints why and ends the
  * program. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SYSTEM_CARRIER_H
@@ -15,8 +15,9 @@
 typedef struct {
     char id[40], phone[24];
     char vehicle[40];
-    char trips[2][40];      /* settled; on the road */
-    char deliveries[2][40]; /* of each trip */
+    char user[40];
+    char trips[3][40];      /* settled; on the road; assigned, not dispatched */
+    char deliveries[3][40]; /* of each trip */
 } carrier_driver;
 
 typedef struct {
