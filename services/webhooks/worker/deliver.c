@@ -10,6 +10,7 @@
 #include "bus/personal/secret.h"
 #include "bus/webhook/webhook.h"
 #include "services/webhooks/worker/address.h"
+#include "services/webhooks/worker/secrets.h"
 #include "services/webhooks/worker/worker_internal.h"
 
 #include <openssl/crypto.h>
@@ -58,11 +59,10 @@ render(const domain_log *log, const bus_record *r, bus_str data, bus_buf *out)
 
 /* As in the log, or with personal members in clear where the subscription says so. */
 static bus_code
-data_of(worker *w, const subscription *s, const domain_log *log, const bus_record *r, bus_str *out,
-        bus_error *err)
+open_data(worker *w, const subscription *s, const domain_log *log, const bus_message *message,
+          const bus_record *r, bus_str *out, bus_error *err)
 {
-    const bus_message *message = bus_contract_event(log->contract, r->type);
-    bus_code           rc;
+    bus_code rc;
 
     *out = r->data;
     if (!s->wants.personal || message == NULL || message->shape == NULL ||
@@ -76,6 +76,20 @@ data_of(worker *w, const subscription *s, const domain_log *log, const bus_recor
     bus_log_error("webhooks.data_unreadable", BUS_KV_ERR(err), BUS_KV("domain", log->domain));
     *out = r->data;
     return BUS_OK;
+}
+
+/* What is sent of it: without what nobody is told. */
+static bus_code
+data_of(worker *w, const subscription *s, const domain_log *log, const bus_record *r, bus_str *out,
+        bus_error *err)
+{
+    const bus_message *message = bus_contract_event(log->contract, r->type);
+    bus_code           rc = open_data(w, s, log, message, r, out, err);
+
+    if (rc == BUS_OK && message != NULL && message->shape != NULL && out->len > 0 &&
+        webhooks_has_secrets(message->shape))
+        *out = webhooks_without_secrets(message->shape, *out, &w->scratch);
+    return rc;
 }
 
 /* Adds the signature by one secret. False: it cannot be opened. */
