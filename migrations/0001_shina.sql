@@ -9,6 +9,7 @@
 create schema shina;
 create schema views;
 create schema keys;
+create schema audit;
 
 -- Keys of personal data, wrapped by the master keys of the configuration. They are not the log:
 -- without its row here what was encrypted for a subject is unreadable for ever.
@@ -50,6 +51,153 @@ language sql security definer set search_path = pg_catalog as $forget$
 $forget$;
 -- +migrate StatementEnd
 revoke execute on function keys.forget(uuid, uuid) from public;
+-- The audit: who did what, when and from where, and what was refused (api-edge/audit/audit.h). A
+-- chain per tenant: each row's hash is that of the row before it and of what the row says
+-- (bus/audit/chain.h computes the same). Only audit.note() adds rows, and nothing changes them; but
+-- where somebody came from may be erased, so the chain holds only its salted hash, the origin.
+create table audit.heads (
+    tenant uuid primary key,
+    seq    bigint not null,
+    hash   bytea not null
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+create table audit.entries (
+    tenant  uuid,
+    seq     bigint,                     -- 1, 2, 3...
+    at_ms   bigint not null,            -- when the answer was given
+    action  text collate "C" not null,  -- COMMAND, AUTH, READ
+    outcome text collate "C" not null,  -- ACCEPTED, REFUSED, FAILED
+    code    text,                       -- of a refusal
+    actor   uuid,
+    domain  text collate "C",
+    type    text collate "C" not null,  -- of a command; a view; "auth.login"
+    entity  uuid,                       -- a stream, an item
+    detail  text not null,              -- JSON
+    origin  bytea not null,
+    salt    uuid,                       -- these three are null once they are erased
+    address text,
+    agent   text,
+    hash    bytea not null,
+    primary key (tenant, seq)
+);
+create index entries_at on audit.entries (tenant, at_ms);
+create index entries_actor on audit.entries (tenant, actor, seq) where actor is not null;
+create index entries_entity on audit.entries (tenant, entity, seq) where entity is not null;
+-- The number of the last batch of each edge: a batch that is sent again is met as a repeat.
+create table audit.writers (
+    writer uuid primary key,
+    batch  bigint not null,
+    at     timestamptz not null default clock_timestamp()
+);
+
+-- +migrate StatementBegin
+create function audit.keep() returns trigger
+language plpgsql as $keep$
+begin
+    if tg_op = 'UPDATE' and new.salt is null and new.address is null and new.agent is null then
+        new.salt := old.salt;
+        new.address := old.address;
+        new.agent := old.agent;
+        if new is not distinct from old then
+            new.salt := null;
+            new.address := null;
+            new.agent := null;
+            return new;
+        end if;
+    end if;
+    raise exception using errcode = 'SH006', message = 'the audit is only added to';
+end
+$keep$;
+-- +migrate StatementEnd
+create trigger keep before update or delete on audit.entries
+    for each row execute function audit.keep();
+create trigger keep_all before truncate on audit.entries
+    for each statement execute function audit.keep();
+
+-- Adds a batch to the chains of its tenants; false: it was there already. What comes from nobody
+-- whom we know (sure is false) stands in the chain of the tenant it names if that has one, else in
+-- that of the nil tenant: a guesser makes no chains. The row of the chain's head is locked until the
+-- commit, so that a chain has no forks, whoever adds to it.
+-- +migrate StatementBegin
+create function audit.note(
+    by_writer uuid, number bigint, tenants uuid[], sures boolean[], ats bigint[], actions text[],
+    outcomes text[], codes text[], actors uuid[], domains text[], types text[], entities uuid[],
+    details text[], origins bytea[], salts uuid[], addresses text[], agents text[], saids bytea[]
+) returns boolean
+language plpgsql security definer set search_path = pg_catalog as $note$
+declare
+    n      record;
+    held   uuid;
+    s      bigint;
+    h      bytea;
+    places int[] := '{}';
+    chains uuid[] := '{}';
+    seqs   bigint[] := '{}';
+    hashes bytea[] := '{}';
+begin
+    insert into audit.writers as w (writer, batch) values (by_writer, number)
+        on conflict (writer) do update set batch = excluded.batch, at = clock_timestamp()
+        where w.batch < excluded.batch;
+    if not found then
+        return false;
+    end if;
+    for n in
+        select case when k.sure or exists (select from audit.heads x where x.tenant = k.tenant)
+                    then k.tenant else '00000000-0000-0000-0000-000000000000' end as chain,
+               k.said, k.nth::int
+          from unnest(tenants, sures, saids) with ordinality k(tenant, sure, said, nth)
+         order by 1, 3
+    loop
+        if n.chain is distinct from held then
+            if held is not null then
+                update audit.heads set seq = s, hash = h where tenant = held;
+            end if;
+            held := n.chain;
+            insert into audit.heads (tenant, seq, hash)
+                values (held, 0, decode(repeat('00', 32), 'hex')) on conflict do nothing;
+            select x.seq, x.hash into s, h from audit.heads x where x.tenant = held for update;
+        end if;
+        s := s + 1;
+        h := sha256(h || uuid_send(held) || int8send(s) || n.said);
+        places := places || n.nth;
+        chains := chains || held;
+        seqs := seqs || s;
+        hashes := hashes || h;
+    end loop;
+    if held is null then
+        return true;
+    end if;
+    update audit.heads set seq = s, hash = h where tenant = held;
+    insert into audit.entries (tenant, seq, at_ms, action, outcome, code, actor, domain, type,
+                               entity, detail, origin, salt, address, agent, hash)
+    select k.chain, k.seq, r.at_ms, r.action, r.outcome, r.code, r.actor, r.domain, r.type,
+           r.entity, r.detail, r.origin, r.salt, r.address, r.agent, k.hash
+      from unnest(places, chains, seqs, hashes) k(nth, chain, seq, hash)
+      join unnest(ats, actions, outcomes, codes, actors, domains, types, entities, details,
+                  origins, salts, addresses, agents)
+           with ordinality r(at_ms, action, outcome, code, actor, domain, type, entity, detail,
+                             origin, salt, address, agent, nth)
+        on r.nth = k.nth;
+    return true;
+end
+$note$;
+-- +migrate StatementEnd
+
+-- Erases where a user came from, in all rows: when he is forgotten. Returns how many rows had it.
+-- +migrate StatementBegin
+create function audit.forget(of_tenant uuid, of_actor uuid) returns bigint
+language sql as $forget$
+    with erased as (
+        update audit.entries e set salt = null, address = null, agent = null
+         where e.tenant = of_tenant and e.actor = of_actor and e.salt is not null
+        returning 1)
+    select count(*) from erased
+$forget$;
+-- +migrate StatementEnd
+
+alter table audit.entries enable row level security;
+create policy tenant on audit.entries for select
+    using (tenant = nullif(current_setting('shina.tenant', true), '')::uuid);
+revoke execute on all functions in schema audit from public;
 
 create table shina.domains (
     name       text primary key,
@@ -116,6 +264,9 @@ begin
     if shina.make_role('shina_edge') then
         grant usage on schema views to shina_edge;
         grant select on views.registry to shina_edge;
+        grant usage on schema audit to shina_edge;
+        grant select on audit.entries to shina_edge;
+        grant execute on function audit.note to shina_edge;
     end if;
 end
 $edge$;
@@ -460,7 +611,7 @@ declare
     role_name text := 'shina_' || domain_name;
 begin
     if domain_name !~ '^[a-z][a-z0-9_]{0,39}$'
-       or domain_name in ('shina', 'views', 'keys', 'public', 'information_schema', 'edge')
+       or domain_name in ('shina', 'views', 'keys', 'audit', 'public', 'information_schema', 'edge')
        or domain_name like 'pg\_%' then
         raise exception using errcode = 'SH004', message = 'not a name for a domain';
     end if;
@@ -705,4 +856,5 @@ $down$;
 -- +migrate StatementEnd
 drop schema views cascade;
 drop schema keys cascade;
+drop schema audit cascade;
 drop schema shina cascade;

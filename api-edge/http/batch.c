@@ -4,6 +4,7 @@
  * or waits for the line of the same stream before it. Its answer is kept until all are there.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/batch.h"
+#include "api-edge/audit/audit.h"
 #include "api-edge/http/command.h"
 #include "bus/contract/pointer.h"
 
@@ -134,6 +135,7 @@ end_line(edge_command *command, const edge_command_end *end)
     edge_batch  *b = line->batch;
     edge_verdict verdict = edge_command_verdict(command, end, &line->arena);
 
+    edge_audit_command(b->r, command, &verdict, end->reply);
     verdict.trouble.below = bus_arena_printf(&line->arena, "/%d/data", line->number).at;
     if (line->same != NULL)
         make_ready(b, line->same);
@@ -324,6 +326,18 @@ put_in_line(edge_batch *b, batch_line *line)
     make_ready(b, line);
 }
 
+/* To the audit; json may be anything, or NULL. */
+static void
+note_refused(const batch_line *line, const json_t *json, const edge_trouble *trouble)
+{
+    edge_request     *r = line->batch->r;
+    const json_t     *name = json_object_get(json, "command");
+    const edge_route *route =
+        json_is_string(name) ? edge_find_command(r->loop->e, text_of(name)) : NULL;
+
+    edge_audit_refused(r, route == NULL ? NULL : route->command, edge_trouble_code(trouble));
+}
+
 static void
 begin_line(batch_line *line, bus_str text)
 {
@@ -336,6 +350,8 @@ begin_line(batch_line *line, bus_str text)
         trouble.below = bus_arena_printf(&line->arena, "/%d", line->number).at;
     else
         good = read_command(line, json, problems, &trouble);
+    if (!good)
+        note_refused(line, json, &trouble);
     json_decref(json);
     if (problems->count > ERRORS_MAX)
         problems->count = ERRORS_MAX;
@@ -367,6 +383,7 @@ send_line(edge_batch *b, batch_line *line)
     }
     if (same != NULL)
         make_ready(b, same);
+    edge_audit_refused(b->r, line->command.route->command, BUS_STR("OVERLOADED"));
     answer_trouble(line, &(edge_trouble){.kind = EDGE_OVERLOADED});
 }
 

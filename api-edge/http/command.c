@@ -8,6 +8,7 @@
  * the copy, number of the slot, so a late answer finds nobody.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/command.h"
+#include "api-edge/audit/audit.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/owners.h"
 #include "api-edge/http/problem.h"
@@ -554,6 +555,8 @@ answer_command(edge_command *command, const edge_command_end *end)
     edge_request *r = command->context;
     edge_verdict  verdict = edge_command_verdict(command, end, &r->arena);
 
+    edge_audit_command(r, command, &verdict, end->reply);
+    r->audit.done = true;
     if (!verdict.done) {
         edge_trouble_answer(r, &verdict.trouble);
         return;

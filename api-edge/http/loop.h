@@ -29,6 +29,7 @@ typedef struct edge_redis    edge_redis;    /* admin/redis.h */
 typedef struct edge_history  edge_history;  /* query/as_of.h */
 typedef struct edge_sessions edge_sessions; /* login/session.h */
 typedef struct edge_logins   edge_logins;   /* login/login.h */
+typedef struct edge_audit    edge_audit;    /* audit/audit.h */
 
 /* Classes of routes, as metrics tell them apart. */
 typedef enum {
@@ -150,6 +151,7 @@ struct edge_loop {
     edge_redis       *redis;    /* NULL: none */
     edge_sessions    *sessions; /* NULL: there are none here */
     edge_logins      *logins;
+    edge_audit       *audit;
     uint8_t           random[EDGE_RANDOM_BYTES];
     int               random_used;
     int64_t           now_ms; /* of this turn */

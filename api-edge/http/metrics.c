@@ -50,7 +50,8 @@ static bus_metric ingests[EDGE_INGEST_OUTCOMES] = {
     [EDGE_INGEST_INVALID]       = INGEST("invalid"),
     [EDGE_INGEST_FAILED]        = INGEST("failed"),
 };
-enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, FEEDS, FEED_EVENTS, FEED_CUTS, OTHERS };
+enum { CONNECTIONS, COMMANDS, QUERIES, RESENT, FEEDS, FEED_EVENTS, FEED_CUTS, AUDIT_WRITTEN,
+       AUDIT_WAITING, AUDIT_LOST, OTHERS };
 static bus_metric others[OTHERS] = {
     [CONNECTIONS] = { .name = "bus_edge_connections_count", .help = "Open connections.",
                       .kind = BUS_METRIC_GAUGE },
@@ -69,6 +70,14 @@ static bus_metric others[OTHERS] = {
     [FEED_CUTS]   = { .name = "bus_edge_feeds_cut_total",
                       .help = "Feeds ended because their reader was too slow.",
                       .kind = BUS_METRIC_COUNTER },
+    [AUDIT_WRITTEN] = { .name = "bus_edge_audit_notes_total", .help = "Rows added to the audit.",
+                        .kind = BUS_METRIC_COUNTER },
+    [AUDIT_WAITING] = { .name = "bus_edge_audit_waiting_count",
+                        .help = "Notes of the audit that wait, of the loop that spoke last.",
+                        .kind = BUS_METRIC_GAUGE },
+    [AUDIT_LOST]    = { .name = "bus_edge_audit_lost_total",
+                        .help = "Notes of the audit that a stop could not write in its time.",
+                        .kind = BUS_METRIC_COUNTER },
 };
 /* clang-format on */
 
@@ -147,4 +156,22 @@ void
 edge_metrics_feed_cut(void)
 {
     bus_metric_add(&others[FEED_CUTS], 1);
+}
+
+void
+edge_metrics_audit_written(int notes)
+{
+    bus_metric_add(&others[AUDIT_WRITTEN], notes);
+}
+
+void
+edge_metrics_audit_waiting(int notes)
+{
+    bus_metric_set(&others[AUDIT_WAITING], notes);
+}
+
+void
+edge_metrics_audit_lost(int notes)
+{
+    bus_metric_add(&others[AUDIT_LOST], notes);
 }

@@ -29,5 +29,8 @@ void edge_metrics_queries(int waiting); /* sampled at each flush */
 void edge_metrics_feeds(int change);
 void edge_metrics_feed_events(int count);
 void edge_metrics_feed_cut(void);
+void edge_metrics_audit_written(int notes);
+void edge_metrics_audit_waiting(int notes);
+void edge_metrics_audit_lost(int notes);
 
 #endif

@@ -193,6 +193,16 @@ edge_trouble_write(const edge_request *r, const edge_trouble *trouble, bus_buf *
     return write_kind(r, trouble->kind, trouble->detail, out);
 }
 
+bus_str
+edge_trouble_code(const edge_trouble *trouble)
+{
+    if (trouble->problems != NULL)
+        return bus_str_of(texts[EDGE_INVALID].code);
+    if (trouble->refusal != NULL)
+        return bus_str_of(trouble->refusal->code);
+    return trouble->code.len > 0 ? trouble->code : bus_str_of(texts[trouble->kind].code);
+}
+
 static bool
 is_of_kind(const edge_trouble *trouble)
 {
@@ -202,8 +212,10 @@ is_of_kind(const edge_trouble *trouble)
 static void
 answer(edge_request *r, const edge_trouble *trouble, const char *allow)
 {
-    int status;
+    bus_str code = edge_trouble_code(trouble);
+    int     status;
 
+    r->audit.code = bus_arena_copy(&r->arena, code.at, code.len).at;
     bus_buf_reset(&r->out);
     bus_buf_add_char(&r->out, '{');
     status = edge_trouble_write(r, trouble, &r->out);

@@ -51,6 +51,8 @@ typedef struct {
 /* Adds the members of the document, without its braces, in the caller's language. Returns the
  * status. */
 int edge_trouble_write(const edge_request *r, const edge_trouble *trouble, bus_buf *out);
+/* Its code. */
+bus_str edge_trouble_code(const edge_trouble *trouble);
 /* Answers with it. */
 void edge_trouble_answer(edge_request *r, const edge_trouble *trouble);
 

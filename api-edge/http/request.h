@@ -41,6 +41,17 @@ typedef struct {
     bool                 checking;
 } edge_query_work;
 
+/* What the audit is told of a request, beside route, caller and status (audit/audit.h). */
+typedef struct {
+    bus_id      tenant, actor; /* of one without a token: whom it names; nil: nobody */
+    bus_id      entity;        /* that it is about; nil: several, or none */
+    const char *code;          /* of the problem it was answered with, or NULL */
+    const char *type;          /* what was read; NULL: the route tells */
+    int         rows;          /* that were shown */
+    bool        personal;      /* personal data was shown */
+    bool        done;          /* it is noted already, or is not to be */
+} edge_audit_facts;
+
 struct edge_request {
     edge_loop             *loop;
     struct MHD_Connection *connection;
@@ -65,6 +76,7 @@ struct edge_request {
     bus_buf              body, out;
     PGresult            *result; /* lent to the answer */
     struct edge_feed    *feed;   /* what it is answered by, or NULL */
+    edge_audit_facts     audit;
     union {
         edge_command       command;
         struct edge_batch *batch; /* http/batch.c */

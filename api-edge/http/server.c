@@ -1,6 +1,7 @@
 /* server.c - libmicrohttpd on a uv loop: connections, requests, turns.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/admin/redis.h"
+#include "api-edge/audit/audit.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/head.h"
 #include "api-edge/http/metrics.h"
@@ -252,6 +253,7 @@ edge_answer(edge_request *r, const edge_reply *reply)
     r->status = reply->status;
     edge_metrics_request(r->class, reply->status,
                          bus_mono_us(r->loop->e->options.clock) - r->started_us);
+    edge_audit_answered(r);
     if (r->suspended) {
         /* Its handler runs once more after the resume and queues it then. */
         unlink_suspended(r);
@@ -411,6 +413,11 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
     if (r->route->rule != EDGE_RULE_OPEN) {
         if (loop->stopping || loop->connections > loop->e->options.connections_max) {
             r->ends_connection = true; /* makes room */
+            edge_problem(r, EDGE_OVERLOADED, NULL);
+            return false;
+        }
+        if (edge_audit_is_full(loop->audit)) { /* what cannot be noted is not done */
+            r->audit.done = true;
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
         }
@@ -690,6 +697,7 @@ on_prepare(uv_prepare_t *prepare)
     edge_db_flush(loop->control);
     edge_feeds_flush(loop->feeds);
     edge_history_flush(loop->history);
+    edge_audit_flush(loop->audit);
     if (loop->stopping)
         finish_stop(loop);
 }
@@ -710,6 +718,7 @@ abandon(edge_loop *loop)
     edge_commands_abandon(loop->commands);
     edge_logins_abandon(loop->logins);
     edge_progress_abandon(loop->progress);
+    edge_audit_abandon(loop->audit); /* last: all are answered */
 }
 
 static void
@@ -720,6 +729,7 @@ close_handles(edge_loop *loop)
     edge_redis_close(loop->redis);
     edge_sessions_close(loop->sessions);
     edge_feeds_close(loop->feeds);
+    edge_audit_close(loop->audit);
     uv_close((uv_handle_t *)&loop->http_timer, NULL);
     uv_close((uv_handle_t *)&loop->stop_timer, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
@@ -741,7 +751,8 @@ close_daemon(edge_loop *loop)
 static void
 finish_stop(edge_loop *loop)
 {
-    if (loop->busy > 0 && bus_mono_us(loop->e->options.clock) < loop->stop_by_us)
+    if ((loop->busy > 0 || edge_audit_waiting(loop->audit) > 0) &&
+        bus_mono_us(loop->e->options.clock) < loop->stop_by_us)
         return;
     abandon(loop);
     BUS_INVARIANT(loop->suspended == NULL);
@@ -863,6 +874,7 @@ free_loop(edge_loop *loop)
     edge_history_free(loop->history);
     edge_sessions_free(loop->sessions);
     edge_logins_free(loop->logins);
+    edge_audit_free(loop->audit);
     edge_token_cache_destroy(loop->tokens);
     edge_rates_destroy(loop->rates);
     BUS_INVARIANT(uv_loop_close(&loop->uv) == 0);
@@ -896,6 +908,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
     loop->feeds = edge_feeds_open(loop);
     loop->sessions = edge_sessions_open(loop);
     loop->logins = edge_logins_open(loop);
+    loop->audit = edge_audit_open(loop);
     if ((rc = edge_commands_open(&loop->commands, loop, err)) != BUS_OK ||
         (rc = edge_progress_open(&loop->progress, loop, err)) != BUS_OK)
         goto fail;

@@ -2,6 +2,7 @@
  * commands. Which steps in which order is in log_in.c and passwords.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/rule.h"
+#include "api-edge/http/peer.h"
 #include "api-edge/ingest/rate.h"
 #include "api-edge/login/job.h"
 #include "api-edge/login/session.h"
@@ -9,7 +10,6 @@
 #include "bus/log/log.h"
 #include "bus/personal/secret.h"
 
-#include <netdb.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,6 @@
 /* Of those at once in threads of libuv's pool, which has four: owners, archives and histories need
  * them, too. */
 #define THREADS_MAX 2
-#define ADDRESS_BYTES 64
 #define PASSWORD_LABEL "users.password"
 #define TOTP_LABEL "users.totp_secret"
 
@@ -183,10 +182,23 @@ free_job(edge_login_job *job)
     free(job);
 }
 
+/* The audit is told who it was that asked, as far as that is known. */
+static edge_request *
+request_of(const edge_login_job *job)
+{
+    edge_request *r = job->r;
+
+    if (r != NULL && bus_id_is_nil(r->caller.session)) {
+        r->audit.tenant = job->tenant;
+        r->audit.actor = job->user.known ? job->user.id : BUS_ID_NIL;
+    }
+    return r;
+}
+
 void
 edge_job_end(edge_login_job *job, edge_problem_kind kind, const char *detail)
 {
-    if (job->r != NULL)
+    if (request_of(job) != NULL)
         edge_problem(job->r, kind, detail);
     free_job(job);
 }
@@ -194,7 +206,7 @@ edge_job_end(edge_login_job *job, edge_problem_kind kind, const char *detail)
 void
 edge_job_answer(edge_login_job *job, const edge_reply *reply)
 {
-    if (job->r != NULL)
+    if (request_of(job) != NULL)
         edge_answer(job->r, reply);
     free_job(job);
 }
@@ -202,7 +214,7 @@ edge_job_answer(edge_login_job *job, const edge_reply *reply)
 void
 edge_job_trouble(edge_login_job *job, const edge_trouble *trouble)
 {
-    if (job->r != NULL)
+    if (request_of(job) != NULL)
         edge_trouble_answer(job->r, trouble);
     free_job(job);
 }
@@ -211,7 +223,7 @@ edge_job_trouble(edge_login_job *job, const edge_trouble *trouble)
 static void
 answer_early(edge_login_job *job, edge_problem_kind kind)
 {
-    if (job->r != NULL)
+    if (request_of(job) != NULL)
         edge_problem(job->r, kind, NULL);
     job->r = NULL;
 }
@@ -351,21 +363,12 @@ take_body(edge_login_job *job, edge_request *r, const edge_member *members, int 
     return problems->count == 0;
 }
 
-/* Whom we speak with; a proxy's, behind one. */
 static const char *
-address_of(edge_request *r, bus_arena *arena)
+address_of(const edge_request *r, bus_arena *arena)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[ADDRESS_BYTES];
+    char text[EDGE_ADDRESS_BYTES];
 
-    if (info == NULL || info->client_addr == NULL ||
-        getnameinfo(info->client_addr,
-                    info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                             : sizeof(struct sockaddr_in),
-                    text, sizeof(text), NULL, 0, NI_NUMERICHOST) != 0)
-        return NULL;
-    return bus_arena_printf(arena, "%s", text).at;
+    return edge_peer_address(r, text) ? bus_arena_printf(arena, "%s", text).at : NULL;
 }
 
 /* Whose bucket: the user's, else the address'. Of IPv6 the network's, in which a host has as many

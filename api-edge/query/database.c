@@ -273,9 +273,9 @@ poll_connecting(connection *c)
     case PGRES_POLLING_ACTIVE: lose(c, PQerrorMessage(c->pg)); return;
     }
     (void)snprintf(settings, sizeof(settings),
-                   "set default_transaction_read_only = on; set datestyle = 'ISO';"
+                   "set default_transaction_read_only = %s; set datestyle = 'ISO';"
                    " set timezone = 'UTC'; set jit = off; set statement_timeout = %d",
-                   c->db->options.statement_timeout_ms);
+                   c->db->options.writes ? "off" : "on", c->db->options.statement_timeout_ms);
     if (PQsetnonblocking(c->pg, 1) != 0 || PQsendQuery(c->pg, settings) != 1) {
         lose(c, PQerrorMessage(c->pg));
         return;

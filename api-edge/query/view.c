@@ -57,6 +57,36 @@ masks_within(const bus_shape *shape)
     return roles;
 }
 
+/* Its depth is the contract's. */
+static bool
+shows_personal(const bus_shape *shape, const edge_reader *reader)
+{
+    if (!shape->personal)
+        return false;
+    if (shape->kind == BUS_KIND_ARRAY)
+        return shows_personal(shape->item, reader);
+    if (shape->kind == BUS_KIND_UNION)
+        for (uint32_t i = 0; i < shape->variants_count; i++)
+            if (shows_personal(shape->variants[i].shape, reader))
+                return true;
+    if (shape->kind == BUS_KIND_OBJECT)
+        for (uint32_t i = 0; i < shape->fields_count; i++)
+            if (!edge_is_masked(shape->fields[i].masked_for, reader) &&
+                (shape->fields[i].personal != NULL ||
+                 shows_personal(shape->fields[i].shape, reader)))
+                return true;
+    return false;
+}
+
+bool
+edge_shows_personal(const edge_view *view, const edge_reader *reader)
+{
+    for (int i = 0; i < view->joins_count; i++)
+        if (view->joins[i].personal && !edge_is_masked(view->joins[i].masked_for, reader))
+            return true;
+    return shows_personal(view->of->row, reader);
+}
+
 /* --- the tables of views ------------------------------------------------- */
 
 static const edge_view *
@@ -102,7 +132,10 @@ resolve_joins(const edge *e, edge_view *view, bus_error *err)
         if (masks_within(taken->shape) != 0) /* it is joined as text, nobody would look inside */
             return bus_fail(err, BUS_INVALID, "view %s: the join %s takes masked members along",
                             view->of->name, join->as);
-        view->joins[i] = (edge_join){.of = join, .other = other, .masked_for = taken->masked_for};
+        view->joins[i] = (edge_join){.of = join,
+                                     .other = other,
+                                     .masked_for = taken->masked_for,
+                                     .personal = taken->personal != NULL || taken->shape->personal};
         view->joins_count++;
     }
     return BUS_OK;
@@ -337,6 +370,8 @@ answer_item(edge_request *r, PGresult *res)
         edge_row_add(view, res, 0, 1, 2, &reader, &r->out);
         body = bus_buf_str(&r->out);
     }
+    r->audit.personal = edge_shows_personal(view, &reader);
+    r->audit.rows = 1;
     edge_answer(
         r, &(edge_reply){.status = 200, .body = body, .version = version, .has_version = true});
 }
@@ -460,6 +495,8 @@ on_list(edge_db_query *query, bus_code rc, PGresult *res)
     else
         bus_buf_add_text(&r->out, "null");
     bus_buf_add_char(&r->out, '}');
+    r->audit.rows = rows < r->query.limit ? rows : r->query.limit;
+    r->audit.personal = rows > 0 && edge_shows_personal(r->route->view, &reader);
     edge_answer(r, &(edge_reply){.status = 200, .body = bus_buf_str(&r->out)});
 }
 

@@ -13,6 +13,7 @@ typedef struct {
     const bus_join  *of;
     const edge_view *other;
     const char      *masked_for; /* as in bus_field */
+    bool             personal;
 } edge_join;
 
 struct edge_view {
@@ -48,6 +49,9 @@ typedef struct {
 /* Does one with all these roles see null in what is masked for `masked_for`, as in bus_field? No
  * roles: no. */
 bool edge_is_masked(const char *masked_for, const edge_reader *reader);
+
+/* Does one who reads so see personal data (x-personal) in the view's rows? */
+bool edge_shows_personal(const edge_view *view, const edge_reader *reader);
 
 /* handle() of the routes of a view. */
 void edge_item_handle(edge_request *r);

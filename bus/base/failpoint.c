@@ -52,6 +52,7 @@ const bus_fail_point bus_fail_points[] = {
     { "relay.delivered", "events are in the topic; the checkpoint is not written" },
     { "relay.checkpointed", "the checkpoint is written; the relay has not noted it" },
     { "edge.command_sent", "a command left the edge; there is no answer" },
+    { "edge.audit_noted", "a note of the audit waits in memory; it is not written" },
     { "edge.answer_received", "the answer is at the edge; the client has not got it" },
     { "archive.kept_name", "the database knows that a file is being written; there is none" },
     { "archive.written", "the file is durable under a name that nobody reads" },

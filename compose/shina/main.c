@@ -109,6 +109,16 @@ static const struct {
      "  --before TIME     only events of before 2026-01-31T00:00:00Z, or older than 90d\n"
      "  --keep-events N   the newest N of each partition stay\n"
      "  --dry-run         only tell what would go, and what is held back by whom\n"},
+    {"audit", verb_audit, "verify [--tenant UUID] [--anchors FILE]",
+     "is the audit as it was written?",
+     "Reads every row and computes its hash anew. A line for each row that was changed or is\n"
+     "missing, with tenant and number; then the end of each chain, number and hash. Exit code 1:\n"
+     "there are faults.\n"
+     "  --tenant UUID    of one carrier\n"
+     "  --anchors FILE   ends of before, kept out of reach of whoever may write the database:\n"
+     "                   each must still be there; those of today are added to the file if all\n"
+     "                   is well. Without it nobody sees that a chain's end was cut off together\n"
+     "                   with its head, or all of it written anew\n"},
     {"verify", verb_verify, "[--topics]", "check the log and everything made of it",
      "Gapless offsets, epochs, times, versions, one answer per command, every view equal to the\n"
      "fold of the log, no checkpoint ahead of it, every archive as it was written. Exit code 1:\n"

@@ -23,6 +23,7 @@ int verb_parked(const bus_config *config, int argc, char **argv);
 int verb_rebuild(const bus_config *config, int argc, char **argv);
 int verb_replay(const bus_config *config, int argc, char **argv);
 int verb_archive(const bus_config *config, int argc, char **argv);
+int verb_audit(const bus_config *config, int argc, char **argv);
 int verb_verify(const bus_config *config, int argc, char **argv);
 int verb_contracts(const bus_config *config, int argc, char **argv);
 int verb_migrate(const bus_config *config, int argc, char **argv);

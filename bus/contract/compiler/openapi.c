@@ -750,6 +750,78 @@ add_auth(document *d)
                       auth_operation_of(&auth_operations[i]));
 }
 
+/* --- the audit: the edge's own ------------------------------------------------------------- */
+
+static void
+add_audit_parameters(json_t *op)
+{
+    static const struct {
+        const char *name, *schema, *description;
+    } filters[] = {
+        {"entity", "{'type':'string','format':'uuid'}", "What it was about."},
+        {"actor", "{'type':'string','format':'uuid'}", "Who it was."},
+        {"domain", "{'type':'string'}", ""},
+        {"type", "{'type':'string'}", "A command, a view, auth.login and the like."},
+        {"action", "{'enum':['COMMAND','AUTH','READ']}", ""},
+        {"outcome", "{'enum':['ACCEPTED','REFUSED','FAILED']}", ""},
+        {"code", "{'type':'string'}", "Of a refusal."},
+        {"address", "{'type':'string'}", "From where."},
+        {"from", "{'type':['integer','string']}", "At or after: RFC 3339, or UTC milliseconds."},
+        {"to", "{'type':['integer','string']}", "Before."},
+    };
+    json_t *parameters = json_array();
+
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        json_t *parameter = parsed(
+            text("{'name':'%s','in':'query','schema':%s}", filters[i].name, filters[i].schema));
+
+        if (*filters[i].description != '\0')
+            put_text(parameter, "description", filters[i].description);
+        add(parameters, parameter);
+    }
+    add(parameters, reference("parameters", "Limit"));
+    add(parameters, reference("parameters", "Cursor"));
+    put(op, "parameters", parameters);
+}
+
+static void
+add_audit(document *d)
+{
+    static const char *const problems[] = {"401", "403", "422", "503", NULL};
+    json_t                  *op = parsed(
+                         "{'tags':['shina'],'operationId':'list_audit','summary':'Who did what, when and from "
+                                          "where.','description':'Newest first: commands, done or refused, log-ins, reads of "
+                                          "personal "
+                                          "data. ADMIN sees all of the tenant, DISPATCHER what he did himself. A row is there "
+                                          "a moment after the answer that it tells of.','responses':{'200':{'description':'A page.',"
+                                          "'content':{'application/"
+                                          "json':{'schema':{'type':'object','required':['items','next_cursor'],"
+                                          "'properties':{'items':{'type':'array','items':{'$ref':'#/components/schemas/AuditEntry'}},"
+                                          "'next_cursor':{'type':['string','null']}}}}}}}}");
+
+    add_audit_parameters(op);
+    for (int i = 0; problems[i] != NULL; i++)
+        put(json_object_get(op, "responses"), problems[i], reference("responses", "Problem"));
+    add_operation(d, "/api/v1/audit", "get", op);
+    put(d->schemas, "AuditEntry",
+        parsed("{'type':'object','required':['seq','at','action','outcome','type','detail','hash'],"
+               "'properties':{'seq':{'type':'integer','minimum':1,'description':'In the chain of "
+               "the tenant, without gaps.'},'at':{'type':'integer','description':'UTC "
+               "milliseconds.'},'action':{'enum':['COMMAND','AUTH','READ']},"
+               "'outcome':{'enum':['ACCEPTED','REFUSED','FAILED'],'description':'FAILED: nobody "
+               "refused it, and it may have been done all the same.'},"
+               "'code':{'type':'string'},'actor':{'type':'string','format':'uuid'},"
+               "'domain':{'type':'string'},'type':{'type':'string'},"
+               "'entity':{'type':'string','format':'uuid'},"
+               "'address':{'type':'string','description':'Not there: erased, or unknown.'},"
+               "'agent':{'type':'string','description':'User-Agent.'},'detail':{'type':'object',"
+               "'properties':{'status':{'type':'integer'},'trace_id':{'type':'string'},"
+               "'session_id':{'type':'string','format':'uuid'},'command_id':{'type':'string',"
+               "'format':'uuid'},'version':{'type':'integer'},'position':{'type':'string'},"
+               "'repeated':{'type':'boolean'},'rows':{'type':'integer'}}},"
+               "'hash':{'type':'string','description':'SHA-256, of the row before it, too.'}}}"));
+}
+
 static json_t *
 components(void)
 {
@@ -908,6 +980,7 @@ openapi_of(contract *const *all, int count, const contract *common)
     add_operation(&d, "/api/v1/events/{domain}", "get", feed_operation(all, count));
     put(d.schemas, "CloudEvent", cloud_event_schema());
     add_ingest(&d);
+    add_audit(&d);
     for (int c = 0; c < count; c++)
         if (strcmp(all[c]->module, "users") == 0)
             add_auth(&d);

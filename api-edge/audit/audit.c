@@ -1,0 +1,508 @@
+/* audit.c - notes, gathered and sent.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/audit/audit.h"
+#include "api-edge/http/metrics.h"
+#include "api-edge/http/peer.h"
+#include "api-edge/query/view.h"
+#include "bus/audit/chain.h"
+#include "bus/base/failpoint.h"
+#include "bus/log/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLUSH_MS 25
+#define RETRY_US INT64_C(250000)
+#define NOTES_MAX 16384 /* that wait; some more are those of requests that had begun */
+#define SEND_AT 256     /* so many do not wait for the time */
+#define NIL_SEQ "0"
+
+/* The columns of a batch: arrays, as text, in the order of audit.note(). */
+enum {
+    TENANT,
+    SURE,
+    AT,
+    ACTION,
+    OUTCOME,
+    CODE,
+    ACTOR,
+    DOMAIN,
+    TYPE,
+    ENTITY,
+    DETAIL,
+    ORIGIN,
+    SALT,
+    ADDRESS,
+    AGENT,
+    DIGEST,
+    COLUMNS
+};
+
+typedef struct {
+    bus_buf columns[COLUMNS];
+    int     count;
+} batch;
+
+struct edge_audit {
+    edge_loop    *loop;
+    edge_db      *db;
+    uv_timer_t    timer; /* only makes turns */
+    bool          closing;
+    batch         gathered, sent; /* sent: until it is known to be in the chains */
+    bool          on_its_way;
+    int64_t       due_us, retry_us;
+    int           failures; /* of this batch */
+    int64_t       number;   /* of the batch that was sent last */
+    char          number_text[24], writer[BUS_ID_TEXT_BYTES];
+    edge_db_query query;
+};
+
+/* --- a batch ------------------------------------------------------------- */
+
+/* An element of an array (the manual of PostgreSQL, 8.15.6). */
+static void
+add_element(bus_buf *column, bus_str value)
+{
+    bus_buf_add_char(column, column->len == 0 ? '{' : ',');
+    if (value.at == NULL) {
+        bus_buf_add_text(column, "NULL");
+        return;
+    }
+    bus_buf_add_char(column, '"');
+    for (uint32_t i = 0; i < value.len; i++) {
+        if (value.at[i] == '"' || value.at[i] == '\\')
+            bus_buf_add_char(column, '\\');
+        bus_buf_add_char(column, value.at[i]);
+    }
+    bus_buf_add_char(column, '"');
+}
+
+static void
+add_bytes(bus_buf *column, const uint8_t bytes[BUS_AUDIT_HASH_BYTES])
+{
+    char text[2 + 2 * BUS_AUDIT_HASH_BYTES + 1] = "\\x";
+
+    for (int i = 0; i < BUS_AUDIT_HASH_BYTES; i++)
+        (void)snprintf(text + 2 + (size_t)i * 2, 3, "%02x", bytes[i]);
+    add_element(column, bus_str_of(text));
+}
+
+static void
+reset(batch *b)
+{
+    for (int i = 0; i < COLUMNS; i++)
+        bus_buf_reset(&b->columns[i]);
+    b->count = 0;
+}
+
+/* --- sending ------------------------------------------------------------- */
+
+static void
+on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void
+sent_in_vain(edge_audit *audit, bus_code rc)
+{
+    audit->retry_us = bus_mono_us(audit->loop->e->options.clock) + RETRY_US;
+    if (audit->failures++ == 0)
+        bus_log_warn("edge.audit_waits", BUS_KV("code", bus_code_name(rc)),
+                     BUS_KV_INT("notes", edge_audit_waiting(audit)));
+}
+
+static void
+on_sent(edge_db_query *query, bus_code rc, PGresult *res)
+{
+    edge_audit *audit = query->context;
+
+    PQclear(res);
+    audit->on_its_way = false;
+    if (rc != BUS_OK) {
+        sent_in_vain(audit, rc);
+        return;
+    }
+    if (audit->failures > 0)
+        bus_log_info("edge.audit_goes_on", BUS_KV_INT("notes", edge_audit_waiting(audit)));
+    edge_metrics_audit_written(audit->sent.count);
+    audit->failures = 0;
+    reset(&audit->sent);
+    edge_metrics_audit_waiting(edge_audit_waiting(audit));
+}
+
+/* What was gathered becomes the next batch. */
+static void
+close_batch(edge_audit *audit)
+{
+    batch empty = audit->sent;
+
+    audit->sent = audit->gathered;
+    audit->gathered = empty;
+    audit->number++;
+    (void)snprintf(audit->number_text, sizeof(audit->number_text), "%lld",
+                   (long long)audit->number);
+    for (int i = 0; i < COLUMNS; i++) {
+        bus_buf_add_char(&audit->sent.columns[i], '}');
+        audit->query.values[2 + i] = audit->sent.columns[i].at;
+    }
+}
+
+void
+edge_audit_flush(edge_audit *audit)
+{
+    int64_t   now;
+    bus_error err;
+    bus_code  rc;
+
+    if (audit->closing)
+        return;
+    if (edge_audit_waiting(audit) == 0) {
+        (void)uv_timer_stop(&audit->timer);
+    } else if (!audit->on_its_way) {
+        now = bus_mono_us(audit->loop->e->options.clock);
+        if (audit->sent.count == 0 &&
+            (now >= audit->due_us || audit->gathered.count >= SEND_AT || audit->loop->stopping))
+            close_batch(audit);
+        if (audit->sent.count > 0 && now >= audit->retry_us) {
+            rc = edge_db_submit(audit->db, &audit->query, &err);
+            audit->on_its_way = rc == BUS_OK;
+            if (rc != BUS_OK)
+                sent_in_vain(audit, rc);
+        }
+    }
+    edge_db_flush(audit->db);
+}
+
+bool
+edge_audit_is_full(const edge_audit *audit)
+{
+    return audit->gathered.count >= NOTES_MAX;
+}
+
+int
+edge_audit_waiting(const edge_audit *audit)
+{
+    return audit->gathered.count + audit->sent.count;
+}
+
+/* --- the part ------------------------------------------------------------ */
+
+edge_audit *
+edge_audit_open(edge_loop *loop)
+{
+    const edge_options   *o = &loop->e->options;
+    const edge_db_options db = {.url = o->database_url,
+                                .application = "shina edge audit",
+                                .role = "shina_edge",
+                                .writes = true,
+                                .connections = 1,
+                                .in_flight_max = 1,
+                                .group_max = 1,
+                                .waiting_max = 1,
+                                .statement_timeout_ms = o->list_timeout_ms};
+    edge_audit           *audit = calloc(1, sizeof(*audit));
+    bus_id                writer;
+
+    if (audit == NULL)
+        abort();
+    audit->loop = loop;
+    audit->db = edge_db_open(&loop->uv, &db);
+    BUS_INVARIANT(uv_timer_init(&loop->uv, &audit->timer) == 0);
+    edge_loop_random(loop, writer.bytes, sizeof(writer.bytes));
+    audit->query = (edge_db_query){
+        .sql = "select audit.note($1::uuid, $2::int8, $3::uuid[], $4::bool[], $5::int8[],"
+               " $6::text[], $7::text[], $8::text[], $9::uuid[], $10::text[], $11::text[],"
+               " $12::uuid[], $13::text[], $14::bytea[], $15::uuid[], $16::text[], $17::text[],"
+               " $18::bytea[])",
+        .values = {bus_id_format(writer, audit->writer), audit->number_text},
+        .count = 2 + COLUMNS,
+        .done = on_sent,
+        .context = audit};
+    return audit;
+}
+
+void
+edge_audit_abandon(edge_audit *audit)
+{
+    if (audit == NULL)
+        return;
+    audit->closing = true;
+    edge_db_close(audit->db);
+    if (edge_audit_waiting(audit) == 0)
+        return;
+    bus_log_error("edge.audit_lost", BUS_KV_INT("notes", edge_audit_waiting(audit)));
+    edge_metrics_audit_lost(edge_audit_waiting(audit));
+}
+
+void
+edge_audit_close(edge_audit *audit)
+{
+    if (audit != NULL)
+        uv_close((uv_handle_t *)&audit->timer, NULL);
+}
+
+void
+edge_audit_free(edge_audit *audit)
+{
+    if (audit == NULL)
+        return;
+    for (int i = 0; i < COLUMNS; i++) {
+        bus_buf_fini(&audit->gathered.columns[i]);
+        bus_buf_fini(&audit->sent.columns[i]);
+    }
+    free(audit);
+}
+
+/* --- a note -------------------------------------------------------------- */
+
+/* In the terms of the table audit.entries; NULL and nil ids: there is none. */
+typedef struct {
+    bus_id      tenant, actor, entity;
+    bool        sure; /* that the tenant is one of ours */
+    const char *action, *outcome;
+    bus_str     code;
+    const char *domain;
+    const char *type;
+    bus_buf    *detail;
+} note;
+
+static bus_str
+id_or_none(bus_id id, char text[BUS_ID_TEXT_BYTES])
+{
+    return bus_id_is_nil(id) ? (bus_str){NULL, 0} : (bus_str){bus_id_format(id, text), 36};
+}
+
+/* From where, under a salt of its own. */
+static void
+add_origin(edge_request *r, bus_buf columns[COLUMNS], uint8_t origin[BUS_AUDIT_HASH_BYTES])
+{
+    char    salt_text[BUS_ID_TEXT_BYTES], address[EDGE_ADDRESS_BYTES], agent[EDGE_AGENT_BYTES];
+    bus_str from = {NULL, 0}, by = {NULL, 0}, salt;
+    bus_id  random;
+
+    edge_loop_random(r->loop, random.bytes, sizeof(random.bytes));
+    salt = bus_str_of(bus_id_format(random, salt_text));
+    if (edge_peer_address(r, address))
+        from = bus_str_of(address);
+    if (edge_peer_agent(r, agent))
+        by = bus_str_of(agent);
+    bus_audit_origin(salt, from, by, origin);
+    add_element(&columns[SALT], salt);
+    add_element(&columns[ADDRESS], from);
+    add_element(&columns[AGENT], by);
+    add_bytes(&columns[ORIGIN], origin);
+}
+
+static void
+put(edge_request *r, const note *n)
+{
+    edge_audit   *audit = r->loop->audit;
+    bus_buf      *columns = audit->gathered.columns;
+    char          at[24], actor[BUS_ID_TEXT_BYTES], entity[BUS_ID_TEXT_BYTES];
+    char          tenant[BUS_ID_TEXT_BYTES];
+    uint8_t       origin[BUS_AUDIT_HASH_BYTES], digest[BUS_AUDIT_HASH_BYTES];
+    bus_audit_row row = {.action = bus_str_of(n->action),
+                         .outcome = bus_str_of(n->outcome),
+                         .code = n->code,
+                         .actor = id_or_none(n->actor, actor),
+                         .domain = bus_str_of(n->domain),
+                         .type = bus_str_of(n->type),
+                         .entity = id_or_none(n->entity, entity),
+                         .detail = bus_buf_str(n->detail)};
+
+    (void)snprintf(at, sizeof(at), "%lld", (long long)r->loop->now_ms);
+    row.at_ms = bus_str_of(at);
+    add_origin(r, columns, origin);
+    bus_audit_digest(&row, origin, digest);
+    add_element(&columns[TENANT], bus_str_of(bus_id_format(n->tenant, tenant)));
+    add_element(&columns[SURE], n->sure ? BUS_STR("t") : BUS_STR("f"));
+    add_element(&columns[AT], row.at_ms);
+    add_element(&columns[ACTION], row.action);
+    add_element(&columns[OUTCOME], row.outcome);
+    add_element(&columns[CODE], row.code);
+    add_element(&columns[ACTOR], row.actor);
+    add_element(&columns[DOMAIN], row.domain);
+    add_element(&columns[TYPE], row.type);
+    add_element(&columns[ENTITY], row.entity);
+    add_element(&columns[DETAIL], row.detail);
+    add_bytes(&columns[DIGEST], digest);
+    if (audit->gathered.count++ == 0) {
+        audit->due_us =
+            bus_mono_us(audit->loop->e->options.clock) + (int64_t)FLUSH_MS * INT64_C(1000);
+        (void)uv_timer_start(&audit->timer, on_timer, FLUSH_MS, FLUSH_MS);
+    }
+    edge_metrics_audit_waiting(edge_audit_waiting(audit));
+    BUS_FAIL_POINT("edge.audit_noted");
+}
+
+/* {"status":201,"trace_id":"...","session":"..." - and the brace is left open. */
+static void
+begin_detail(const edge_request *r, int status, bus_buf *out)
+{
+    char trace[EDGE_TRACE_ID_BYTES], id[BUS_ID_TEXT_BYTES];
+
+    bus_buf_add_text(out, "{\"trace_id\":\"");
+    bus_buf_add_text(out, edge_trace_id_format(r->trace.trace_id, trace));
+    bus_buf_add_char(out, '"');
+    if (status != 0) {
+        bus_buf_add_text(out, ",\"status\":");
+        bus_buf_add_int(out, status);
+    }
+    if (!bus_id_is_nil(r->caller.session)) {
+        bus_buf_add_text(out, ",\"session_id\":\"");
+        bus_buf_add_text(out, bus_id_format(r->caller.session, id));
+        bus_buf_add_char(out, '"');
+    }
+}
+
+/* --- commands ------------------------------------------------------------ */
+
+/* Not done, and nobody refused it either: nobody may know whether it will have been. */
+static bool
+is_unknown(int status)
+{
+    return status >= 500;
+}
+
+static const char *
+outcome_of(int status)
+{
+    return status < 400 ? "ACCEPTED" : is_unknown(status) ? "FAILED" : "REFUSED";
+}
+
+void
+edge_audit_command(edge_request *r, const edge_command *command, const edge_verdict *verdict,
+                   const bus_reply *reply)
+{
+    const bus_message *message = command->route->command;
+    bus_buf            detail = {0};
+    char               id[BUS_ID_TEXT_BYTES];
+    note               n = {.tenant = command->value.tenant,
+                            .sure = true,
+                            .actor = command->value.actor.id,
+                            .entity = command->value.stream,
+                            .action = "COMMAND",
+                            .domain = message->aggregate->contract->module,
+                            .type = message->type,
+                            .detail = &detail};
+
+    begin_detail(r, verdict->done ? verdict->status : 0, &detail);
+    bus_buf_add_text(&detail, ",\"command_id\":\"");
+    bus_buf_add_text(&detail, bus_id_format(command->value.command_id, id));
+    bus_buf_add_char(&detail, '"');
+    if (verdict->done) {
+        n.outcome = "ACCEPTED";
+        bus_buf_printf(&detail, ",\"version\":%d,\"position\":\"%s:%d:%lld\"%s",
+                       (int)reply->version, n.domain, reply->partition, (long long)reply->offset,
+                       reply->repeated ? ",\"repeated\":true" : "");
+    } else {
+        n.code = edge_trouble_code(&verdict->trouble);
+        n.outcome = reply == NULL ? "FAILED" : "REFUSED";
+    }
+    bus_buf_add_char(&detail, '}');
+    put(r, &n);
+    bus_buf_fini(&detail);
+}
+
+void
+edge_audit_refused(edge_request *r, const bus_message *command, bus_str code)
+{
+    bus_buf detail = {0};
+    note    n = {.tenant = r->caller.tenant,
+                 .sure = true,
+                 .actor = r->caller.actor.id,
+                 .action = "COMMAND",
+                 .outcome = "REFUSED",
+                 .code = code,
+                 .type = "batch",
+                 .detail = &detail};
+
+    if (command != NULL) {
+        n.domain = command->aggregate->contract->module;
+        n.type = command->type;
+    }
+    begin_detail(r, 0, &detail);
+    bus_buf_add_char(&detail, '}');
+    put(r, &n);
+    bus_buf_fini(&detail);
+}
+
+/* --- requests ------------------------------------------------------------ */
+
+/* "auth.login" of /api/v1/auth/login. */
+static const char *
+auth_type(edge_request *r)
+{
+    static const char base[] = "/api/v1/auth/";
+
+    return strncmp(r->path, base, sizeof(base) - 1) != 0
+               ? "auth"
+               : bus_arena_printf(&r->arena, "auth.%s", r->path + sizeof(base) - 1).at;
+}
+
+/* Which of the answered ones is noted, and as what. */
+static bool
+is_noted(edge_request *r, note *n)
+{
+    const edge_route *route = r->route;
+
+    switch (r->class) {
+    case EDGE_CLASS_COMMAND:
+        n->action = "COMMAND";
+        n->type = route->command == NULL ? "batch" : route->command->type;
+        n->domain = route->command == NULL ? NULL : route->command->aggregate->contract->module;
+        return r->status >= 400;
+    case EDGE_CLASS_LOGIN:
+        n->action = "AUTH";
+        n->type = auth_type(r);
+        n->domain = "users";
+        return true;
+    case EDGE_CLASS_ITEM:
+    case EDGE_CLASS_LIST:
+        n->action = "READ";
+        n->type = route->view == NULL ? "audit" : route->view->of->name;
+        n->domain = route->view == NULL ? NULL : route->view->of->contract->module;
+        return r->status == 403 || (r->status == 200 && r->audit.personal);
+    case EDGE_CLASS_FEED: /* personal members are sealed in what it shows */
+        n->action = "READ";
+        n->type = "events";
+        return r->status == 403;
+    case EDGE_CLASS_INGEST: /* what was taken is in the log; who is refused has named a source */
+        n->action = "COMMAND";
+        n->type = "ingest.receive";
+        n->domain = "ingest";
+        return r->status == 403;
+    case EDGE_CLASS_ADMIN:
+    case EDGE_CLASS_NONE:
+    case EDGE_CLASSES: return false;
+    }
+    BUS_UNREACHABLE();
+}
+
+void
+edge_audit_answered(edge_request *r)
+{
+    const edge_audit_facts *facts = &r->audit;
+    bool                    named = !bus_id_is_nil(facts->tenant); /* in the body, by anybody */
+    bus_buf                 detail = {0};
+    note                    n = {.tenant = named ? facts->tenant : r->caller.tenant,
+                                 .actor = named ? facts->actor : r->caller.actor.id,
+                                 .sure = !named || !bus_id_is_nil(facts->actor),
+                                 .entity = facts->entity,
+                                 .outcome = outcome_of(r->status),
+                                 .code = bus_str_of(facts->code),
+                                 .detail = &detail};
+
+    if (facts->done || r->route == NULL || bus_id_is_nil(n.tenant) || !is_noted(r, &n))
+        return;
+    r->audit.done = true;
+    if (bus_id_is_nil(n.entity) && r->parameter.len > 0 && !bus_id_parse(r->parameter, &n.entity))
+        n.entity = BUS_ID_NIL;
+    begin_detail(r, r->status, &detail);
+    if (facts->personal)
+        bus_buf_printf(&detail, ",\"rows\":%d", facts->rows);
+    bus_buf_add_char(&detail, '}');
+    put(r, &n);
+    bus_buf_fini(&detail);
+}
