@@ -3,7 +3,7 @@
  * what he did himself.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/audit/audit.h"
-#include "api-edge/query/cursor.h"
+#include "api-edge/query/as_of.h"
 
 #include <string.h>
 
@@ -263,4 +263,115 @@ edge_audit_list_handle(edge_request *r)
     else
         send_query(r, &s.sql);
     bus_buf_fini(&s.sql);
+}
+
+/* --- one row, with what it has changed ----------------------------------- */
+
+/* Where the change is seen; NULL: nowhere, or not by this caller. */
+static const edge_view *
+view_of(const edge_request *r, const char *type)
+{
+    const edge       *e = r->loop->e;
+    const edge_route *command = edge_find_command(e, bus_str_of(type));
+
+    for (int i = 0; command != NULL && i < e->views_count; i++) {
+        const edge_view *view = &e->views[i];
+        const edge_scope scope = edge_view_scope(view, &r->caller.actor);
+
+        if (view->of->of == command->command->aggregate && view->of->http_item != NULL &&
+            edge_as_of_fits(view) && scope.allowed && !scope.own_only)
+            return view;
+    }
+    return NULL;
+}
+
+static void
+add_body(edge_request *r, const edge_view *view, const char *name, bus_str body)
+{
+    const edge_scope  scope = edge_view_scope(view, &r->caller.actor);
+    const edge_reader reader = {.roles = scope.roles, .grants = r->caller.actor.grants};
+
+    bus_buf_printf(&r->out, ",\"%s\":", name);
+    if (body.len == 0)
+        bus_buf_add_text(&r->out, "null");
+    else
+        edge_body_add(view, body, &reader, &r->out);
+}
+
+static void
+answer_item(edge_request *r)
+{
+    bus_buf_add_char(&r->out, '}');
+    r->audit.personal = true;
+    r->audit.rows = 1;
+    edge_answer(r, &(edge_reply){.status = 200, .body = bus_buf_str(&r->out)});
+}
+
+static void
+on_change(edge_request *r, const edge_change *change)
+{
+    const edge_view *view = view_of(r, PQgetvalue(r->result, 0, 1));
+
+    if (change->known) {
+        bus_buf_printf(&r->out, ",\"view\":\"%s\"", view->of->name);
+        add_body(r, view, "before", change->before);
+        add_body(r, view, "after", change->after);
+    } else {
+        bus_buf_add_text(&r->out, ",\"unknown\":\"");
+        bus_buf_add_str(&r->out, edge_trouble_code(&(edge_trouble){.kind = change->problem}));
+        bus_buf_add_char(&r->out, '"');
+    }
+    answer_item(r);
+}
+
+/* Columns: the entry, type, entity, position and command of what was accepted. */
+static void
+on_item(edge_db_query *query, bus_code rc, PGresult *res)
+{
+    edge_request    *r = query->context;
+    const edge_view *view;
+    bus_id           command_id;
+
+    if (rc != BUS_OK) {
+        answer_failure(r, rc);
+        return;
+    }
+    r->result = res;
+    if (PQntuples(res) == 0) {
+        edge_problem(r, EDGE_NOT_FOUND, NULL);
+        return;
+    }
+    bus_buf_reset(&r->out);
+    bus_buf_add(&r->out, PQgetvalue(res, 0, 0), (size_t)PQgetlength(res, 0, 0) - 1);
+    if (!bus_id_parse(bus_str_of(PQgetvalue(res, 0, 2)), &r->audit.entity))
+        r->audit.entity = BUS_ID_NIL;
+    view = view_of(r, PQgetvalue(res, 0, 1));
+    if (view == NULL || bus_id_is_nil(r->audit.entity) || PQgetisnull(res, 0, 3) ||
+        !bus_id_parse(bus_str_of(PQgetvalue(res, 0, 4)), &command_id))
+        answer_item(r);
+    else
+        edge_as_of_change(r, view, r->audit.entity, command_id, PQgetvalue(res, 0, 3), on_change);
+}
+
+void
+edge_audit_item_handle(edge_request *r)
+{
+    bus_buf sql = {0};
+    int64_t seq;
+
+    if (!begin(r, on_item))
+        return;
+    if (!edge_int_parse(r->parameter, &seq)) {
+        edge_problem(r, EDGE_NOT_FOUND, NULL);
+        return;
+    }
+    bus_buf_add_text(&sql, "select " ENTRY ", e.type, e.entity,"
+                           " case when e.outcome = 'ACCEPTED'"
+                           " then e.detail::json ->> 'position' end,"
+                           " e.detail::json ->> 'command_id'"
+                           " from audit.entries e where e.tenant = $1::uuid");
+    add_own(r, &sql);
+    add_number(r, &sql, " and e.seq = ", seq);
+    send_query(r, &sql);
+    bus_buf_fini(&sql);
 }

@@ -32,6 +32,10 @@ typedef struct job {
     edge_position    position; /* up to here; domain empty: at_ms */
     int64_t          at_ms;
     int64_t          until_us; /* monotonic: reading has to be over */
+    /* Of a change: what the command did, told to changed(); else NULL. */
+    bus_id  command_id;
+    bus_str before;
+    void (*changed)(edge_request *r, const edge_change *change);
 
     bus_arena     arena;
     edge_db_query query;
@@ -149,7 +153,9 @@ free_job(job *j)
 static void
 end_with(job *j, edge_problem_kind kind, const char *detail)
 {
-    if (j->r != NULL)
+    if (j->r != NULL && j->changed != NULL)
+        j->changed(j->r, &(edge_change){.problem = kind});
+    else if (j->r != NULL)
         edge_problem(j->r, kind, detail);
     free_job(j);
 }
@@ -303,31 +309,54 @@ load_in_pool(job *j)
     return rc;
 }
 
+/* Folds the first `count` records; the row is in j->folds. */
 static void
-fold_in_pool(uv_work_t *work)
+fold_records(job *j, bus_personal *personal, int count)
 {
-    job          *j = work->data;
-    bus_fold      fold = {.view = j->view->view, .arena = &j->folds[0], .fresh = true};
-    bus_personal *personal = make_personal(&j->history->loop->e->options);
-    int           now = 0;
+    bus_fold fold = {.view = j->view->view, .arena = &j->folds[0], .fresh = true};
+    int      now = 0;
 
-    j->rc = j->archived ? load_in_pool(j) : BUS_OK;
-    j->unread = j->rc != BUS_OK;
-    for (int i = 0; j->rc == BUS_OK && !is_too_long(j) && i < j->count; i += PART_EVENTS) {
-        j->rc = fold_part(j, &fold, personal, i,
-                          j->count - i < PART_EVENTS ? j->count - i : PART_EVENTS);
+    for (int i = 0; j->rc == BUS_OK && i < count; i += PART_EVENTS) {
+        j->rc = fold_part(j, &fold, personal, i, count - i < PART_EVENTS ? count - i : PART_EVENTS);
         if (j->rc == BUS_OK) /* leave dead strings behind */
             j->rc = bus_fold_tighten(&fold, &j->folds[1 - now], &j->err);
         bus_arena_fini(&j->folds[now]);
         now = 1 - now;
         fold.arena = &j->folds[now];
     }
-    bus_personal_destroy(personal);
-    if (j->rc == BUS_OK && fold.rows != NULL && fold.rows->there) {
-        j->there = true;
+    j->there = j->rc == BUS_OK && fold.rows != NULL && fold.rows->there;
+    if (j->there)
         j->row = bus_row_write_of(&fold, fold.rows);
-    }
     bus_fold_fini(&fold);
+}
+
+/* How many records are older than the command. */
+static int
+count_before(const job *j)
+{
+    int count = 0;
+
+    while (count < j->count && !bus_id_equal(j->records[count].command_id, j->command_id))
+        count++;
+    return count;
+}
+
+static void
+fold_in_pool(uv_work_t *work)
+{
+    job          *j = work->data;
+    bus_personal *personal = make_personal(&j->history->loop->e->options);
+
+    j->rc = j->archived ? load_in_pool(j) : BUS_OK;
+    j->unread = j->rc != BUS_OK;
+    if (j->rc == BUS_OK && j->changed != NULL && !is_too_long(j)) {
+        fold_records(j, personal, count_before(j));
+        if (j->there)
+            j->before = bus_arena_copy(&j->arena, j->row.body.at, j->row.body.len);
+    }
+    if (j->rc == BUS_OK && !is_too_long(j))
+        fold_records(j, personal, j->count);
+    bus_personal_destroy(personal);
 }
 
 /* --- the answer -------------------------------------------------------------------- */
@@ -360,6 +389,16 @@ show(job *j)
 }
 
 static void
+show_change(job *j)
+{
+    const edge_change change = {
+        .before = j->before, .after = j->there ? j->row.body : (bus_str){NULL, 0}, .known = true};
+
+    j->changed(j->r, &change);
+    free_job(j);
+}
+
+static void
 on_folded(uv_work_t *work, int status)
 {
     job *j = work->data;
@@ -380,7 +419,9 @@ on_folded(uv_work_t *work, int status)
         bus_log_error("edge.as_of_failed", BUS_KV("view", j->view->of->name),
                       BUS_KV_ID("stream", j->id), BUS_KV_ERR(&j->err));
         end_with(j, EDGE_INTERNAL, "An event of it cannot be folded.");
-    } else if (!j->there)
+    } else if (j->changed != NULL)
+        show_change(j);
+    else if (!j->there)
         end_with(j, EDGE_NOT_FOUND, NULL);
     else
         show(j);
@@ -582,8 +623,14 @@ read_when(const edge_view *view, const char *when, job *out)
     return NULL;
 }
 
+bool
+edge_as_of_fits(const edge_view *view)
+{
+    return unfit(view) == NULL;
+}
+
 static job *
-new_job(edge_request *r, const edge_scope *scope, bus_id id)
+new_job(edge_request *r, const edge_view *view, const edge_scope *scope, bus_id id)
 {
     edge_history *h = r->loop->history;
     job          *j = calloc(1, sizeof(*j));
@@ -592,7 +639,7 @@ new_job(edge_request *r, const edge_scope *scope, bus_id id)
         abort();
     j->history = h;
     j->r = r;
-    j->view = r->route->view;
+    j->view = view;
     j->log = log_of(h, j->view->of->contract);
     j->scope = *scope;
     j->tenant = r->caller.tenant;
@@ -608,25 +655,12 @@ new_job(edge_request *r, const edge_scope *scope, bus_id id)
     return j;
 }
 
-void
-edge_as_of_handle(edge_request *r, const edge_scope *scope, bus_id id, const char *when)
+/* The query of its events. */
+static void
+prepare(job *j)
 {
-    edge_history *h = r->loop->history;
-    char          text[BUS_ID_TEXT_BYTES];
-    const char   *wrong = unfit(r->route->view);
-    job          *j;
+    char text[BUS_ID_TEXT_BYTES];
 
-    if (h->closing || h->jobs_count >= JOBS_MAX) {
-        edge_problem(r, EDGE_OVERLOADED, NULL);
-        return;
-    }
-    j = new_job(r, scope, id);
-    if (wrong == NULL)
-        wrong = read_when(j->view, when, j);
-    if (wrong != NULL) {
-        invalid(j, wrong);
-        return;
-    }
     if (j->position.domain.len > 0)
         j->position.domain =
             bus_arena_copy(&j->arena, j->position.domain.at, j->position.domain.len);
@@ -637,11 +671,55 @@ edge_as_of_handle(edge_request *r, const edge_scope *scope, bus_id id, const cha
                                .done = on_page,
                                .context = j};
     j->query.values[0] =
-        bus_arena_copy(&j->arena, bus_id_format(id, text), BUS_ID_TEXT_BYTES - 1).at;
+        bus_arena_copy(&j->arena, bus_id_format(j->id, text), BUS_ID_TEXT_BYTES - 1).at;
     j->query.values[1] =
         bus_arena_copy(&j->arena, bus_id_format(j->tenant, text), BUS_ID_TEXT_BYTES - 1).at;
     j->query.values[2] = j->view->of->of->name;
+}
+
+void
+edge_as_of_handle(edge_request *r, const edge_scope *scope, bus_id id, const char *when)
+{
+    edge_history *h = r->loop->history;
+    const char   *wrong = unfit(r->route->view);
+    job          *j;
+
+    if (h->closing || h->jobs_count >= JOBS_MAX) {
+        edge_problem(r, EDGE_OVERLOADED, NULL);
+        return;
+    }
+    j = new_job(r, r->route->view, scope, id);
+    if (wrong == NULL)
+        wrong = read_when(j->view, when, j);
+    if (wrong != NULL) {
+        invalid(j, wrong);
+        return;
+    }
+    prepare(j);
     edge_request_suspend(r);
+    ask_page(j);
+}
+
+void
+edge_as_of_change(edge_request *r, const edge_view *view, bus_id id, bus_id command_id,
+                  const char *position, void (*done)(edge_request *r, const edge_change *change))
+{
+    edge_history    *h = r->loop->history;
+    const edge_scope whole = {.allowed = true};
+    job             *j;
+
+    if (h->closing || h->jobs_count >= JOBS_MAX) {
+        done(r, &(edge_change){.problem = EDGE_OVERLOADED});
+        return;
+    }
+    j = new_job(r, view, &whole, id);
+    j->command_id = command_id;
+    j->changed = done;
+    if (read_when(view, position, j) != NULL || j->position.domain.len == 0) {
+        end_with(j, EDGE_NOT_FOUND, NULL);
+        return;
+    }
+    prepare(j);
     ask_page(j);
 }
 

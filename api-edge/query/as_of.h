@@ -11,6 +11,7 @@
 #ifndef API_EDGE_QUERY_AS_OF_H
 #define API_EDGE_QUERY_AS_OF_H
 
+#include "api-edge/http/problem.h"
 #include "api-edge/query/view.h"
 
 typedef struct edge_history edge_history; /* of a loop */
@@ -23,6 +24,23 @@ void edge_history_free(edge_history *history); /* after the loop has run out; ac
 
 /* Answers the item `id` of r's view as of `when`, a query parameter. r->query is begun. */
 void edge_as_of_handle(edge_request *r, const edge_scope *scope, bus_id id, const char *when);
+
+/* Is the view folded from one stream, so that its past can be told? */
+bool edge_as_of_fits(const edge_view *view);
+
+/* What a command has made of an item: its row before and after, JSON of the view without joined
+ * members; empty: there was none. */
+typedef struct {
+    bus_str           before, after; /* live as long as the call */
+    bool              known;
+    edge_problem_kind problem; /* why it is not known */
+} edge_change;
+/* Folds what the command did to the item `id` of a view that fits, by the events up to the
+ * command's last one at `position`, and calls done(), once, unless r is answered meanwhile because
+ * we stop. r is suspended. */
+void edge_as_of_change(edge_request *r, const edge_view *view, bus_id id, bus_id command_id,
+                       const char *position,
+                       void (*done)(edge_request *r, const edge_change *change));
 
 /* The texts of a view's queries of that kind: as those of an item, but of a row that comes with
  * the query: version $3, body $4, then the columns that edge_as_of_columns names. */

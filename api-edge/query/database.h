@@ -43,7 +43,7 @@ struct edge_db_query {
 
 typedef struct {
     const char *url, *application;
-    const char *role; /* taken by SET ROLE where it exists, or NULL */
+    const char *role;   /* taken by SET ROLE where it exists, or NULL */
     bool        writes; /* else what would write fails */
     int         connections;
     int         in_flight_max;        /* queries on one connection */

@@ -66,16 +66,22 @@ add_masked(const edge_view *view, bus_str body, const edge_reader *reader, bus_b
 }
 
 void
+edge_body_add(const edge_view *view, bus_str body, const edge_reader *reader, bus_buf *out)
+{
+    if ((reader->roles & view->masked_for) != 0)
+        add_masked(view, body, reader, out);
+    else
+        bus_buf_add_str(out, body);
+}
+
+void
 edge_row_add(const edge_view *view, const PGresult *res, int row, int body_column, int first_join,
              const edge_reader *reader, bus_buf *out)
 {
     bus_str body = {PQgetvalue(res, row, body_column),
                     (uint32_t)PQgetlength(res, row, body_column)};
 
-    if ((reader->roles & view->masked_for) != 0)
-        add_masked(view, body, reader, out);
-    else
-        bus_buf_add_str(out, body);
+    edge_body_add(view, body, reader, out);
     if (view->joins_count == 0 || out->len == 0 || out->at[out->len - 1] != '}')
         return;
     out->len--;

@@ -66,6 +66,9 @@ bool edge_list_query(edge_request *r, const edge_scope *scope);
 void edge_row_add(const edge_view *view, const PGresult *res, int row, int body_column,
                   int first_join, const edge_reader *reader, bus_buf *out);
 
+/* The same of a row's body by itself. */
+void edge_body_add(const edge_view *view, bus_str body, const edge_reader *reader, bus_buf *out);
+
 /* " and v.own = $n ..." for rows of the caller's own; adds the values. */
 void edge_scope_sql(const edge_view *view, bus_buf *sql, int first_parameter);
 int  edge_scope_values(const edge_view *view, edge_request *r, const char **values);

@@ -395,6 +395,76 @@ test_who_may_look(void **state)
     json_decref(rows);
 }
 
+/* The row of a search with what it changed; the caller decrefs it. */
+static json_t *
+read_found(const char *token, const char *query)
+{
+    json_t        *row = found(token, query);
+    char           path[200];
+    tests_response r;
+
+    (void)snprintf(path, sizeof(path), "/api/v1/audit/%lld",
+                   (long long)json_integer_value(json_object_get(row, "seq")));
+    json_decref(row);
+    r = ask("GET", token, path, NULL);
+    assert_int_equal(r.status, 200);
+    return r.json;
+}
+
+/* They come from the events; of a person, opened, and only as long as his key is there. */
+static void
+test_before_and_after(void **state)
+{
+    char    path[200], query[200];
+    json_t *row;
+
+    (void)state;
+    (void)snprintf(query, sizeof(query), "entity=%s&outcome=ACCEPTED&type=vehicles.register",
+                   vehicle);
+    row = read_found(admin, query);
+    assert_string_equal(text_of(row, "view"), "vehicles");
+    assert_true(json_is_null(json_object_get(row, "before")));
+    assert_string_equal(text_of(json_object_get(row, "after"), "plate"), "A123BC77");
+    json_decref(row);
+
+    (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", vehicle);
+    for (int m = 3000; m <= 4000; m += 1000) {
+        char body[100];
+
+        (void)snprintf(body, sizeof(body), "{'odometer_m':%d,'source':'DRIVER'}", m);
+        assert_int_equal(status_of(ask("POST", admin, path, body)), 200);
+    }
+    (void)snprintf(query, sizeof(query), "entity=%s&outcome=ACCEPTED&type=vehicles.record_odometer",
+                   vehicle);
+    for (int i = 0; i < 200; i++) { /* the second one may not be noted yet */
+        json_t *rows = search(admin, query);
+        size_t  count = json_array_size(rows);
+
+        json_decref(rows);
+        if (count == 2)
+            break;
+        pause_ms(20);
+    }
+    row = read_found(admin, query);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(row, "before"), "odometer_m")), 3000);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(row, "after"), "odometer_m")), 4000);
+    json_decref(row);
+
+    (void)snprintf(query, sizeof(query), "entity=%s&type=drivers.hire", driver);
+    row = read_found(admin, query);
+    assert_string_equal(text_of(json_object_get(row, "after"), "full_name"), "Пётр Седов");
+    json_decref(row);
+    row = read_found(admin, "outcome=REFUSED");
+    assert_null(json_object_get(row, "after"));
+    json_decref(row);
+    assert_int_equal(status_of(ask("GET", admin, "/api/v1/audit/1000000", NULL)), 404);
+    assert_int_equal(status_of(ask("GET", admin, "/api/v1/audit/x", NULL)), 404);
+    assert_int_equal(status_of(ask("GET", stranger, "/api/v1/audit/5", NULL)), 404);
+    assert_int_equal(status_of(ask("GET", viewer, "/api/v1/audit/5", NULL)), 403);
+}
+
 static void
 test_pages_and_times(void **state)
 {
@@ -708,6 +778,7 @@ main(void)
         cmocka_unit_test(test_a_tenant_that_is_none),
         cmocka_unit_test(test_reads_of_personal_data),
         cmocka_unit_test(test_who_may_look),
+        cmocka_unit_test(test_before_and_after),
         cmocka_unit_test(test_pages_and_times),
         cmocka_unit_test(test_nothing_changes_it),
         TAMPERED(test_a_changed_row_is_found),

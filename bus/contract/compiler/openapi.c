@@ -785,6 +785,26 @@ add_audit_parameters(json_t *op)
 }
 
 static void
+add_audit_item(document *d)
+{
+    static const char *const problems[] = {"401", "403", "404", "503", NULL};
+    json_t                  *op =
+        parsed("{'tags':['shina'],'operationId':'read_audit','summary':'A row of the audit, with "
+               "what it changed.','description':'Of an accepted command whose item has a view that "
+               "you may read: its row before and after, folded from the events; null: it was not "
+               "there.','parameters':[{'name':'seq','in':'path','required':true,'schema':{'type':"
+               "'integer','minimum':1}}],'responses':{'200':{'description':'The row.','content':{"
+               "'application/json':{'schema':{'allOf':[{'$ref':'#/components/schemas/AuditEntry'},"
+               "{'type':'object','properties':{'view':{'type':'string'},'before':{'type':['object',"
+               "'null']},'after':{'type':['object','null']},'unknown':{'type':'string',"
+               "'description':'Why they cannot be told: a code.'}}}]}}}}}}");
+
+    for (int i = 0; problems[i] != NULL; i++)
+        put(json_object_get(op, "responses"), problems[i], reference("responses", "Problem"));
+    add_operation(d, "/api/v1/audit/{seq}", "get", op);
+}
+
+static void
 add_audit(document *d)
 {
     static const char *const problems[] = {"401", "403", "422", "503", NULL};
@@ -803,6 +823,7 @@ add_audit(document *d)
     for (int i = 0; problems[i] != NULL; i++)
         put(json_object_get(op, "responses"), problems[i], reference("responses", "Problem"));
     add_operation(d, "/api/v1/audit", "get", op);
+    add_audit_item(d);
     put(d->schemas, "AuditEntry",
         parsed("{'type':'object','required':['seq','at','action','outcome','type','detail','hash'],"
                "'properties':{'seq':{'type':'integer','minimum':1,'description':'In the chain of "
