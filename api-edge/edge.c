@@ -200,8 +200,8 @@ const edge_own_route edge_own_routes[] = {
     {"POST", BASE "/batch",              EDGE_CLASS_COMMAND, EDGE_RULE_TOKEN,  true,  edge_batch_handle},
     {"POST", BASE "/ingest/{source}",    EDGE_CLASS_INGEST,  EDGE_RULE_SIGNED, true,  edge_ingest_handle},
     {"GET",  BASE "/events/{domain}",    EDGE_CLASS_FEED,    EDGE_RULE_TOKEN,  false, edge_feed_handle},
-    {"GET",  BASE "/audit",              EDGE_CLASS_LIST,    EDGE_RULE_TOKEN,  false, edge_audit_list_handle},
-    {"GET",  BASE "/audit/{seq}",        EDGE_CLASS_ITEM,    EDGE_RULE_TOKEN,  false, edge_audit_item_handle},
+    {"GET",  BASE "/audit",              EDGE_CLASS_LIST,    EDGE_RULE_OFFICE, false, edge_audit_list_handle},
+    {"GET",  BASE "/audit/{seq}",        EDGE_CLASS_ITEM,    EDGE_RULE_OFFICE, false, edge_audit_item_handle},
 };
 /* clang-format on */
 const int edge_own_routes_count = BUS_COUNT(edge_own_routes);

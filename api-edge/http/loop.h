@@ -51,6 +51,7 @@ typedef enum {
     EDGE_RULE_ANONYMOUS, /* anybody, who waits his turn as others do: the body proves who it is */
     EDGE_RULE_SIGNED,    /* whose signature fits the body (ingest/ingest.h) */
     EDGE_RULE_TOKEN,     /* any token: its handler judges each line, row or event */
+    EDGE_RULE_OFFICE,    /* ADMIN and DISPATCHER: its handler chooses the rows */
     EDGE_RULE_ROLES,     /* the roles of its command or view */
     EDGE_RULES
 } edge_rule;

@@ -312,7 +312,7 @@ find_route(edge_request *r, const char *method)
     return false;
 }
 
-/* Who calls? False: answered 401. */
+/* Who calls? False: answered 401, or 403. */
 static bool
 authenticate(edge_request *r)
 {
@@ -334,6 +334,11 @@ authenticate(edge_request *r)
     }
     if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused) {
         edge_problem(r, EDGE_UNAUTHENTICATED, "The token is of no session.");
+        return false;
+    }
+    if (r->route->rule == EDGE_RULE_OFFICE &&
+        (r->caller.actor.roles & (BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER)) == 0) {
+        edge_problem(r, EDGE_FORBIDDEN, NULL);
         return false;
     }
     return true;

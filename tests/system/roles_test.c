@@ -458,7 +458,8 @@ check_own(const edge_own_route *own)
     static const rule_kind kinds[] = {[EDGE_RULE_OPEN] = OPEN,
                                       [EDGE_RULE_ANONYMOUS] = ANONYMOUS,
                                       [EDGE_RULE_SIGNED] = SIGNED,
-                                      [EDGE_RULE_TOKEN] = ANY};
+                                      [EDGE_RULE_TOKEN] = ANY,
+                                      [EDGE_RULE_OFFICE] = BY_ROLE};
     const rule            *of = rule_of(own->method, own->path);
 
     assert_true(own->rule > EDGE_RULE_NONE && own->rule < EDGE_RULE_ROLES);
