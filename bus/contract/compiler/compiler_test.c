@@ -937,6 +937,45 @@ test_superseded_events(void **state)
     }
 }
 
+/* Whoever shows what is personal must hear that its subject is forgotten. */
+static void
+test_events_that_forget(void **state)
+{
+    static const char gone[] = "/aggregates/item/events/gone.v1";
+    static const char plain[] =
+        "{'forgets':true,'schema':{'type':'object','properties':{'n':{'type':'integer'}}}}";
+    static const char personal_row[] =
+        "{'type':'string','maxLength':9,'x-personal':{'subject':'/owner'}}";
+    json_t *json;
+
+    (void)state;
+    json = base_with(gone, "{'forgets':1,'schema':{'type':'object','properties':{}}}");
+    write_contract("stock.json", json);
+    json_decref(json);
+    assert_int_equal(generate(), 1);
+    must_say("/events/gone.v1/forgets: must be true, or left out");
+
+    json = base_with(gone, "{'forgets':true,'schema':{'type':'object','properties':{'name':"
+                           "{'type':'string','maxLength':9,'x-personal':true}}}}");
+    write_contract("stock.json", json);
+    json_decref(json);
+    assert_int_equal(generate(), 1);
+    must_say("/events/gone.v1/forgets: an event with which somebody is forgotten holds nothing "
+             "personal");
+
+    json = base_with(gone, plain);
+    change(json, "/views/items/follows", parse("['stock.received.v1']"));
+    change(json, "/views/items/schema/properties/name", parse(personal_row));
+    write_contract("stock.json", json);
+    assert_int_equal(generate(), 1);
+    must_say("/views/items/follows: has personal members, so it must follow stock.gone.v1 too");
+
+    change(json, "/views/items/follows", parse("['stock.received.v1','stock.gone.v1']"));
+    write_contract("stock.json", json);
+    json_decref(json);
+    assert_int_equal(generate(), 0);
+}
+
 static void
 test_broken_files(void **state)
 {
@@ -1306,6 +1345,7 @@ main(void)
         cmocka_unit_test(test_each_keyword),
         cmocka_unit_test(test_between_contracts),
         cmocka_unit_test(test_superseded_events),
+        cmocka_unit_test(test_events_that_forget),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_common_is_checked),
         cmocka_unit_test(test_the_command_line),
