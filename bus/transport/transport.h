@@ -44,6 +44,14 @@ void       bus_batch_release(bus_batch *batch); /* accepts NULL */
 void                 bus_batch_encode(const bus_batch *batch, bus_buf *out);
 BUS_CHECKED bus_code bus_batch_decode(bus_str bytes, bus_batch **out, bus_error *err);
 
+/* Makes bytes unreadable to those who only carry and keep them (bus/personal/cover.h). The same for
+ * all processes of a system. Threads: any. */
+typedef struct {
+    void (*put)(void *context, bus_str bytes, bus_buf *out);
+    bool (*take)(void *context, bus_str covered, bus_buf *out); /* false: it is none of ours */
+    void *context;
+} bus_transport_cover;
+
 typedef struct {
     const char *url;      /* where this process listens: ipc:///path, or tcp://host:port, 0 for
                            * a free one; inproc ignores it */
@@ -51,6 +59,9 @@ typedef struct {
     uint32_t batches_max; /* batches waiting in a subscriber; beyond: dropped */
     /* Of kafka (bus/transport/kafka/client.h), borrowed until close; the others ignore it. */
     const struct bus_kafka_settings *kafka;
+    /* Of kafka, whose brokers keep commands and answers for a while: borrowed until close; NULL:
+     * they lie there as they are. Events are not covered: what is personal in them is sealed. */
+    const bus_transport_cover *cover;
 } bus_transport_options;
 
 /* Called from any thread when a queue stops being empty; must not block. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/process/process.h"
 #include "bus/log/log.h"
+#include "bus/personal/cover.h"
 #include "bus/transport/kafka/publisher.h"
 #include "compose/process/arguments.h"
 #include "compose/process/keys.h"
@@ -322,6 +323,13 @@ shina_process_open_bus(shina_process *p, bool alone, bus_error *err)
     }
     transport.url = p->bus_url;
     transport.kafka = &p->kafka;
+    if (p->master_keys != NULL) {
+        p->cover =
+            (bus_transport_cover){.put = bus_cover_put,
+                                  .take = bus_cover_take,
+                                  .context = bus_cover_create(p->master_keys, bus_clock_system())};
+        transport.cover = &p->cover;
+    }
     return p->options.transport_ops->open(&p->options.transport, &transport, err);
 }
 
@@ -494,6 +502,7 @@ shina_process_close(shina_process *p)
         return; /* what the bus still uses lives until the process ends */
     for (int i = 0; i < p->parts_count; i++)
         free((void *)(uintptr_t)p->parts[i]);
+    bus_cover_destroy(p->cover.context);
     bus_master_keys_destroy(p->master_keys);
     shina_home_close(&p->home);
     free(p);
@@ -508,9 +517,9 @@ start_parts(shina_process *p, const bus_module *const *services, int services_co
 {
     bus_code rc;
 
-    if ((rc = shina_process_open_bus(p, false, err)) != BUS_OK ||
-        (rc = shina_process_find_servers(p, err)) != BUS_OK ||
-        (rc = shina_process_migrate(p, err)) != BUS_OK)
+    if ((rc = shina_process_find_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_migrate(p, err)) != BUS_OK ||
+        (rc = shina_process_open_bus(p, false, err)) != BUS_OK)
         return rc;
     for (int i = 0; i < services_count; i++)
         shina_process_add_part(p, "service", services[i]->contract->module);
@@ -559,9 +568,9 @@ start_relay(shina_process *p, const bus_module *const *modules, int count, bus_e
 {
     bus_code rc;
 
-    if ((rc = shina_process_open_bus(p, false, err)) != BUS_OK ||
-        (rc = shina_process_find_servers(p, err)) != BUS_OK ||
-        (rc = shina_process_migrate(p, err)) != BUS_OK)
+    if ((rc = shina_process_find_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_migrate(p, err)) != BUS_OK ||
+        (rc = shina_process_open_bus(p, false, err)) != BUS_OK)
         return rc;
     for (int i = 0; i < count; i++)
         shina_process_add_part(p, "relay", modules[i]->contract->module);

@@ -25,6 +25,7 @@ typedef struct {
     char                name[SHINA_NAME_BYTES]; /* of this process: unique, also in its leases */
     char                bus_url[BUS_URL_BYTES];
     bus_kafka_settings  kafka; /* from open_bus on, if SHINA_KAFKA is set */
+    bus_transport_cover cover; /* from open_bus on: of what brokers keep */
     const char         *kafka_domains[SHINA_PARTS_MAX];
     bus_master_keys    *master_keys; /* from migrate on */
     bus_runtime_options options;
@@ -64,8 +65,9 @@ BUS_CHECKED bus_code shina_process_migrate(shina_process *p, bus_error *err);
 void shina_kafka_settings(const bus_config *config, const char *process,
                           const char *domains[SHINA_PARTS_MAX], bus_kafka_settings *out);
 
-/* Opens the bus; `alone`: all is in this process unless SHINA_BUS says otherwise. BUS_INVALID: it
- * says inproc to one that is not alone, or what is said of Kafka is wrong, or a topic is. */
+/* Opens the bus, after migrate; `alone`: all is in this process unless SHINA_BUS says otherwise.
+ * BUS_INVALID: it says inproc to one that is not alone, or what is said of Kafka is wrong, or a
+ * topic is. */
 BUS_CHECKED bus_code shina_process_open_bus(shina_process *p, bool alone, bus_error *err);
 
 /* Names a part that will be started; then join tells the others of all that were named. */

@@ -138,9 +138,9 @@ start_edge(shina_process *p, shina_http *h, bus_error *err)
 {
     bus_code rc;
 
-    if ((rc = shina_process_open_bus(p, false, err)) != BUS_OK ||
-        (rc = shina_process_find_servers(p, err)) != BUS_OK ||
-        (rc = shina_process_migrate(p, err)) != BUS_OK)
+    if ((rc = shina_process_find_servers(p, err)) != BUS_OK ||
+        (rc = shina_process_migrate(p, err)) != BUS_OK ||
+        (rc = shina_process_open_bus(p, false, err)) != BUS_OK)
         return rc;
     shina_process_add_part(p, "edge", bus_config_text(p->config, "SHINA_HTTP"));
     if ((rc = shina_process_join(p, err)) != BUS_OK)

@@ -42,6 +42,38 @@ route_client(uint64_t route)
     return (uint32_t)(route & (CLIENTS_MAX - 1));
 }
 
+/* --- covered ---------------------------------------------------------------------- */
+
+static void
+put_envelope(const bus_transport *t, const bus_envelope *env, bus_buf *out)
+{
+    bus_buf plain = {0};
+
+    if (t->cover == NULL) {
+        bus_envelope_encode(env, out);
+        return;
+    }
+    bus_envelope_encode(env, &plain);
+    t->cover->put(t->cover->context, bus_buf_str(&plain), out);
+    bus_buf_fini(&plain);
+}
+
+static bus_code
+take_envelope(const bus_transport *t, const bus_wire *in, bus_envelope **out, bus_error *err)
+{
+    bus_buf  plain = {0};
+    bus_code rc;
+
+    if (t->cover == NULL)
+        return bus_envelope_decode((bus_str){in->at, in->left}, out, err);
+    if (t->cover->take(t->cover->context, (bus_str){in->at, in->left}, &plain))
+        rc = bus_envelope_decode(bus_buf_str(&plain), out, err);
+    else
+        rc = bus_fail(err, BUS_INVALID, "kafka: a message covered by other keys");
+    bus_buf_fini(&plain);
+    return rc;
+}
+
 /* --- the asker's side ----------------------------------------------------------- */
 
 bus_code
@@ -61,7 +93,7 @@ bus_kafka_command_send(bus_client *client, bus_str target, bus_envelope *env, bu
     env->route = client->number;
     bus_kafka_value_begin(&value, KIND_COMMAND, t->incarnation);
     bus_wire_put_u16(&value, (uint16_t)t->answers_partition);
-    bus_envelope_encode(env, &value);
+    put_envelope(t, env, &value);
     /* On its way it is kept: who asks is told if it does not arrive. */
     return bus_kafka_value_send(t, d->commands, env->command.partition, &value,
                                 &t->waiting.commands, t->local.queue_max, env, err);
@@ -117,7 +149,7 @@ take_answer(bus_transport *t, bus_str value, bus_error *err)
         return rc;
     if (incarnation != t->incarnation)
         return BUS_OK; /* for another process, or for the one before us */
-    if ((rc = bus_envelope_decode((bus_str){in.at, in.left}, &env, err)) != BUS_OK)
+    if ((rc = take_envelope(t, &in, &env, err)) != BUS_OK)
         return rc;
     if (env->kind != BUS_ENVELOPE_REPLY || env->route >= CLIENTS_MAX) {
         bus_envelope_release(env);
@@ -162,7 +194,7 @@ send_answer(bus_transport *t, uint64_t route, bus_envelope *reply)
 
     reply->route = route_client(route);
     bus_kafka_value_begin(&value, KIND_ANSWER, route_incarnation(route));
-    bus_envelope_encode(reply, &value);
+    put_envelope(t, reply, &value);
     if (bus_kafka_value_send(t, t->answers, route_partition(route), &value, &t->waiting.answers,
                              t->local.queue_max, &t->waiting.answers, &err) != BUS_OK) {
         /* counted by the client; the asker repeats */
@@ -194,7 +226,8 @@ bus_kafka_answer_send(bus_server *server, const bus_envelope *request, bus_envel
 
 /* Decodes; the envelope's way back and place are set. */
 static bus_code
-read_command(const rd_kafka_message_t *message, bus_envelope **out, bus_error *err)
+read_command(const bus_transport *t, const rd_kafka_message_t *message, bus_envelope **out,
+             bus_error *err)
 {
     bus_wire      in = {.at = message->payload, .left = (uint32_t)message->len};
     bus_envelope *env;
@@ -207,7 +240,7 @@ read_command(const rd_kafka_message_t *message, bus_envelope **out, bus_error *e
     answers = bus_wire_u16(&in, "answers");
     if (in.wrong != NULL || answers >= ANSWERS_MAX)
         return bus_fail(err, BUS_INVALID, "kafka: /answers is cut off or wrong");
-    if ((rc = bus_envelope_decode((bus_str){in.at, in.left}, &env, err)) != BUS_OK)
+    if ((rc = take_envelope(t, &in, &env, err)) != BUS_OK)
         return rc;
     if (env->kind != BUS_ENVELOPE_COMMAND || env->route >= CLIENTS_MAX ||
         env->command.partition != message->partition) {
@@ -237,7 +270,7 @@ take_command(bus_transport *t, domain *d, const rd_kafka_message_t *message, bus
     bool          owned, delivered = false;
     bus_code      rc;
 
-    if ((rc = read_command(message, &env, err)) != BUS_OK)
+    if ((rc = read_command(t, message, &env, err)) != BUS_OK)
         return rc; /* passed over, for ever: the next one that is taken is behind it */
     (void)pthread_mutex_lock(&t->lock);
     owned = at->server != NULL && !at->missed;

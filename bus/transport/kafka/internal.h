@@ -66,6 +66,8 @@ struct bus_transport {
     uint32_t           incarnation;
     int                answers_partition;
 
+    const bus_transport_cover *cover; /* of commands and answers; NULL: none */
+
     bus_kafka_producer *producer;
     waiting             waiting;
 

@@ -113,9 +113,12 @@ init_domain(const bus_transport *t, domain *d, const char *name)
 }
 
 static void
-init(bus_transport *t, const bus_kafka_settings *settings)
+init(bus_transport *t, const bus_transport_options *options)
 {
+    const bus_kafka_settings *settings = options->kafka;
+
     t->settings = *settings;
+    t->cover = options->cover;
     BUS_INVARIANT(pthread_mutex_init(&t->lock, NULL) == 0);
     BUS_INVARIANT(pthread_mutex_init(&t->news_lock, NULL) == 0);
     (void)snprintf(t->url, sizeof(t->url), "kafka://%s", settings->process);
@@ -230,7 +233,7 @@ transport_open(bus_transport **out, const bus_transport_options *options, bus_er
         free(t);
         return rc;
     }
-    init(t, options->kafka);
+    init(t, options);
     if ((rc = start(t, err)) != BUS_OK) {
         destroy(t);
         return rc;
