@@ -8,6 +8,8 @@
 #include <openssl/evp.h>
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define VALUES_MAX 64
@@ -469,22 +472,67 @@ tests_spelt_in_redis(const tests_spellings *s, const char *home)
 /* --- files -------------------------------------------------------------------------------------
  */
 
-int
-tests_spelt_in_output(const tests_spellings *s, const char *command)
+static FILE *
+start_program(const char *const *argv, pid_t *pid)
 {
-    FILE  *out = popen(command, "re");
+    posix_spawn_file_actions_t actions;
+    int                        ends[2];
+    FILE                      *out;
+
+    if (pipe2(ends, O_CLOEXEC) != 0 || posix_spawn_file_actions_init(&actions) != 0 ||
+        posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO) != 0 ||
+        posix_spawnp(pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ) != 0 ||
+        (out = fdopen(ends[0], "r")) == NULL)
+        die("cannot run %s", argv[0]);
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)close(ends[1]);
+    return out;
+}
+
+void
+tests_lines_of(const char *const *argv, void (*visit)(void *context, char *line, size_t len),
+               void              *context)
+{
     char  *line = NULL;
     size_t room = 0;
-    int    found = 0;
+    pid_t  pid;
+    int    status;
+    FILE  *out = start_program(argv, &pid);
 
-    if (out == NULL)
-        die("cannot run %s", command);
-    for (ssize_t len; (len = getline(&line, &room, out)) >= 0;)
-        found += tests_spelt_in(s, command, line, (size_t)len);
+    for (ssize_t len; (len = getline(&line, &room, out)) > 0;) {
+        if (line[len - 1] == '\n')
+            line[--len] = '\0';
+        visit(context, line, (size_t)len);
+    }
     free(line);
-    if (pclose(out) != 0)
-        die("%s failed", command);
-    return found;
+    (void)fclose(out);
+    if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        die("%s failed", argv[0]);
+}
+
+typedef struct {
+    const tests_spellings *spellings;
+    const char            *place;
+    int                    found;
+} searching;
+
+static void
+search_line(void *context, char *line, size_t len)
+{
+    searching *s = context;
+
+    s->found += tests_spelt_in(s->spellings, s->place, line, len);
+}
+
+int
+tests_spelt_in_output(const tests_spellings *s, const char *const *argv)
+{
+    searching all = {s, argv[0], 0};
+
+    for (int i = 0; argv[i] != NULL; i++)
+        all.place = argv[i]; /* the last word tells what was read */
+    tests_lines_of(argv, search_line, &all);
+    return all.found;
 }
 
 static int
@@ -523,24 +571,22 @@ int
 tests_spelt_in_files(const tests_spellings *s, const char *path)
 {
     struct stat st;
-    char        command[2200];
+    char        inner[2200];
     size_t      len = strlen(path);
 
     if (lstat(path, &st) != 0)
         return 0; /* it has gone */
     if (S_ISDIR(st.st_mode) && is_pgdata(path)) {
-        (void)snprintf(command, sizeof(command), "%.2000s/log", path);
-        return spelt_in_folder(s, command);
+        (void)snprintf(inner, sizeof(inner), "%.2000s/log", path);
+        return spelt_in_folder(s, inner);
     }
     if (S_ISDIR(st.st_mode))
         return spelt_in_folder(s, path);
     if (!S_ISREG(st.st_mode) || st.st_size == 0)
         return 0;
     if (len > 4 && strcmp(path + len - 4, ".zst") == 0)
-        (void)snprintf(command, sizeof(command), "zstd -dcq '%.2000s'", path);
-    else
-        (void)snprintf(command, sizeof(command), "cat '%.2000s'", path);
-    return tests_spelt_in_output(s, command);
+        return tests_spelt_in_output(s, (const char *const[]){"zstd", "-dcq", path, NULL});
+    return tests_spelt_in_output(s, (const char *const[]){"cat", path, NULL});
 }
 
 int

@@ -36,7 +36,10 @@ int tests_spelt_in_redis(const tests_spellings *spellings, const char *home);
 int tests_spelt_in_files(const tests_spellings *spellings, const char *path);
 /* All files of a home, its data and archive too, wherever they lie. */
 int tests_spelt_in_home(const tests_spellings *spellings, const char *home);
-/* What a command prints, run by the shell; how many lines. It must end with 0. */
-int tests_spelt_in_output(const tests_spellings *spellings, const char *command);
+/* What a program prints; how many lines. */
+int tests_spelt_in_output(const tests_spellings *spellings, const char *const *argv);
+/* Each line that a program prints, without its end. It must end with 0. argv ends with NULL. */
+void tests_lines_of(const char *const *argv, void (*visit)(void *context, char *line, size_t len),
+                    void              *context);
 
 #endif
