@@ -29,16 +29,18 @@
 #define LATER_PHONE "79165647382"
 #define LICENCE "9977135790"
 #define CARD "RUDX19283746"
+#define EMAIL "nepovtorimy@example.org"
 #define OTHER_NAME "Иванов Иван"
 #define TOMBSTONES_S 30 /* until a view shows them, at most; processes may be killed meanwhile */
 #define KEYS_S 6        /* an opened key is used so long elsewhere */
 
-static const char *const values[] = {FORENAME, SURNAME, PHONE, LATER_PHONE, LICENCE, CARD, NULL};
+static const char *const values[] = {FORENAME, SURNAME, PHONE, LATER_PHONE,
+                                     LICENCE,  CARD,    EMAIL, NULL};
 
 static tests_shina     *shina;
 static tests_spellings *spellings;
 static char            *admin, *dispatcher, *viewer;
-static char             database[2048], driver[40], other[40], trip[40], webhook[64];
+static char             database[2048], driver[40], other[40], trip[40], user[40], webhook[64];
 static char             past[8][64]; /* positions at which he was known */
 static int              port, past_count;
 
@@ -395,6 +397,11 @@ test_he_works_here(void **state)
     subscribe();
     hire(OTHER_NAME, "79990001122", "", other);
     hire(NAME, PHONE, ",'tacho_card':'" CARD "'," PAPERS, driver);
+    (void)snprintf(body, sizeof(body),
+                   "{'email':'" EMAIL "','full_name':'" NAME "','phone_e164':'+" PHONE "',"
+                   "'role':'DRIVER','driver_id':'%s'}",
+                   driver);
+    must(post(admin, body, "/api/v1/users"), 201, user);
     tell("{}", "activate");
     tell("{'full_name':'" LATER_NAME "','phone_e164':'+" LATER_PHONE "'}", "contact");
     /* escaped as other clients do, by way of a batch; and what is refused */
@@ -420,6 +427,7 @@ test_he_works_here(void **state)
     make_trip();
     wait_for(item("trips", trip), "driver_name", LATER_NAME);
     wait_for(item("drivers", driver), "licence_number", LICENCE);
+    wait_for(item("users", user), "email", EMAIL);
     (void)sql("analyze");
     /* he can be found while he works here: what looks for him works */
     assert_true(tests_spelt_in_tables(spellings, database) > 0);
@@ -513,6 +521,8 @@ test_he_is_forgotten(void **state)
     wait_for(item("drivers", driver), "tacho_card", "");
     wait_for(item("drivers", driver), "status", "DISMISSED");
     wait_for(item("trips", trip), "driver_name", "");
+    wait_for(item("users", user), "full_name", "");
+    wait_for(item("users", user), "email", "");
     wait_for(item("drivers", other), "full_name", OTHER_NAME);
     (void)snprintf(text, sizeof(text), "select count(*) from drivers.claims where stream = '%s'",
                    driver);
