@@ -177,6 +177,28 @@ test_the_edge_sees_one_tenant_without_a_where(void **state)
     PQfinish(edge);
 }
 
+/* It is the wall that keeps them out: without it the same query shows them. */
+static void
+test_without_the_wall_others_are_seen(void **state)
+{
+    PGconn   *edge = connect_as("shina_edge");
+    PGresult *name = rows_of(owner, "select table_name from views.registry where view = 'trips'");
+    char      table[128];
+
+    (void)state;
+    (void)snprintf(table, sizeof(table), "views.\"%s\"", PQgetvalue(name, 0, 0));
+    PQclear(name);
+    PQclear(rows_of(edge, "set shina.tenant = '" TENANT_A "'"));
+    PQclear(rows_of(owner, "alter table %s disable row level security", table));
+    assert_true(number_of(rows_of(edge, "select count(*) from %s where tenant <> '" TENANT_A "'",
+                                  table)) > 0);
+    PQclear(rows_of(owner, "alter table %s enable row level security", table));
+    assert_int_equal(
+        number_of(rows_of(edge, "select count(*) from %s where tenant <> '" TENANT_A "'", table)),
+        0);
+    PQfinish(edge);
+}
+
 static void
 test_so_it_is_with_logs(void **state)
 {
@@ -416,6 +438,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_edge_sees_one_tenant_without_a_where),
+        cmocka_unit_test(test_without_the_wall_others_are_seen),
         cmocka_unit_test(test_so_it_is_with_logs),
         cmocka_unit_test(test_the_edge_only_reads),
         cmocka_unit_test(test_a_domain_writes_its_own_and_reads_what_it_follows),
