@@ -6,6 +6,7 @@
 #include "api-edge/http/batch.h"
 #include "api-edge/http/command.h"
 #include "api-edge/http/metrics.h"
+#include "api-edge/http/peer.h"
 #include "api-edge/http/rule.h"
 #include "api-edge/ingest/ingest.h"
 #include "api-edge/live/feed.h"
@@ -466,6 +467,8 @@ edge_start(edge **out, const edge_options *options, bus_error *err)
     e->viewer_fd = open_folder(options->viewer_dir);
     edge_metrics_start();
     if ((rc = take_options(e, options, err)) != BUS_OK ||
+        (rc = edge_proxies_parse(options->trusted_proxies, e->proxies, &e->proxies_count, err)) !=
+            BUS_OK ||
         (rc = edge_views_open(e, err)) != BUS_OK || (rc = make_routes(e, err)) != BUS_OK ||
         (rc = start_loops(e, err)) != BUS_OK) {
         edge_stop(e);

@@ -17,6 +17,17 @@
 
 typedef struct edge edge;
 
+/* Whose requests are counted, limits/limits.h. */
+typedef enum {
+    EDGE_LIMIT_QUERIES, /* of a user ... */
+    EDGE_LIMIT_COMMANDS,
+    EDGE_LIMIT_STREAMS,   /* feeds that are opened */
+    EDGE_LIMIT_TENANT,    /* of all its users */
+    EDGE_LIMIT_ADDRESS,   /* of users who come from there */
+    EDGE_LIMIT_ANONYMOUS, /* of who is nobody's user, from one address */
+    EDGE_LIMIT_KINDS
+} edge_limit_kind;
+
 /* Zero in a bound means its default, in brackets. Everything pointed to is borrowed until
  * edge_stop returns. */
 typedef struct {
@@ -56,29 +67,33 @@ typedef struct {
     int (*health)(void *context, bus_health *out, int max);
     void *health_context;
 
-    int loops;               /* threads [1] */
-    int connections_max;     /* per loop; beyond: 503 [4096] */
-    int commands_max;        /* in flight per loop; beyond: 503 [4096] */
-    int queries_max;         /* waiting per loop; beyond: 503 [4096] */
-    int list_connections;    /* database connections for lists, per loop [4] */
-    int list_timeout_ms;     /* statement_timeout of lists [5000] */
-    int body_bytes_max;      /* [1 MiB] */
-    int ingest_bytes_max;    /* body of POST /ingest/<source> [256 KiB] */
-    int ingest_rate;         /* requests a second of one source, per loop; beyond: 429 [200] */
-    int login_rate;          /* log-ins and other looks at passwords a second, of one address, or of
-                              * one user once he is known, per loop; beyond: 429 [5] */
-    int  batch_lines_max;    /* commands of one POST /batch [1000] */
-    int  access_token_s;     /* an access token of a session lives so long, at most 3600 [900] */
-    int  bcrypt_cost;        /* of passwords [12] */
-    int  password_chars_min; /* a password has at least so many characters [10] */
-    bool operator_tokens_refused; /* only tokens of sessions are taken */
-    int  idle_timeout_s;          /* of a connection, also of a slow sender [30] */
-    int  command_deadline_ms;     /* unanswered until then: 504 [10000] */
-    int  after_deadline_ms;       /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */
-    int  stop_deadline_ms;        /* requests in flight may finish within [5000] */
-    int  streams_max;             /* open feeds per loop; beyond: 503 [512] */
-    int  heartbeat_ms;            /* a feed that is silent so long says that it is there [15000] */
-    int  slow_ms;                 /* a feed's reader who leaves 64 KiB so long is cut off [10000] */
+    int loops;            /* threads [1] */
+    int connections_max;  /* per loop; beyond: 503 [4096] */
+    int commands_max;     /* in flight per loop; beyond: 503 [4096] */
+    int queries_max;      /* waiting per loop; beyond: 503 [4096] */
+    int list_connections; /* database connections for lists, per loop [4] */
+    int list_timeout_ms;  /* statement_timeout of lists [5000] */
+    int body_bytes_max;   /* [1 MiB] */
+    int ingest_bytes_max; /* body of POST /ingest/<source> [256 KiB] */
+    int ingest_rate;      /* requests a second of one source, per loop; beyond: 429 [200] */
+    int login_rate;       /* log-ins and other looks at passwords a second, of one address, or of
+                           * one user once he is known, per loop; beyond: 429 [5] */
+    int limits_per_min[EDGE_LIMIT_KINDS]; /* requests; beyond: 429; 0: as many as come */
+    /* Proxies before the edge: the last address of X-Forwarded-For that is none of them is the
+     * client's. "10.0.0.0/8,::1"; NULL: none. */
+    const char *trusted_proxies;
+    int         batch_lines_max; /* commands of one POST /batch [1000] */
+    int         access_token_s; /* an access token of a session lives so long, at most 3600 [900] */
+    int         bcrypt_cost;    /* of passwords [12] */
+    int         password_chars_min;      /* a password has at least so many characters [10] */
+    bool        operator_tokens_refused; /* only tokens of sessions are taken */
+    int         idle_timeout_s;          /* of a connection, also of a slow sender [30] */
+    int         command_deadline_ms;     /* unanswered until then: 504 [10000] */
+    int         after_deadline_ms;       /* X-After waits at most so long: 503 VIEW_BEHIND [2000] */
+    int         stop_deadline_ms;        /* requests in flight may finish within [5000] */
+    int         streams_max;             /* open feeds per loop; beyond: 503 [512] */
+    int         heartbeat_ms; /* a feed that is silent so long says that it is there [15000] */
+    int         slow_ms;      /* a feed's reader who leaves 64 KiB so long is cut off [10000] */
 } edge_options;
 
 /* Listens and serves when it returns. BUS_INVALID: an option, a key or a contract's route is

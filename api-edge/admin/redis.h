@@ -23,7 +23,7 @@ void edge_redis_abandon(edge_redis *redis);
 
 /* answer: the reply, which lives as long as the call; NULL: there is none, and will be none. */
 typedef void edge_redis_answer(void *context, const struct redisReply *answer);
-#define EDGE_REDIS_WORDS_MAX 8
+#define EDGE_REDIS_WORDS_MAX 128
 /* Sends a command of `count` words; done may be NULL. False: Redis is not there, done will not be
  * called. */
 bool edge_redis_send(edge_redis *redis, edge_redis_answer *done, void *context, int count,

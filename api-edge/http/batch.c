@@ -6,6 +6,7 @@
 #include "api-edge/http/batch.h"
 #include "api-edge/audit/audit.h"
 #include "api-edge/http/command.h"
+#include "api-edge/limits/limits.h"
 #include "bus/contract/pointer.h"
 
 #include <stdlib.h>
@@ -550,6 +551,7 @@ edge_batch_handle(edge_request *r)
     b->answers = calloc((size_t)count_lines(b->rest), sizeof(*b->answers));
     if (b->answers == NULL)
         abort();
+    edge_limits_add(r, count_lines(b->rest) - 1);
     b->deadline_us =
         bus_mono_us(o->clock) + (int64_t)o->command_deadline_ms * 1000 * DEADLINE_FACTOR;
     r->batch = b;

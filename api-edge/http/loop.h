@@ -29,6 +29,7 @@ typedef struct edge_redis    edge_redis;    /* admin/redis.h */
 typedef struct edge_history  edge_history;  /* query/as_of.h */
 typedef struct edge_sessions edge_sessions; /* login/session.h */
 typedef struct edge_logins   edge_logins;   /* login/login.h */
+typedef struct edge_limits   edge_limits;   /* limits/limits.h */
 typedef struct edge_audit    edge_audit;    /* audit/audit.h */
 
 /* Classes of routes, as metrics tell them apart. */
@@ -98,9 +99,19 @@ typedef struct {
     char       session_sql[1024], by_email_sql[512], by_id_sql[512], list_sql[512];
 } edge_login;
 
+#define EDGE_PROXIES_MAX 16
+
+/* Addresses whose first bits are these; an IPv4 one as IPv6 knows it (::ffff:0:0/96). */
+typedef struct {
+    uint8_t first[16];
+    int     bits;
+} edge_network;
+
 struct edge {
     edge_options       options; /* defaults filled in */
     edge_keys          keys;
+    edge_network       proxies[EDGE_PROXIES_MAX];
+    int                proxies_count;
     edge_router       *router;
     edge_route        *routes;
     int                routes_count;
@@ -148,7 +159,8 @@ struct edge_loop {
     edge_progress    *progress;
     edge_feeds       *feeds;
     edge_history     *history;
-    edge_rates       *rates;    /* ingest/rate.h */
+    edge_rates       *rates; /* ingest/rate.h */
+    edge_limits      *limits;
     edge_redis       *redis;    /* NULL: none */
     edge_sessions    *sessions; /* NULL: there are none here */
     edge_logins      *logins;

@@ -1,12 +1,39 @@
-/* peer.c - from where a request comes.
+/* peer.c - from where a request comes: the socket's other end, or what trusted proxies say of it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/peer.h"
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
-bool
-edge_peer_address(const edge_request *r, char out[EDGE_ADDRESS_BYTES])
+#define FORWARDED_MAX 16 /* proxies one behind another */
+
+static const uint8_t of_ipv4[12] = {[10] = 0xff, [11] = 0xff};
+
+/* --- addresses, as IPv6 ----------------------------------------------------------------------- */
+
+static bool
+parse_address(const char *text, size_t len, uint8_t out[16])
+{
+    char copy[EDGE_ADDRESS_BYTES];
+
+    if (len == 0 || len >= sizeof(copy))
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    memcpy(out, of_ipv4, sizeof(of_ipv4));
+    return inet_pton(AF_INET, copy, out + sizeof(of_ipv4)) == 1 ||
+           inet_pton(AF_INET6, copy, out) == 1;
+}
+
+static bool
+is_ipv4(const uint8_t address[16])
+{
+    return memcmp(address, of_ipv4, sizeof(of_ipv4)) == 0;
+}
+
+static bool
+socket_address(const edge_request *r, uint8_t out[16])
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -16,13 +43,143 @@ edge_peer_address(const edge_request *r, char out[EDGE_ADDRESS_BYTES])
 
     if (address != NULL && address->sa_family == AF_INET6) {
         memcpy(&v6, address, sizeof(v6));
-        return inet_ntop(AF_INET6, &v6.sin6_addr, out, EDGE_ADDRESS_BYTES) != NULL;
+        memcpy(out, &v6.sin6_addr, 16);
+        return true;
     }
     if (address != NULL && address->sa_family == AF_INET) {
         memcpy(&v4, address, sizeof(v4));
-        return inet_ntop(AF_INET, &v4.sin_addr, out, EDGE_ADDRESS_BYTES) != NULL;
+        memcpy(out, of_ipv4, sizeof(of_ipv4));
+        memcpy(out + sizeof(of_ipv4), &v4.sin_addr, 4);
+        return true;
     }
     return false;
+}
+
+/* --- proxies ---------------------------------------------------------------------------------- */
+
+static bool
+parse_network(const char *text, size_t len, edge_network *out)
+{
+    const char *slash = memchr(text, '/', len);
+    size_t      address_len = slash == NULL ? len : (size_t)(slash - text);
+    char       *end;
+    long        bits;
+
+    if (!parse_address(text, address_len, out->first))
+        return false;
+    out->bits = 128;
+    if (slash == NULL)
+        return true;
+    if (slash[1] < '0' || slash[1] > '9')
+        return false;
+    bits = strtol(slash + 1, &end, 10);
+    if (end != text + len || bits > (is_ipv4(out->first) ? 32 : 128))
+        return false;
+    out->bits = (int)bits + (is_ipv4(out->first) ? 96 : 0);
+    return true;
+}
+
+bus_code
+edge_proxies_parse(const char *text, edge_network *out, int *count, bus_error *err)
+{
+    *count = 0;
+    while (text != NULL && *text != '\0') {
+        size_t len = strcspn(text, ",");
+
+        if (*count == EDGE_PROXIES_MAX)
+            return bus_fail(err, BUS_INVALID, "trusted proxies: more than %d", EDGE_PROXIES_MAX);
+        if (!parse_network(text, len, &out[(*count)++]))
+            return bus_fail(
+                err, BUS_INVALID,
+                "trusted proxies: \"%.*s\" is no address and no network like 10.0.0.0/8",
+                len > 60 ? 60 : (int)len, text);
+        text += len;
+        text += *text == ',' ? 1 : 0;
+    }
+    return BUS_OK;
+}
+
+bool
+edge_proxies_have(const edge_network *proxies, int count, const uint8_t address[16])
+{
+    for (int i = 0; i < count; i++) {
+        const int whole = proxies[i].bits / 8, rest = proxies[i].bits % 8;
+        const int mask = (0xff << (8 - rest)) & 0xff;
+
+        if (memcmp(proxies[i].first, address, (size_t)whole) == 0 &&
+            (rest == 0 || ((proxies[i].first[whole] ^ address[whole]) & mask) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* From its end each proxy has added whom it spoke with; what stands before the first stranger may
+ * be invented. What is no address ends it: then it is the proxy whom we know. */
+static void
+follow_forwarded(const edge_request *r, const char *forwarded, uint8_t address[16])
+{
+    const edge *e = r->loop->e;
+    size_t      len = strlen(forwarded);
+
+    for (int i = 0; i < FORWARDED_MAX && len > 0; i++) {
+        size_t  end = len, begin;
+        uint8_t next[16];
+
+        while (end > 0 && (forwarded[end - 1] == ' ' || forwarded[end - 1] == '\t'))
+            end--;
+        for (begin = end; begin > 0 && strchr(", \t", forwarded[begin - 1]) == NULL;)
+            begin--;
+        if (!parse_address(forwarded + begin, end - begin, next))
+            return;
+        memcpy(address, next, 16);
+        if (!edge_proxies_have(e->proxies, e->proxies_count, address))
+            return;
+        for (len = begin; len > 0 && forwarded[len - 1] != ',';)
+            len--;
+        len -= len > 0 ? 1 : 0;
+    }
+}
+
+static bool
+client_address(const edge_request *r, uint8_t out[16])
+{
+    const edge *e = r->loop->e;
+    const char *forwarded;
+
+    if (!socket_address(r, out))
+        return false;
+    if (!edge_proxies_have(e->proxies, e->proxies_count, out))
+        return true;
+    forwarded = edge_request_header(r, "X-Forwarded-For");
+    if (forwarded != NULL)
+        follow_forwarded(r, forwarded, out);
+    return true;
+}
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+bool
+edge_peer_address(const edge_request *r, char out[EDGE_ADDRESS_BYTES])
+{
+    uint8_t address[16];
+
+    if (!client_address(r, address))
+        return false;
+    return is_ipv4(address)
+               ? inet_ntop(AF_INET, address + sizeof(of_ipv4), out, EDGE_ADDRESS_BYTES) != NULL
+               : inet_ntop(AF_INET6, address, out, EDGE_ADDRESS_BYTES) != NULL;
+}
+
+bool
+edge_peer_network(const edge_request *r, bus_id *out)
+{
+    uint8_t address[16];
+
+    if (!client_address(r, address))
+        return false;
+    *out = (bus_id){{0}};
+    memcpy(out->bytes, address, is_ipv4(address) ? 16 : 8);
+    return true;
 }
 
 bool

@@ -52,6 +52,13 @@ typedef struct {
     bool        done;          /* it is noted already, or is not to be */
 } edge_audit_facts;
 
+/* What RateLimit tells: limits/limits.h. quota 0: nothing. */
+typedef struct {
+    edge_limit_kind kind;
+    int             quota, left, reset_s;
+    bool            refused;
+} edge_request_limit;
+
 struct edge_request {
     edge_loop             *loop;
     struct MHD_Connection *connection;
@@ -70,6 +77,7 @@ struct edge_request {
     bool                 nul_in_path, space_in_address, ends_connection;
     bool                 ingests;         /* is counted in loop->ingests */
     bool                 session_checked; /* login/session.h */
+    edge_request_limit   limit;
     int                  status;
     struct MHD_Response *held; /* made, waits until the handler may queue it */
     bus_arena            arena;

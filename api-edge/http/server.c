@@ -1,5 +1,6 @@
 /* server.c - libmicrohttpd on a uv loop: connections, requests, turns.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "api-edge/admin/admin.h"
 #include "api-edge/admin/redis.h"
 #include "api-edge/audit/audit.h"
 #include "api-edge/http/command.h"
@@ -8,6 +9,7 @@
 #include "api-edge/http/problem.h"
 #include "api-edge/ingest/ingest.h"
 #include "api-edge/ingest/rate.h"
+#include "api-edge/limits/limits.h"
 #include "api-edge/live/feed.h"
 #include "api-edge/live/progress.h"
 #include "api-edge/login/login.h"
@@ -194,6 +196,17 @@ format_traceparent(const edge_request *r, char out[EDGE_TRACEPARENT_BYTES])
 }
 
 static void
+add_limit(const edge_request *r, struct MHD_Response *response)
+{
+    char policy[64], limit[64];
+
+    if (!edge_limits_headers(r, policy, limit))
+        return;
+    add_header(response, "RateLimit-Policy", policy);
+    add_header(response, "RateLimit", limit);
+}
+
+static void
 add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *reply)
 {
     char traceparent[EDGE_TRACEPARENT_BYTES];
@@ -215,8 +228,11 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Content-Security-Policy", reply->policy);
     if (reply->cookie != NULL)
         add_header(response, "Set-Cookie", reply->cookie);
-    if (reply->retry_after_s > 0)
+    if (r->limit.refused)
+        add_number(response, "Retry-After", "%d", r->limit.reset_s);
+    else if (reply->retry_after_s > 0)
         add_number(response, "Retry-After", "%d", reply->retry_after_s);
+    add_limit(r, response);
     if (reply->repeated)
         add_header(response, "Idempotency-Replayed", "true");
     if (reply->status == 401)
@@ -312,7 +328,16 @@ find_route(edge_request *r, const char *method)
     return false;
 }
 
-/* Who calls? False: answered 401, or 403. */
+/* Who tries tokens is nobody's user. False, always. */
+static bool
+refuse_token(edge_request *r, const char *detail)
+{
+    if (edge_limits_take_anonymous(r))
+        edge_problem(r, EDGE_UNAUTHENTICATED, detail);
+    return false;
+}
+
+/* Who calls? False: answered 401, 403 or 429. */
 static bool
 authenticate(edge_request *r)
 {
@@ -323,19 +348,15 @@ authenticate(edge_request *r)
         token = edge_feed_bearer(r);
     else if (strncasecmp(header, "Bearer ", 7) == 0)
         token = header + 7 + strspn(header + 7, " ");
-    if (token == NULL) {
-        edge_problem(r, EDGE_UNAUTHENTICATED, NULL);
-        return false;
-    }
+    if (token == NULL)
+        return refuse_token(r, NULL);
     if (edge_token_cache_verify(r->loop->tokens, token, r->loop->now_ms / 1000, &r->caller, &err) !=
-        BUS_OK) {
-        edge_problem(r, EDGE_UNAUTHENTICATED, err.text);
+        BUS_OK)
+        return refuse_token(r, err.text);
+    if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused)
+        return refuse_token(r, "The token is of no session.");
+    if (!edge_limits_take(r))
         return false;
-    }
-    if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused) {
-        edge_problem(r, EDGE_UNAUTHENTICATED, "The token is of no session.");
-        return false;
-    }
     if (r->route->rule == EDGE_RULE_OFFICE &&
         (r->caller.actor.roles & (BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER)) == 0) {
         edge_problem(r, EDGE_FORBIDDEN, NULL);
@@ -396,6 +417,14 @@ check_coding(edge_request *r)
     return false;
 }
 
+/* Asked by machines that look after this one. */
+static bool
+is_probe(const edge_request *r)
+{
+    return r->route->handle == edge_healthz_handle || r->route->handle == edge_readyz_handle ||
+           r->route->handle == edge_metrics_handle;
+}
+
 /* Headers are there, the body is not. False: answered. */
 static bool
 begin_request(edge_request *r, const char *path, const char *method, const char *version)
@@ -430,7 +459,7 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
             return edge_ingest_begin(r);
         return r->route->rule == EDGE_RULE_ANONYMOUS || authenticate(r);
     }
-    return true;
+    return is_probe(r) || edge_limits_take_anonymous(r);
 }
 
 static enum MHD_Result
@@ -732,6 +761,7 @@ close_handles(edge_loop *loop)
     edge_commands_close(loop->commands); /* from here on nobody wakes us */
     edge_progress_close(loop->progress);
     edge_redis_close(loop->redis);
+    edge_limits_close(loop->limits);
     edge_sessions_close(loop->sessions);
     edge_feeds_close(loop->feeds);
     edge_audit_close(loop->audit);
@@ -913,6 +943,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
     loop->feeds = edge_feeds_open(loop);
     loop->sessions = edge_sessions_open(loop);
     loop->logins = edge_logins_open(loop);
+    loop->limits = edge_limits_open(loop);
     loop->audit = edge_audit_open(loop);
     if ((rc = edge_commands_open(&loop->commands, loop, err)) != BUS_OK ||
         (rc = edge_progress_open(&loop->progress, loop, err)) != BUS_OK)

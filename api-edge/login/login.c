@@ -1,9 +1,10 @@
 /* login.c - what every request of /api/v1/auth goes through: its body, the user's row, the pool,
  * commands. Which steps in which order is in log_in.c and passwords.c.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "api-edge/http/rule.h"
 #include "api-edge/http/peer.h"
+#include "api-edge/http/rule.h"
 #include "api-edge/ingest/rate.h"
+#include "api-edge/limits/limits.h"
 #include "api-edge/login/job.h"
 #include "api-edge/login/session.h"
 #include "api-edge/query/view.h"
@@ -371,27 +372,14 @@ address_of(const edge_request *r, bus_arena *arena)
     return edge_peer_address(r, text) ? bus_arena_printf(arena, "%s", text).at : NULL;
 }
 
-/* Whose bucket: the user's, else the address'. Of IPv6 the network's, in which a host has as many
- * addresses as it likes. */
+/* Whose bucket: the user's, else the address'. */
 static bus_id
 payer_of(const edge_request *r)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
-    struct sockaddr_in6    v6;
-    struct sockaddr_in     v4;
-    bus_id                 id = r->caller.actor.id;
+    bus_id id = r->caller.actor.id;
 
-    if (!bus_id_is_nil(id) || address == NULL)
-        return id;
-    if (address->sa_family == AF_INET6) {
-        memcpy(&v6, address, sizeof(v6));
-        memcpy(id.bytes, v6.sin6_addr.s6_addr, IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? 16 : 8);
-    } else if (address->sa_family == AF_INET) {
-        memcpy(&v4, address, sizeof(v4));
-        memcpy(id.bytes, &v4.sin_addr, sizeof(v4.sin_addr));
-    }
+    if (bus_id_is_nil(id))
+        (void)edge_peer_network(r, &id);
     return id;
 }
 
@@ -404,6 +392,9 @@ has_room(edge_request *r, edge_job_kind kind)
     edge_logins *logins = r->loop->logins;
     int64_t      now_us = bus_mono_us(r->loop->e->options.clock);
 
+    if (kind == EDGE_JOB_QUICK && r->route->rule == EDGE_RULE_ANONYMOUS &&
+        !edge_limits_take_anonymous(r))
+        return false;
     if (kind == EDGE_JOB_HASHES &&
         !edge_rates_take(logins->rates, r->caller.tenant, payer_of(r), now_us))
         edge_problem(r, EDGE_RATE_LIMITED, NULL);

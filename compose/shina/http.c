@@ -53,6 +53,15 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .operator_tokens_refused = !bus_config_bool(config, "SHINA_OPERATOR_TOKENS"),
                 .bcrypt_cost = (int)bus_config_int(config, "SHINA_BCRYPT_COST"),
                 .password_chars_min = (int)bus_config_int(config, "SHINA_PASSWORD_CHARS"),
+                .limits_per_min = {[EDGE_LIMIT_QUERIES] = (int)bus_config_int(config, "SHINA_RATE_QUERIES"),
+                                   [EDGE_LIMIT_COMMANDS] =
+                                       (int)bus_config_int(config, "SHINA_RATE_COMMANDS"),
+                                   [EDGE_LIMIT_STREAMS] = (int)bus_config_int(config, "SHINA_RATE_STREAMS"),
+                                   [EDGE_LIMIT_TENANT] = (int)bus_config_int(config, "SHINA_RATE_TENANT"),
+                                   [EDGE_LIMIT_ADDRESS] = (int)bus_config_int(config, "SHINA_RATE_ADDRESS"),
+                                   [EDGE_LIMIT_ANONYMOUS] =
+                                       (int)bus_config_int(config, "SHINA_RATE_ANONYMOUS")},
+                .trusted_proxies = bus_config_text(config, "SHINA_TRUSTED_PROXIES"),
                 .batch_lines_max = (int)bus_config_int(config, "SHINA_BATCH_LINES"),
     };
 

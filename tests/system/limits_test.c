@@ -1,0 +1,368 @@
+/* limits_test.c - limits of rate against a whole shina: shared by edges, without Redis, and what a
+ * flood of log-ins does to others. Addresses are told by X-Forwarded-For, as a trusted proxy does.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/shina.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TENANT "11111111-1111-4111-8111-111111111111"
+#define PASSWORD "kr7-wolke-zimt"
+#define QUERIES 120
+#define COMMANDS 600
+#define ANONYMOUS 60
+#define WRONG 10000
+#define FLOODERS 8
+#define WORK 150
+
+static tests_shina *shina;
+static char         token[2048];
+
+static const char *
+text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
+static void
+pause_ms(long ms)
+{
+    (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+/* From an address, at an edge, or at the next one: -1. */
+static tests_response
+ask(int edge, const char *method, const char *path, const char *bearer, const char *body,
+    const char *address)
+{
+    char                forwarded[100];
+    const char *const   headers[] = {forwarded, NULL};
+    const tests_request request = {
+        .method = method, .path = path, .token = bearer, .body = body, .headers = headers};
+
+    (void)snprintf(forwarded, sizeof(forwarded), "X-Forwarded-For: %s", address);
+    return edge < 0 ? tests_shina_ask(shina, &request)
+                    : tests_shina_ask_edge(shina, edge, &request);
+}
+
+static long
+status(tests_response r)
+{
+    json_decref(r.json);
+    return r.status;
+}
+
+/* The same, so many times: how many were answered so. */
+static int
+count(int times, int edge, const char *path, const char *bearer, const char *address, long wanted)
+{
+    int found = 0;
+
+    for (int i = 0; i < times; i++)
+        found += status(ask(edge, "GET", path, bearer, NULL, address)) == wanted;
+    return found;
+}
+
+static size_t
+gather(char *bytes, size_t size, size_t many, void *to)
+{
+    char  *text = to;
+    size_t used = strlen(text);
+
+    (void)snprintf(text + used, 8000 - used, "%.*s", (int)(size * many), bytes);
+    return size * many;
+}
+
+static long
+heads(const char *path, const char *bearer, const char *address, char text[8000])
+{
+    CURL              *curl = curl_easy_init();
+    char               url[300], line[2200];
+    struct curl_slist *headers = NULL;
+    long               got = 0;
+
+    (void)snprintf(url, sizeof(url), "%s%s", tests_shina_url(shina), path);
+    (void)snprintf(line, sizeof(line), "X-Forwarded-For: %s", address);
+    headers = curl_slist_append(headers, line);
+    if (bearer != NULL) {
+        (void)snprintf(line, sizeof(line), "Authorization: Bearer %s", bearer);
+        headers = curl_slist_append(headers, line);
+    }
+    text[0] = '\0';
+    (void)curl_easy_setopt(curl, CURLOPT_URL, url);
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, gather);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, text);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, gather);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, text);
+    assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &got);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return got;
+}
+
+static tests_response
+log_in(int edge, const char *email, const char *password, const char *address)
+{
+    char body[400];
+
+    (void)snprintf(body, sizeof(body),
+                   "{\"tenant\":\"" TENANT "\",\"email\":\"%s\",\"password\":\"%s\"}", email,
+                   password);
+    return ask(edge, "POST", "/api/v1/auth/login", NULL, body, address);
+}
+
+/* Views may be a moment behind, and who comes after a flood waits his turn. */
+static void
+must_log_in(const char *email, const char *address, char out[2048])
+{
+    long last = 0;
+
+    for (int i = 0; i < 300; i++) {
+        tests_response r = log_in(-1, email, PASSWORD, address);
+
+        last = r.status;
+        (void)snprintf(out, 2048, "%s", text_of(r.json, "access_token"));
+        json_decref(r.json);
+        if (last == 200)
+            return;
+        pause_ms(100);
+    }
+    fail_msg("%s cannot log in: %ld", email, last);
+}
+
+/* --- stories ---------------------------------------------------------------------------------- */
+
+static void
+test_anonymous(void **state)
+{
+    char text[8000];
+    int  edges = tests_shina_edges(shina);
+
+    (void)state;
+    assert_int_equal(heads("/openapi.json", NULL, "198.51.100.1", text), 200);
+    assert_non_null(strcasestr(text, "\r\nRateLimit-Policy: \"anonymous\";q=60;w=60\r\n"));
+    assert_non_null(strcasestr(text, "\r\nRateLimit: \"anonymous\";r=59;t="));
+    /* One a second comes back, and edges hear of each other every 100 ms. */
+    assert_in_range(count(2 * ANONYMOUS, -1, "/openapi.json", NULL, "198.51.100.1", 200),
+                    ANONYMOUS - 1, ANONYMOUS * edges + 30);
+    pause_ms(300);
+    assert_int_equal(heads("/openapi.json", NULL, "198.51.100.1", text), 429);
+    assert_non_null(strcasestr(text, "\r\nRetry-After: "));
+    assert_non_null(strstr(text, "\"RATE_LIMITED\""));
+    assert_non_null(strcasestr(text, "\r\nRateLimit: \"anonymous\";r=0;t="));
+    /* Tokens that are none are of the same bucket, and tell nothing any more. */
+    assert_int_equal(status(ask(-1, "GET", "/api/v1/vehicles", "x.y.z", NULL, "198.51.100.1")),
+                     429);
+    assert_int_equal(status(ask(-1, "GET", "/api/v1/vehicles", "x.y.z", NULL, "198.51.100.2")),
+                     401);
+    /* Who looks after the machine is always answered, and users are not anonymous. */
+    assert_int_equal(count(3, -1, "/healthz", NULL, "198.51.100.1", 200), 3);
+    assert_int_equal(count(3, -1, "/api/v1/tenants", token, "198.51.100.1", 200), 3);
+}
+
+/* What one edge lets through counts at the other. */
+static void
+test_edges_share_limits(void **state)
+{
+    int edges = tests_shina_edges(shina), let = 0;
+
+    (void)state;
+    for (int i = 0; i < 3 * QUERIES; i++) {
+        let +=
+            status(ask(i % edges, "GET", "/api/v1/vehicles", token, NULL, "198.51.100.3")) == 200;
+        if (i % 20 == 0)
+            pause_ms(120);
+    }
+    /* Three times as many came within some seconds; two a second come back. */
+    assert_in_range(let, QUERIES / 2, QUERIES + 80);
+    /* Commands are counted apart. */
+    assert_int_equal(status(ask(0, "POST", "/api/v1/drivers", token,
+                                "{\"full_name\":\"Not Held Up\",\"phone_e164\":\"+79160000007\"}",
+                                "198.51.100.3")),
+                     201);
+    pause_ms(3000);
+    assert_int_equal(count(2, 0, "/api/v1/vehicles", token, "198.51.100.3", 200), 2);
+}
+
+static void
+wait_for_redis(const char *wanted)
+{
+    char seen[32] = "";
+
+    for (int i = 0; i < 400 && strcmp(seen, wanted) != 0; i++) {
+        tests_response r = ask(0, "GET", "/readyz", NULL, NULL, "198.51.100.9");
+
+        (void)snprintf(seen, sizeof(seen), "%s", text_of(r.json, "redis"));
+        assert_int_equal(r.status, 200);
+        json_decref(r.json);
+        pause_ms(50);
+    }
+    assert_string_equal(seen, wanted);
+}
+
+static pid_t
+redis_pid(void)
+{
+    char  path[600];
+    FILE *f;
+    long  pid = 0;
+
+    (void)snprintf(path, sizeof(path), "%s/run/redis.pid", tests_shina_home(shina));
+    if ((f = fopen(path, "re")) == NULL)
+        return 0;
+    if (fscanf(f, "%ld", &pid) != 1)
+        pid = 0;
+    (void)fclose(f);
+    return (pid_t)pid;
+}
+
+/* Stopped, not ended: so it is not started anew at once. */
+static void
+test_without_redis(void **state)
+{
+    pid_t redis = redis_pid();
+
+    (void)state;
+    if (redis == 0)
+        fail_msg("where is Redis?");
+    assert_int_equal(kill(redis, SIGSTOP), 0);
+    wait_for_redis("degraded");
+    assert_in_range(count(2 * ANONYMOUS, 0, "/openapi.json", NULL, "198.51.100.4", 200),
+                    ANONYMOUS - 1, ANONYMOUS + 30);
+    assert_int_equal(kill(redis, SIGCONT), 0);
+    wait_for_redis("ok");
+    assert_int_equal(count(5, 0, "/openapi.json", NULL, "198.51.100.5", 200), 5);
+}
+
+/* --- the flood -------------------------------------------------------------------------------- */
+
+static atomic_int wrong, got_in, refused, held_off, others;
+
+static void *
+flood(void *number)
+{
+    char email[64], address[64];
+
+    for (int i = (int)(intptr_t)number; i < WRONG; i += FLOODERS) {
+        long s;
+
+        (void)snprintf(email, sizeof(email), i % 50 == 0 ? "boss@example.com" : "u%d@example.com",
+                       i);
+        (void)snprintf(address, sizeof(address), "203.0.113.%d", i % 4);
+        s = status(log_in(i % tests_shina_edges(shina), email, "not the password", address));
+        atomic_fetch_add(&wrong, 1);
+        atomic_fetch_add(s == 200   ? &got_in
+                         : s == 401 ? &refused
+                         : s == 429 ? &held_off
+                                    : &others,
+                         1);
+    }
+    return NULL;
+}
+
+static void
+test_ten_thousand_wrong_log_ins(void **state)
+{
+    pthread_t threads[FLOODERS];
+    char      body[200], again[2048];
+    int       done = 0;
+
+    (void)state;
+    for (int i = 0; i < FLOODERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, flood, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < WORK; i++) {
+        (void)snprintf(body, sizeof(body),
+                       "{\"full_name\":\"At Work\",\"phone_e164\":\"+7917%07d\"}", i);
+        done += status(ask(-1, "POST", "/api/v1/drivers", token, body, "198.51.100.6")) == 201;
+    }
+    for (int i = 0; i < FLOODERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    print_message("%d wrong log-ins: %d refused, %d held off, %d told to come again\n",
+                  atomic_load(&wrong), atomic_load(&refused), atomic_load(&held_off),
+                  atomic_load(&others));
+    assert_int_equal(done, WORK);
+    assert_int_equal(atomic_load(&wrong), WRONG);
+    assert_int_equal(atomic_load(&got_in), 0);
+    assert_true(atomic_load(&held_off) > WRONG / 2);
+    /* Whom nobody guessed at comes in as before, from elsewhere. */
+    must_log_in("worker@example.com", "198.51.100.7", again);
+}
+
+/* --- set-up ----------------------------------------------------------------------------------- */
+
+static void
+create_admin(const char *email)
+{
+    const char *args[] = {"admin",  "create",   "--tenant",      TENANT,    "--email", email,
+                          "--name", "The Boss", "--tenant-name", "Carrier", NULL};
+    FILE       *line = tmpfile();
+    int         before = dup(STDIN_FILENO), code = 1;
+
+    assert_non_null(line);
+    assert_true(before >= 0 && fprintf(line, PASSWORD "\n") > 0);
+    rewind(line);
+    assert_int_equal(dup2(fileno(line), STDIN_FILENO), STDIN_FILENO);
+    free(tests_shina_verb(shina, args, &code));
+    assert_int_equal(code, 0);
+    assert_int_equal(dup2(before, STDIN_FILENO), STDIN_FILENO);
+    (void)close(before);
+    (void)fclose(line);
+}
+
+static int
+start(void **state)
+{
+    char text[16];
+
+    (void)state;
+    (void)snprintf(text, sizeof(text), "%d", QUERIES);
+    if (setenv("SHINA_RATE_QUERIES", text, 1) != 0 ||
+        setenv("SHINA_RATE_COMMANDS", "600", 1) != 0 ||
+        setenv("SHINA_RATE_ANONYMOUS", "60", 1) != 0 ||
+        setenv("SHINA_TRUSTED_PROXIES", "127.0.0.0/8", 1) != 0 ||
+        setenv("SHINA_BCRYPT_COST", "10", 1) != 0)
+        return -1;
+    shina = tests_shina_start();
+    create_admin("boss@example.com");
+    create_admin("worker@example.com");
+    must_log_in("worker@example.com", "198.51.100.8", token);
+    return 0;
+}
+
+static int
+stop(void **state)
+{
+    (void)state;
+    tests_shina_stop(shina);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_anonymous),
+        cmocka_unit_test(test_edges_share_limits),
+        cmocka_unit_test(test_without_redis),
+        cmocka_unit_test(test_ten_thousand_wrong_log_ins),
+    };
+
+    return cmocka_run_group_tests(tests, start, stop);
+}
