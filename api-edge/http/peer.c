@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FORWARDED_MAX 16 /* proxies one behind another */
 
@@ -140,17 +141,30 @@ follow_forwarded(const edge_request *r, const char *forwarded, uint8_t address[1
     }
 }
 
+/* A proxy may add a line instead of adding to one: then the last line is its own, and those before
+ * are told by whoever spoke with it. */
+static enum MHD_Result
+note_forwarded(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    const char **last = context;
+
+    (void)kind;
+    if (strcasecmp(name, "X-Forwarded-For") == 0)
+        *last = value == NULL ? "" : value;
+    return MHD_YES;
+}
+
 static bool
 client_address(const edge_request *r, uint8_t out[16])
 {
     const edge *e = r->loop->e;
-    const char *forwarded;
+    const char *forwarded = NULL;
 
     if (!socket_address(r, out))
         return false;
     if (!edge_proxies_have(e->proxies, e->proxies_count, out))
         return true;
-    forwarded = edge_request_header(r, "X-Forwarded-For");
+    (void)MHD_get_connection_values(r->connection, MHD_HEADER_KIND, note_forwarded, &forwarded);
     if (forwarded != NULL)
         follow_forwarded(r, forwarded, out);
     return true;

@@ -143,7 +143,9 @@ bucket_of(edge_limits *limits, const bucket_key *key, int64_t now_us)
 
     if (b != NULL) {
         edge_bucket_refill(&b->of, per_min(limits, key->kind), now_us);
-        if (now_us - b->used_us > AGES_US) {
+        /* In a full table at once: what a request has found must not go for its next bucket. */
+        if (now_us - b->used_us > AGES_US ||
+            HASH_COUNT(limits->buckets) >= BUCKETS_MAX - OF_REQUEST_MAX) {
             b->used_us = now_us;
             HASH_DELETE(hh, limits->buckets, b);
             HASH_ADD(hh, limits->buckets, key, sizeof(b->key), b);
