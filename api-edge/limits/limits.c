@@ -17,6 +17,7 @@
 #define TICK_MS 100
 #define BUCKETS_MAX 16384 /* beyond, the one that was not used for longest goes */
 #define TOLD_MAX 48       /* buckets in one call of the script */
+#define CALLS_MAX 8       /* of the script in one turn; the rest waits for the next one */
 #define OF_REQUEST_MAX 3
 #define AGES_US INT64_C(1000000) /* a bucket moves to the end of its list so often at most */
 #define KEY_BYTES 128
@@ -167,7 +168,11 @@ bucket_of(edge_limits *limits, const bucket_key *key, int64_t now_us)
 static void
 spend(edge_limits *limits, bucket *b, int tokens)
 {
+    const int64_t floor_m = -(int64_t)per_min(limits, b->key.kind) * 1000; /* as in the script */
+
     b->of.tokens_m -= (int64_t)tokens * 1000;
+    if (b->of.tokens_m < floor_m)
+        b->of.tokens_m = floor_m;
     b->taken += tokens;
     note_told(limits, b);
 }
@@ -330,10 +335,11 @@ on_answer(void *context, const redisReply *answer)
     edge_limits *limits = c->limits;
     bool         fits =
         answer != NULL && answer->type == REDIS_REPLY_ARRAY && answer->elements == (size_t)c->count;
-    bool again = answer != NULL && answer->type == REDIS_REPLY_ERROR;
+    bool again = answer != NULL && answer->type == REDIS_REPLY_ERROR &&
+                 strncmp(answer->str, "NOSCRIPT", 8) == 0;
 
     if (again)
-        limits->sha[0] = '\0'; /* NOSCRIPT: Redis was started anew */
+        limits->sha[0] = '\0'; /* Redis was started anew */
     learn(limits, c, fits ? answer : NULL, again);
     free_call(c);
 }
@@ -433,7 +439,7 @@ on_tick(uv_timer_t *tick)
     if (limits->told == NULL)
         return;
     if (limits->sha[0] != '\0')
-        while (tell_redis(limits))
+        for (int i = 0; i < CALLS_MAX && tell_redis(limits); i++)
             ;
     else if (!load_script(limits)) /* else they are told with the next tick */
         forget_told(limits);
