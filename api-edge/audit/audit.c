@@ -15,7 +15,6 @@
 #define RETRY_US INT64_C(250000)
 #define NOTES_MAX 16384 /* that wait; some more are those of requests that had begun */
 #define SEND_AT 256     /* so many do not wait for the time */
-#define NIL_SEQ "0"
 
 /* The columns of a batch: arrays, as text, in the order of audit.note(). */
 enum {
@@ -63,28 +62,35 @@ struct edge_audit {
 static void
 add_element(bus_buf *column, bus_str value)
 {
+    uint32_t done = 0;
+
     bus_buf_add_char(column, column->len == 0 ? '{' : ',');
     if (value.at == NULL) {
         bus_buf_add_text(column, "NULL");
         return;
     }
     bus_buf_add_char(column, '"');
-    for (uint32_t i = 0; i < value.len; i++) {
-        if (value.at[i] == '"' || value.at[i] == '\\')
+    for (uint32_t i = 0; i < value.len; i++)
+        if (value.at[i] == '"' || value.at[i] == '\\') {
+            bus_buf_add(column, value.at + done, i - done);
             bus_buf_add_char(column, '\\');
-        bus_buf_add_char(column, value.at[i]);
-    }
+            done = i;
+        }
+    bus_buf_add(column, value.at + done, value.len - done);
     bus_buf_add_char(column, '"');
 }
 
 static void
 add_bytes(bus_buf *column, const uint8_t bytes[BUS_AUDIT_HASH_BYTES])
 {
-    char text[2 + 2 * BUS_AUDIT_HASH_BYTES + 1] = "\\x";
+    static const char digits[] = "0123456789abcdef";
+    char              text[2 + 2 * BUS_AUDIT_HASH_BYTES] = "\\x";
 
-    for (int i = 0; i < BUS_AUDIT_HASH_BYTES; i++)
-        (void)snprintf(text + 2 + (size_t)i * 2, 3, "%02x", bytes[i]);
-    add_element(column, bus_str_of(text));
+    for (int i = 0; i < BUS_AUDIT_HASH_BYTES; i++) {
+        text[2 + 2 * i] = digits[bytes[i] >> 4];
+        text[3 + 2 * i] = digits[bytes[i] & 15];
+    }
+    add_element(column, (bus_str){text, sizeof(text)});
 }
 
 static void
