@@ -39,18 +39,6 @@ create table keys.tenants (
     made_at timestamptz not null default clock_timestamp()
 );
 
--- Deletes the key of a subject for good. Roles of domains may do this and not update.
--- +migrate StatementBegin
-create function keys.forget(of_tenant uuid, of_subject uuid) returns void
-language sql security definer set search_path = pg_catalog as $forget$
-    insert into keys.subjects as s (tenant, subject, forgotten_at)
-    values (of_tenant, of_subject, clock_timestamp())
-    on conflict (tenant, subject) do update
-       set kid = null, wrapped = null, forgotten_at = excluded.forgotten_at
-     where s.forgotten_at is null
-$forget$;
--- +migrate StatementEnd
-revoke execute on function keys.forget(uuid, uuid) from public;
 -- The audit: who did what, when and from where, and what was refused (api-edge/audit/audit.h). A
 -- chain per tenant: each row's hash is that of the row before it and of what the row says
 -- (bus/audit/chain.h computes the same). Only audit.note() adds rows, and nothing changes them; but
@@ -79,7 +67,7 @@ create table audit.entries (
     hash    bytea not null,
     primary key (tenant, seq)
 );
-create index entries_at on audit.entries (tenant, at_ms);
+create index entries_at on audit.entries using brin (at_ms) with (autosummarize = on);
 create index entries_actor on audit.entries (tenant, actor, seq) where actor is not null;
 create index entries_entity on audit.entries (tenant, entity, seq) where entity is not null;
 -- The number of the last batch of each edge: a batch that is sent again is met as a repeat.
@@ -193,6 +181,21 @@ language sql as $forget$
     select count(*) from erased
 $forget$;
 -- +migrate StatementEnd
+
+-- Deletes the key of a subject for good, and erases where it came from, if it is a user. Roles of
+-- domains may do this and not update.
+-- +migrate StatementBegin
+create function keys.forget(of_tenant uuid, of_subject uuid) returns void
+language sql security definer set search_path = pg_catalog as $forget$
+    insert into keys.subjects as s (tenant, subject, forgotten_at)
+    values (of_tenant, of_subject, clock_timestamp())
+    on conflict (tenant, subject) do update
+       set kid = null, wrapped = null, forgotten_at = excluded.forgotten_at
+     where s.forgotten_at is null;
+    select audit.forget(of_tenant, of_subject);
+$forget$;
+-- +migrate StatementEnd
+revoke execute on function keys.forget(uuid, uuid) from public;
 
 alter table audit.entries enable row level security;
 create policy tenant on audit.entries for select

@@ -612,7 +612,7 @@ test_where_from_can_be_erased(void **state)
     json_t *row;
 
     (void)state;
-    assert_int_equal(sql(NULL, "select audit.forget('" TENANT "', '%s')", anna), 1);
+    assert_int_equal(sql(NULL, "select keys.forget('" TENANT "', '%s')", anna), 1);
     said = verify(TENANT, NULL, &exit_code);
     assert_int_equal(exit_code, 0);
     assert_null(strstr(said, " 0 without their origin"));
