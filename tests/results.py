@@ -14,7 +14,7 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-ORDER = ("bench", "sim", "chaos", "fuzz")  # others behind them, by name
+ORDER = ("bench", "growth", "sim", "chaos", "fuzz")  # others behind them, by name
 MEMBERS = {"name": str, "commit": str, "dirty": bool, "date": str, "machine": dict, "rows": list}
 MACHINE = ("cores", "memory_mib", "kernel", "cpu")
 ROW = ("what", "figure", "unit", "target", "note")
