@@ -387,8 +387,8 @@ note_address(edge *e, int fd, struct sockaddr_storage *address, socklen_t *bytes
                               sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) == 0);
     e->port = (int)strtol(port, NULL, 10);
     (void)snprintf(e->address, sizeof(e->address),
-                   address->ss_family == AF_INET6 ? "http://[%s]:%d" : "http://%s:%d", host,
-                   e->port);
+                   address->ss_family == AF_INET6 ? "%s://[%s]:%d" : "%s://%s:%d",
+                   e->options.tls_certificate == NULL ? "http" : "https", host, e->port);
 }
 
 /* One listening socket per loop, all on one port. */

@@ -56,7 +56,10 @@ typedef struct {
     const bus_master_keys   *master_keys;
     const char *redis_url; /* redis://[:password@]host[:port][/db] or unix:/path; NULL: none */
     const char *listen;    /* "127.0.0.1:8080", "[::1]:8080", ":8080"; port 0: any free one */
-    const char *jwt_keys;  /* "kid1:base64secret,kid2:..."; a secret has at least 32 bytes */
+    /* TLS: a certificate, with those above it, and its key, in PEM; NULL: plain HTTP. */
+    const char *tls_certificate, *tls_key;
+    const char *cors_origins; /* "https://panel.example,https://other.example"; NULL: none */
+    const char *jwt_keys;     /* "kid1:base64secret,kid2:..."; a secret has at least 32 bytes */
 
     /* Folder with openapi.json, asyncapi.json, schemas/; and that of the documentation viewer
      * (the unpacked npm package swagger-ui-dist). NULL or missing: 404 there. */

@@ -30,6 +30,7 @@
 #define PARAMETER_BYTES 64                        /* that libmicrohttpd takes for each, at least */
 #define FREE_REQUESTS_MAX 512
 #define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define DISCARD_FACTOR 4 /* so many times the allowed body is read and dropped, for a clean 413 */
 #define CONNECTIONS_SPARE 64 /* over the bound, answered 503; those after them are closed */
 
@@ -206,6 +207,47 @@ add_limit(const edge_request *r, struct MHD_Response *response)
     add_header(response, "RateLimit", limit);
 }
 
+/* Scripts of other origins: only those that are named, and never with cookies. */
+static bool
+allows_origin(const edge *e, const char *origin)
+{
+    const char *at = e->options.cors_origins;
+    size_t      len = strlen(origin);
+
+    while (at != NULL && len > 0) {
+        size_t next = strcspn(at, ",");
+
+        if (next == len && strncmp(at, origin, len) == 0)
+            return true;
+        at = at[next] == ',' ? at + next + 1 : NULL;
+    }
+    return false;
+}
+
+static void
+add_cors(const edge_request *r, struct MHD_Response *response)
+{
+    const char *origin;
+
+    if (r->loop->e->options.cors_origins == NULL)
+        return;
+    add_header(response, "Vary", "Origin");
+    origin = edge_request_header(r, "Origin");
+    if (origin == NULL || !allows_origin(r->loop->e, origin))
+        return;
+    add_header(response, "Access-Control-Allow-Origin", origin);
+    add_header(response, "Access-Control-Expose-Headers",
+               "ETag, Location, Link, Retry-After, RateLimit, RateLimit-Policy, traceparent, "
+               "Idempotency-Replayed, X-Cursor");
+    if (edge_request_header(r, "Access-Control-Request-Method") == NULL)
+        return;
+    add_header(response, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
+    add_header(response, "Access-Control-Allow-Headers",
+               "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-After, "
+               "X-Device-At, Accept-Language, traceparent, Last-Event-ID");
+    add_header(response, "Access-Control-Max-Age", "600");
+}
+
 static void
 add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *reply)
 {
@@ -215,6 +257,11 @@ add_headers(edge_request *r, struct MHD_Response *response, const edge_reply *re
         add_header(response, "Content-Type",
                    reply->content_type == NULL ? "application/json" : reply->content_type);
     add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Referrer-Policy", "no-referrer");
+    add_header(response, "X-Frame-Options", "DENY");
+    if (r->loop->e->options.tls_certificate != NULL)
+        add_header(response, "Strict-Transport-Security", "max-age=31536000");
+    add_cors(r, response);
     add_header(response, "Cache-Control", reply->cache == NULL ? "no-store" : reply->cache);
     format_traceparent(r, traceparent);
     add_header(response, "traceparent", traceparent);
@@ -574,7 +621,8 @@ refuse_address(edge_request *r)
                    "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
                    "traceparent: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
                    traceparent, body.len, body.at);
-    (void)send(info->connect_fd, answer.at, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (r->loop->e->options.tls_certificate == NULL) /* else it would not be understood */
+        (void)send(info->connect_fd, answer.at, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)shutdown(info->connect_fd, SHUT_RDWR);
     bus_buf_fini(&answer);
     bus_buf_fini(&body);
@@ -836,10 +884,21 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
 {
     const edge_options         *o = &loop->e->options;
     const union MHD_DaemonInfo *info;
+    union {
+        const char *in;
+        void       *out;
+    } certificate = {.in = o->tls_certificate}, key = {.in = o->tls_key}; /* only read */
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate.out},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, key.out},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+    const bool            secure = o->tls_certificate != NULL;
 
     loop->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO |
-            MHD_USE_ERROR_LOG,
+            MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0),
         0, on_accept, loop, on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
@@ -847,7 +906,7 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
         (unsigned)(o->connections_max + CONNECTIONS_SPARE + 1), MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
         /* Strict, it would answer in HTML, with two heads; check_head() sees the same. */
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
     info =
         loop->daemon == NULL ? NULL : MHD_get_daemon_info(loop->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     if (info == NULL)

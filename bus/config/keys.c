@@ -54,6 +54,14 @@ const bus_config_key bus_config_keys[] = {
     { "SHINA_LOGIN_RATE", BUS_CONFIG_INT, "5", 1, 100000, false,
       "Log-ins a second that one address may try, per edge, twice as many at once; beyond, it is "
       "answered 429. Whose address: SHINA_TRUSTED_PROXIES." },
+    { "SHINA_TLS_CERTIFICATE", BUS_CONFIG_TEXT, NULL, 0, 0, false,
+      "File in PEM of the edge's certificate and those above it: then it speaks HTTPS only; unset: "
+      "HTTP, for a proxy in front." },
+    { "SHINA_TLS_KEY", BUS_CONFIG_TEXT, NULL, 0, 0, false,
+      "File in PEM of that certificate's key, without a password." },
+    { "SHINA_CORS_ORIGINS", BUS_CONFIG_TEXT, NULL, 0, 0, false,
+      "Origins whose pages may ask from a browser, as https://panel.example,https://other.example; "
+      "never with cookies." },
     { "SHINA_RATE_QUERIES", BUS_CONFIG_INT, "3000", 0, 10000000, false,
       "Reads a minute of one user; beyond, they are answered 429. This and the next ones are for all "
       "edges together, by Redis; 0: no limit. Tokens of operators have none." },

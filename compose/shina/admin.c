@@ -6,6 +6,7 @@
 #include "api-edge/login/password.h"
 #include "bus/base/clock.h"
 #include "compose/process/home.h"
+#include "compose/shina/tls.h"
 #include "compose/shina/verbs.h"
 
 #include <curl/curl.h>
@@ -326,9 +327,9 @@ base_of(const bus_config *config, char out[300])
 
     if (port != NULL &&
         (port == listen || strncmp(listen, "0.0.0.0:", 8) == 0 || strncmp(listen, "[::]:", 5) == 0))
-        (void)snprintf(out, 300, "http://127.0.0.1%s", port);
+        (void)snprintf(out, 300, "%s://127.0.0.1%s", shina_tls_scheme(config), port);
     else
-        (void)snprintf(out, 300, "http://%s", listen);
+        (void)snprintf(out, 300, "%s://%s", shina_tls_scheme(config), listen);
     return out;
 }
 

@@ -1,6 +1,7 @@
 /* http.c - the options of the edge.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "compose/shina/http.h"
+#include "compose/shina/tls.h"
 
 #include <stdlib.h>
 
@@ -36,6 +37,9 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .redis_url = p->servers.redis_url,
                 .listen = bus_config_text(config, "SHINA_HTTP"),
                 .jwt_keys = h->jwt_keys,
+                .tls_certificate = h->certificate,
+                .tls_key = h->key,
+                .cors_origins = bus_config_text(config, "SHINA_CORS_ORIGINS"),
                 .documents_dir = documents != NULL ? documents : SHINA_BUILD_DIR "/documents",
                 .viewer_dir =
             viewer != NULL ? viewer : SHINA_SOURCE_DIR "/.tools/node/node_modules/swagger-ui-dist",
@@ -73,6 +77,8 @@ shina_http_start(shina_http *h, shina_process *p, bool others, bus_error *err)
 {
     bus_code rc = shina_home_jwt_keys(&p->home, p->config, &h->jwt_keys, err);
 
+    if (rc == BUS_OK)
+        rc = shina_tls_load(p->config, &h->certificate, &h->key, err);
     if (rc == BUS_OK && others)
         rc = bus_watch_start(&h->watch, &p->options, shina_views, shina_views_count, err);
     if (rc == BUS_OK)
@@ -86,5 +92,6 @@ shina_http_stop(shina_http *h)
     edge_stop(h->http);
     bus_watch_stop(h->watch);
     free(h->jwt_keys);
+    shina_tls_free(h->certificate, h->key);
     *h = (shina_http){0};
 }

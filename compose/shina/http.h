@@ -11,6 +11,7 @@ typedef struct {
     edge      *http;
     bus_watch *watch; /* of the other processes; NULL: all parts are in this one */
     char      *jwt_keys;
+    char      *certificate, *key; /* of TLS, in PEM; NULL: none */
 } shina_http;
 
 /* Serves on SHINA_HTTP. others: the services and projections are other processes'. What was

@@ -5,6 +5,7 @@
 #include "bus/store/store.h"
 #include "compose/process/migrate.h"
 #include "compose/shina/place.h"
+#include "compose/shina/tls.h"
 #include "compose/shina/verbs.h"
 
 #include <curl/curl.h>
@@ -26,14 +27,15 @@ collect(char *bytes, size_t size, size_t count, void *buf)
 
 /* GET of a path of the running shina. 0: nobody there. */
 static long
-get(const char *listen, const char *path, bus_buf *out)
+get(const bus_config *config, const char *listen, const char *path, bus_buf *out)
 {
     CURL *curl = curl_easy_init();
     char  url[512];
     long  status = 0;
 
-    (void)snprintf(url, sizeof(url), "http://%s%.200s%s", listen[0] == ':' ? "127.0.0.1" : "",
-                   listen, path);
+    (void)snprintf(url, sizeof(url), "%s://%s%.200s%s", shina_tls_scheme(config),
+                   listen[0] == ':' ? "127.0.0.1" : "", listen, path);
+    shina_tls_trust(config, curl);
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
@@ -133,7 +135,7 @@ verb_status(const bus_config *config, int argc, char **argv)
         return 2;
     if (shina_place_find(&p, config, &err) != BUS_OK)
         return failed(&err);
-    status = get(listen, "/readyz", &body);
+    status = get(config, listen, "/readyz", &body);
     processes = processes_of(&p);
     answer = status == 0 || body.at == NULL ? NULL : json_loads(body.at, 0, NULL);
     if (flag_of(argc, argv, "--json")) {
