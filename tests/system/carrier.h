@@ -1,7 +1,7 @@
 /* carrier.h - a carrier at work for tests of who sees what: vehicles, two drivers, each with a
- * settled trip, one that is on the road and one that he has not been told of, users, sessions, sources, subscriptions; made through
- * the HTTP API, so that every view of the tenant has rows. What fails prints why and ends the
- * program. SPDX-License-Identifier: Apache-2.0 */
+ * settled trip, one that is on the road and one that he has not been told of, users, sessions,
+ * sources, subscriptions; made through the HTTP API, so that every view of the tenant has rows.
+ * What fails prints why and ends the program. SPDX-License-Identifier: Apache-2.0 */
 #ifndef TESTS_SYSTEM_CARRIER_H
 #define TESTS_SYSTEM_CARRIER_H
 
