@@ -4,6 +4,7 @@
 #include "api-edge/admin/redis.h"
 #include "api-edge/audit/audit.h"
 #include "api-edge/http/command.h"
+#include "api-edge/http/connection.h"
 #include "api-edge/http/head.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/problem.h"
@@ -539,22 +540,6 @@ take_body(edge_request *r, const char *data, size_t *bytes)
     return MHD_YES;
 }
 
-/* What goes with a connection. A request that ends before its headers are whole is never handled,
- * and libmicrohttpd says nothing of its end. */
-typedef struct {
-    edge_request *unhandled;
-} edge_connection;
-
-static edge_connection *
-connection_of(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    BUS_INVARIANT(info != NULL && info->socket_context != NULL);
-    return info->socket_context;
-}
-
 /* libmicrohttpd calls this when the headers are there, for each piece of the body, at its end,
  * and again after a resume. */
 static enum MHD_Result
@@ -566,7 +551,8 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
     (void)context;
     if (!r->begun) {
         r->begun = true;
-        connection_of(connection)->unhandled = NULL;
+        edge_connection_of(connection)->unhandled = NULL;
+        edge_connection_reads_body(edge_connection_of(connection));
         r->connection = connection;
         /* What is answered before its body is read closes the connection; a refused body is read
          * to its end, within bounds, so that the client gets to see the answer. */
@@ -574,8 +560,11 @@ on_request(void *context, struct MHD_Connection *connection, const char *url, co
             return queue_held(r);
         return MHD_YES;
     }
-    if (*upload_data_size > 0)
+    if (*upload_data_size > 0) {
+        edge_connection_of(connection)->bytes += *upload_data_size;
         return take_body(r, upload_data, upload_data_size);
+    }
+    edge_connection_works(edge_connection_of(connection));
     if (r->held != NULL)
         return queue_held(r);
     if (r->too_large)
@@ -643,7 +632,7 @@ on_uri(void *context, const char *uri, struct MHD_Connection *connection)
 {
     edge_request *r = new_request(context);
 
-    connection_of(connection)->unhandled = r;
+    edge_connection_of(connection)->unhandled = r;
     r->connection = connection;
     r->started_us = bus_mono_us(r->loop->e->options.clock);
     r->uri_bytes = strlen(uri);
@@ -666,7 +655,8 @@ on_completed(void *context, struct MHD_Connection *connection, void **slot,
     (void)code;
     if (r == NULL)
         return;
-    connection_of(connection)->unhandled = NULL; /* libmicrohttpd may answer by itself, too */
+    edge_connection_of(connection)->unhandled = NULL; /* libmicrohttpd may answer by itself, too */
+    edge_connection_reads_head(edge_connection_of(connection));
     BUS_INVARIANT(!r->suspended);
     if (r->held != NULL)
         MHD_destroy_response(r->held);
@@ -695,15 +685,12 @@ on_connection(void *context, struct MHD_Connection *connection, void **slot,
     edge_connection *kept = *slot;
     int              change = code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1;
 
-    (void)connection;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *slot = calloc(1, sizeof(edge_connection));
-        if (*slot == NULL)
-            abort();
+        *slot = edge_connection_open(loop, connection);
     } else {
         if (kept->unhandled != NULL)
             free_request(kept->unhandled);
-        free(kept);
+        edge_connection_close(kept);
         *slot = NULL;
     }
     loop->connections += change;
@@ -815,6 +802,7 @@ close_handles(edge_loop *loop)
     edge_audit_close(loop->audit);
     uv_close((uv_handle_t *)&loop->http_timer, NULL);
     uv_close((uv_handle_t *)&loop->stop_timer, NULL);
+    edge_connections_end(loop);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
 }
@@ -996,6 +984,7 @@ edge_loop_start(edge_loop **out, edge *e, int number, int listen_fd, bus_error *
                   uv_async_init(&loop->uv, &loop->wake, on_wake) == 0 &&
                   uv_prepare_start(&loop->prepare, on_prepare) == 0);
     loop->http_timer.data = loop->stop_timer.data = loop->prepare.data = loop->wake.data = loop;
+    edge_connections_watch(loop);
     if ((rc = open_daemon(loop, listen_fd, err)) != BUS_OK)
         goto fail;
     open_databases(loop);

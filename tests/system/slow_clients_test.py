@@ -1,0 +1,133 @@
+"""Clients that are slow on purpose, by the hundred: heads and bodies byte by byte, answers that nobody
+reads, connections that say nothing. Others are served meanwhile, and the slow ones are cut off.
+
+    python3 slow_clients_test.py SHINA
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import os
+import pathlib
+import re
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SHINA = sys.argv.pop(1)
+TENANT = "11111111-1111-4111-8111-111111111111"
+CONNECTIONS = 400  # SHINA_CONNECTIONS of this test
+SLOW = 100         # of each kind
+CUT_S = 75         # an idle connection lives 30 s, a slow sender a little longer
+HEAD = "GET /api/v1/vehicles HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+BODY = ("POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        "Content-Length: 1000\r\n\r\n{")
+
+
+class Slow(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="shina-slow-")
+        folder = pathlib.Path(cls.folder.name)
+        os.chmod(folder, 0o755)
+        cls.env = {**os.environ, "SHINA_HOME": str(folder / "home"), "SHINA_HTTP": "127.0.0.1:0",
+                   "SHINA_CONNECTIONS": str(CONNECTIONS), "SHINA_RATE_ANONYMOUS": "0"}
+        cls.log = open(folder / "log", "w+")
+        cls.shina = subprocess.Popen([SHINA, "run"], stdout=subprocess.PIPE, stderr=cls.log, text=True,
+                                     env=cls.env, cwd="/")
+        for line in cls.shina.stdout:
+            found = re.search(r"open +http://127\.0\.0\.1:(\d+)/docs", line)
+            if found:
+                cls.port = int(found[1])
+                break
+        else:
+            cls.log.seek(0)
+            raise RuntimeError(f"it does not start: {cls.log.read()}")
+        cls.token = subprocess.run([SHINA, "token", "--tenant", TENANT, "--role", "ADMIN"], env=cls.env,
+                                   check=True, capture_output=True, text=True).stdout.strip()
+        until = time.monotonic() + 60
+        while cls.status("/readyz") != 200:
+            if time.monotonic() > until:
+                raise RuntimeError("it does not get ready")
+            time.sleep(0.2)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shina.send_signal(signal.SIGTERM)
+        code = cls.shina.wait(60)
+        cls.log.close()
+        cls.shina.stdout.close()
+        cls.folder.cleanup()
+        assert code == 0, code
+
+    @classmethod
+    def status(cls, path, token=None):
+        """0: no answer within ten seconds."""
+        line = f"Authorization: Bearer {token}\r\n" if token else ""
+        try:
+            with socket.create_connection(("127.0.0.1", cls.port), timeout=10) as s:
+                s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{line}\r\n".encode())
+                answer = b""
+                while chunk := s.recv(65536):
+                    answer += chunk
+        except OSError:
+            return 0
+        return int(answer.split()[1]) if answer else 0
+
+    def open_one(self, text):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        s.sendall(text.encode())
+        s.setblocking(False)
+        return s
+
+    def test_slow_clients(self):
+        slow = [self.open_one(HEAD) for _ in range(SLOW)] + [self.open_one(BODY) for _ in range(SLOW)]
+        slow += [self.open_one("") for _ in range(SLOW)]
+        watch, closed, served, began = selectors.DefaultSelector(), 0, [], time.monotonic()
+        for s in slow:
+            watch.register(s, selectors.EVENT_READ)
+        self.addCleanup(lambda: [s.close() for s in slow])
+        while closed < len(slow) and time.monotonic() - began < CUT_S:
+            for key, _ in watch.select(0.5):
+                try:
+                    gone = not key.fileobj.recv(4096)
+                except OSError:
+                    gone = True
+                if gone:
+                    watch.unregister(key.fileobj)
+                    closed += 1
+            for s in [key.fileobj for key in watch.get_map().values()][:2 * SLOW]:
+                try:
+                    s.send(b"x")  # one more byte of a head, or of a body
+                except OSError:
+                    pass
+            served.append(self.status("/api/v1/vehicles", self.token))
+            time.sleep(0.5)
+        self.assertEqual(set(served), {200})
+        self.assertEqual(closed, len(slow), f"{len(slow) - closed} are still there after {CUT_S} s")
+
+    def test_answers_that_nobody_reads(self):
+        request = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20
+        stuck = [self.open_one(request) for _ in range(SLOW)]
+        self.addCleanup(lambda: [s.close() for s in stuck])
+        for _ in range(20):
+            self.assertEqual(self.status("/api/v1/vehicles", self.token), 200)
+            time.sleep(0.1)
+
+    def test_more_than_there_is_room_for(self):
+        """Who comes over the bound is told so, and those who look after the machine are served."""
+        idle = [self.open_one("") for _ in range(CONNECTIONS)]
+        self.addCleanup(lambda: [s.close() for s in idle])
+        time.sleep(0.5)
+        self.assertIn(self.status("/api/v1/vehicles", self.token), (503, 0))
+        self.assertEqual(self.status("/healthz"), 200)
+        for s in idle:
+            s.close()
+        time.sleep(0.5)
+        self.assertEqual(self.status("/api/v1/vehicles", self.token), 200)
+
+
+unittest.main(verbosity=2)
