@@ -411,6 +411,21 @@ read_found(const char *token, const char *query)
     return r.json;
 }
 
+static void
+await_rows(const char *query, size_t wanted)
+{
+    for (int i = 0; i < 500; i++) {
+        json_t      *rows = search(admin, query);
+        const size_t count = json_array_size(rows);
+
+        json_decref(rows);
+        if (count == wanted)
+            return;
+        pause_ms(20);
+    }
+    fail_msg("there are not %zu rows of %s", wanted, query);
+}
+
 /* They come from the events; of a person, opened, and only as long as his key is there. */
 static void
 test_before_and_after(void **state)
@@ -428,22 +443,14 @@ test_before_and_after(void **state)
     json_decref(row);
 
     (void)snprintf(path, sizeof(path), "/api/v1/vehicles/%s/odometer", vehicle);
+    (void)snprintf(query, sizeof(query), "entity=%s&outcome=ACCEPTED&type=vehicles.record_odometer",
+                   vehicle);
     for (int m = 3000; m <= 4000; m += 1000) {
         char body[100];
 
         (void)snprintf(body, sizeof(body), "{'odometer_m':%d,'source':'DRIVER'}", m);
         assert_int_equal(status_of(ask("POST", admin, path, body)), 200);
-    }
-    (void)snprintf(query, sizeof(query), "entity=%s&outcome=ACCEPTED&type=vehicles.record_odometer",
-                   vehicle);
-    for (int i = 0; i < 200; i++) { /* the second one may not be noted yet */
-        json_t *rows = search(admin, query);
-        size_t  count = json_array_size(rows);
-
-        json_decref(rows);
-        if (count == 2)
-            break;
-        pause_ms(20);
+        await_rows(query, (size_t)m / 1000 - 2); /* of two edges either may note first */
     }
     row = read_found(admin, query);
     assert_int_equal(
