@@ -10,6 +10,7 @@
 #include "api-edge/login/password.h"
 #include "api-edge/login/refresh.h"
 #include "api-edge/login/totp.h"
+#include "api-edge/login/turns.h"
 
 typedef struct edge_login_job edge_login_job;
 
@@ -22,7 +23,7 @@ typedef struct {
     const char *totp_secret;            /* sealed; NULL: none */
     bool        totp;                   /* it is asked for */
     const char *email;
-    const char *tenant_status; /* "" : there is none */
+    const char *tenant_status; /* "": there is none. Known even if the user is not */
     int64_t     generation, locked_until_ms;
 } edge_login_user;
 
@@ -46,14 +47,15 @@ struct edge_login_job {
     const char *totp; /* a one-time password */
     bool        in_cookie;
     const char *address; /* of the client */
+    bus_id      network; /* of that, as edge_peer_network tells; nil: not known */
 
     edge_login_user user;
     edge_db_query   query;
     void (*then)(edge_login_job *job); /* after the row, after the pool */
 
-    uv_work_t       work;
-    bool            working;
-    edge_login_job *next_waiting; /* for a thread of the pool */
+    uv_work_t work;
+    bool      working;
+    edge_turn turn; /* waits for a thread of the pool */
     void (*in_pool)(edge_login_job *job);
     uint8_t             salt[EDGE_PASSWORD_SALT_BYTES];
     bool                right; /* the password is */
@@ -97,7 +99,8 @@ void edge_job_trouble(edge_login_job *job, const edge_trouble *trouble);
 /* Reads the row of the tenant's user by e-mail or by id, then calls then(). */
 void edge_job_read_by_email(edge_login_job *job, void (*then)(edge_login_job *job));
 void edge_job_read_by_id(edge_login_job *job, void (*then)(edge_login_job *job));
-/* Runs in_pool in a thread of the pool, when it is its turn, then calls then(). */
+/* Runs in_pool in a thread of the pool, when it is its turn, then calls then(). With 503 if too
+ * many wait already. */
 void edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
                    void (*then)(edge_login_job *job));
 /* Parts of what runs there: sets right; sets fault, and hash if it is fine. */
@@ -121,6 +124,8 @@ void edge_log_out_handle(edge_request *r);
 /* passwords.c */
 void edge_set_password_handle(edge_request *r);
 void edge_change_password_handle(edge_request *r);
+/* The job's network is known from now on (turns.h). */
+void edge_job_welcome(edge_login_job *job);
 /* A wrong password of a user that there is: counted, and nobody waits for it. Ends the job. */
 void edge_job_fail_log_in(edge_login_job *job);
 /* one_time.c */

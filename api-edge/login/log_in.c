@@ -65,6 +65,7 @@ answer_tokens(edge_login_job *job)
         edge_job_end(job, EDGE_INTERNAL, NULL);
         return;
     }
+    edge_job_welcome(job);
     edge_refresh_format(&job->next, refresh);
     write_tokens(job, access, refresh, &r->out);
     if (job->in_cookie)

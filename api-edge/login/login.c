@@ -17,8 +17,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define QUICK_MAX 256 /* of one loop at once */
-#define HASHING_MAX 64
+#define QUICK_MAX 256   /* of one loop at once */
+#define HASHING_MAX 384 /* most of them wait in line: turns.h */
 /* Of those at once in threads of libuv's pool, which has four: owners, archives and histories need
  * them, too. */
 #define THREADS_MAX 2
@@ -29,9 +29,9 @@ struct edge_logins {
     edge_loop      *loop;
     edge_login_job *jobs;
     int             jobs_count[EDGE_JOB_KINDS];
-    edge_rates     *rates;         /* of addresses and users that make us hash */
-    edge_login_job *first, **last; /* that wait for a thread */
-    int             threads;       /* that are at work */
+    edge_rates     *rates;   /* of addresses and users that make us hash */
+    edge_turns     *turns;   /* of jobs that wait for a thread */
+    int             threads; /* that are at work */
 };
 
 /* clang-format off */
@@ -101,10 +101,11 @@ static void
 write_user_sql(const edge *e, const char *column, const char *type, char *out, size_t room)
 {
     (void)snprintf(out, room,
-                   "select u.id, u.status, u.body, coalesce(t.status, '') from views.\"%s\" u"
-                   " left join views.\"%s\" t on t.tenant = u.tenant and t.id = u.tenant"
-                   " where u.tenant = $1 and u.%s = $2::%s",
-                   table_of(e, "users"), table_of(e, "tenants"), column, type);
+                   "select u.id, u.status, u.body, coalesce(t.status, '')"
+                   " from (select $1::uuid as tenant) a"
+                   " left join views.\"%s\" u on u.tenant = a.tenant and u.%s = $2::%s"
+                   " left join views.\"%s\" t on t.tenant = a.tenant and t.id = a.tenant",
+                   table_of(e, "users"), column, type, table_of(e, "tenants"));
 }
 
 bool
@@ -143,7 +144,7 @@ edge_logins_open(edge_loop *loop)
         abort();
     logins->loop = loop;
     logins->rates = edge_rates_create(loop->e->options.login_rate);
-    logins->last = &logins->first;
+    logins->turns = edge_turns_create();
     return logins;
 }
 
@@ -232,14 +233,10 @@ answer_early(edge_login_job *job, edge_problem_kind kind)
 static edge_login_job *
 take_waiting(edge_logins *logins)
 {
-    edge_login_job *job = logins->first;
+    edge_turn *turn = edge_turns_next(logins->turns);
 
-    if (job == NULL)
-        return NULL;
-    logins->first = job->next_waiting;
-    if (logins->first == NULL)
-        logins->last = &logins->first;
-    return job;
+    return turn == NULL ? NULL
+                        : (edge_login_job *)(void *)((char *)turn - offsetof(edge_login_job, turn));
 }
 
 void
@@ -262,6 +259,7 @@ edge_logins_free(edge_logins *logins)
         return;
     BUS_INVARIANT(logins->jobs == NULL);
     edge_rates_destroy(logins->rates);
+    edge_turns_destroy(logins->turns);
     free(logins);
 }
 
@@ -436,6 +434,7 @@ edge_job_begin(edge_request *r, edge_job_kind kind, const edge_member *members, 
     }
     job->r = r;
     job->address = address_of(r, &job->arena);
+    (void)edge_peer_network(r, &job->network);
     edge_request_suspend(r);
     return job;
 }
@@ -467,13 +466,16 @@ take_row(edge_login_job *job, const PGresult *res)
     json_t          *row;
     const char      *driver;
 
+    user->tenant_status = "";
     if (PQntuples(res) != 1)
+        return;
+    user->tenant_status = kept(job, PQgetvalue(res, 0, 3));
+    if (PQgetisnull(res, 0, 0))
         return;
     row = json_loads(PQgetvalue(res, 0, 2), 0, NULL);
     driver = json_string_value(json_object_get(row, "driver_id"));
     user->known = bus_id_parse(bus_str_of(PQgetvalue(res, 0, 0)), &user->id);
     user->status = kept(job, PQgetvalue(res, 0, 1));
-    user->tenant_status = kept(job, PQgetvalue(res, 0, 3));
     user->password = kept(job, json_string_value(json_object_get(row, "password")));
     user->totp_secret = kept(job, json_string_value(json_object_get(row, "totp_secret")));
     user->totp = json_is_true(json_object_get(row, "totp"));
@@ -549,6 +551,13 @@ work_in_pool(uv_work_t *work)
     job->in_pool(job);
 }
 
+void
+edge_job_welcome(edge_login_job *job)
+{
+    if (!bus_id_is_nil(job->network))
+        edge_turns_welcome(job->logins->turns, job->tenant, job->network);
+}
+
 static void start_work(edge_login_job *job);
 
 static void
@@ -585,6 +594,8 @@ edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
               void (*then)(edge_login_job *job))
 {
     edge_logins *logins = job->logins;
+    bus_id       tenant;
+    bool         known;
 
     edge_loop_random(job->loop, job->salt, sizeof(job->salt));
     job->in_pool = in_pool;
@@ -594,8 +605,11 @@ edge_job_pool(edge_login_job *job, void (*in_pool)(edge_login_job *job),
         start_work(job);
         return;
     }
-    *logins->last = job;
-    logins->last = &job->next_waiting;
+    tenant = job->user.tenant_status[0] == '\0' ? BUS_ID_NIL : job->tenant;
+    known = job->r->route->rule != EDGE_RULE_ANONYMOUS ||
+            edge_turns_knows(logins->turns, job->tenant, job->network);
+    if (!edge_turns_wait(logins->turns, &job->turn, tenant, known))
+        edge_job_end(job, EDGE_OVERLOADED, NULL);
 }
 
 /* Where there is no user, or no password of his, it takes as long. */
