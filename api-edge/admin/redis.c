@@ -4,6 +4,7 @@
 #include "bus/base/error.h"
 #include "bus/log/log.h"
 
+#include <arpa/inet.h>
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -15,6 +16,12 @@
 #define PING_MS 3000
 #define PART_BYTES 256
 
+/* A look-up of a name; it may outlive whom it is for. */
+typedef struct {
+    uv_getaddrinfo_t of;
+    edge_redis      *redis; /* NULL: nobody waits */
+} look_up;
+
 struct edge_redis {
     uv_loop_t         *loop;
     redisAsyncContext *context; /* NULL: not connected */
@@ -22,7 +29,8 @@ struct edge_redis {
     char               host[PART_BYTES], password[PART_BYTES]; /* host: a path for unix: */
     int                port, number;                           /* number: of the database */
     bool               is_unix, closing;
-    bool               waits; /* for the answer to a ping */
+    bool               waits;   /* for the answer to a ping */
+    look_up           *look_up; /* NULL: none is under way */
     atomic_bool        fine;
 };
 
@@ -122,11 +130,12 @@ leave(edge_redis *redis)
     }
 }
 
+/* host: a path, or a numeric address: hiredis would wait for the answer about a name. */
 static void
-connect_now(edge_redis *redis)
+connect_to(edge_redis *redis, const char *host)
 {
-    redisAsyncContext *context = redis->is_unix ? redisAsyncConnectUnix(redis->host)
-                                                : redisAsyncConnect(redis->host, redis->port);
+    redisAsyncContext *context =
+        redis->is_unix ? redisAsyncConnectUnix(host) : redisAsyncConnect(host, redis->port);
 
     if (context == NULL)
         return;
@@ -140,6 +149,60 @@ connect_now(edge_redis *redis)
         (redis->number > 0 &&
          redisAsyncCommand(context, NULL, NULL, "SELECT %d", redis->number) != REDIS_OK))
         leave(redis);
+}
+
+/* The first address of it, as the resolver sorts them. */
+static void
+on_looked_up(uv_getaddrinfo_t *of, int status, struct addrinfo *found)
+{
+    look_up    *l = of->data;
+    edge_redis *redis = l->redis;
+    char        address[INET6_ADDRSTRLEN] = "";
+
+    if (redis != NULL) {
+        redis->look_up = NULL;
+        if (status == 0 && getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address),
+                                       NULL, 0, NI_NUMERICHOST) == 0)
+            connect_to(redis, address);
+        else
+            bus_log_warn("edge.redis_unknown", BUS_KV("host", redis->host),
+                         BUS_KV("why", status == 0 ? "no numeric address" : uv_strerror(status)));
+    }
+    uv_freeaddrinfo(found);
+    free(l);
+}
+
+static void
+begin_look_up(edge_redis *redis)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    look_up              *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        abort();
+    l->redis = redis;
+    l->of.data = l;
+    if (uv_getaddrinfo(redis->loop, &l->of, on_looked_up, redis->host, NULL, &hints) == 0)
+        redis->look_up = l;
+    else
+        free(l);
+}
+
+static bool
+is_numeric(const char *host)
+{
+    uint8_t address[16];
+
+    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+}
+
+static void
+connect_now(edge_redis *redis)
+{
+    if (redis->is_unix || is_numeric(redis->host))
+        connect_to(redis, redis->host);
+    else if (redis->look_up == NULL)
+        begin_look_up(redis);
 }
 
 /* Every few seconds: an answer that did not come since the last time means it is gone. */
@@ -200,6 +263,11 @@ edge_redis_abandon(edge_redis *redis)
         return;
     redis->closing = true;
     leave(redis);
+    if (redis->look_up != NULL) {
+        redis->look_up->redis = NULL;
+        (void)uv_cancel((uv_req_t *)&redis->look_up->of);
+        redis->look_up = NULL;
+    }
 }
 
 typedef struct {
