@@ -129,7 +129,10 @@ tests_shina_ask_edge(const tests_shina *shina, int edge, const tests_request *re
             (curl_off_t)(request->body_bytes != 0 ? request->body_bytes : strlen(request->body)));
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
     }
-    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+    if (strcmp(request->method, "HEAD") == 0)
+        (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    else
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     if (curl_easy_perform(curl) == CURLE_OK) {
         (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &r.status);
         r.json = body.len == 0 ? NULL : json_loadb(body.at, body.len, 0, NULL);
