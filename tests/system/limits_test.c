@@ -28,6 +28,8 @@
 #define FLOODERS 8
 #define GUESSERS 2 /* addresses: together they may try fewer hashes a second than a core makes */
 #define WORK 150
+#define OTHER_TENANT "22222222-2222-4222-8222-222222222222"
+#define CROWD 160 /* at once, each time from another address */
 
 static tests_shina *shina;
 static char         token[2048];
@@ -119,14 +121,20 @@ heads(const char *path, const char *bearer, const char *address, char text[8000]
 }
 
 static tests_response
-log_in(const char *email, const char *password, const char *address)
+log_in_at(int edge, const char *tenant, const char *email, const char *password,
+          const char *address)
 {
     char body[400];
 
-    (void)snprintf(body, sizeof(body),
-                   "{\"tenant\":\"" TENANT "\",\"email\":\"%s\",\"password\":\"%s\"}", email,
-                   password);
-    return ask(-1, "POST", "/api/v1/auth/login", NULL, body, address);
+    (void)snprintf(body, sizeof(body), "{\"tenant\":\"%s\",\"email\":\"%s\",\"password\":\"%s\"}",
+                   tenant, email, password);
+    return ask(edge, "POST", "/api/v1/auth/login", NULL, body, address);
+}
+
+static tests_response
+log_in(const char *email, const char *password, const char *address)
+{
+    return log_in_at(-1, TENANT, email, password, address);
 }
 
 /* Views may be a moment behind, and who comes after a flood waits his turn. */
@@ -249,22 +257,52 @@ redis_pid(void)
     return (pid_t)pid;
 }
 
+static void
+signal_redis(int number)
+{
+    pid_t redis = redis_pid();
+
+    if (redis == 0)
+        fail_msg("where is Redis?");
+    assert_int_equal(kill(redis, number), 0);
+}
+
 /* Stopped, not ended: so it is not started anew at once. */
 static void
 test_without_redis(void **state)
 {
-    pid_t redis = redis_pid();
-
     (void)state;
-    if (redis == 0)
-        fail_msg("where is Redis?");
-    assert_int_equal(kill(redis, SIGSTOP), 0);
+    signal_redis(SIGSTOP);
     wait_for_redis("degraded");
     assert_in_range(count(2 * ANONYMOUS, 0, "/openapi.json", NULL, "198.51.100.4", 200),
                     ANONYMOUS - 1, ANONYMOUS + 30);
-    assert_int_equal(kill(redis, SIGCONT), 0);
+    signal_redis(SIGCONT);
     wait_for_redis("ok");
     assert_int_equal(count(5, 0, "/openapi.json", NULL, "198.51.100.5", 200), 5);
+}
+
+/* It comes back and knows nothing: at most a bucket more is let through, and nothing fails. */
+static void
+test_redis_is_killed(void **state)
+{
+    int let = 0;
+
+    (void)state;
+    assert_in_range(count(2 * ANONYMOUS, 0, "/openapi.json", NULL, "198.51.100.10", 200),
+                    ANONYMOUS - 1, ANONYMOUS + 30);
+    signal_redis(SIGKILL);
+    assert_in_range(count(10, 0, "/openapi.json", NULL, "198.51.100.10", 429), 7, 10);
+    wait_for_redis("ok");
+    for (int i = 0; i < 4 * ANONYMOUS; i++) {
+        long got = status(ask(0, "GET", "/openapi.json", NULL, NULL, "198.51.100.10"));
+
+        assert_true(got == 200 || got == 429);
+        let += got == 200;
+        if (i % 20 == 0)
+            pause_ms(120);
+    }
+    assert_in_range(let, 1, ANONYMOUS + 60);
+    assert_int_equal(count(5, 0, "/openapi.json", NULL, "198.51.100.11", 200), 5);
 }
 
 /* --- the flood -------------------------------------------------------------------------------- */
@@ -361,12 +399,78 @@ test_ten_thousand_wrong_log_ins(void **state)
     must_log_in("worker@example.com", "198.51.100.7", again);
 }
 
+/* --- the crowd -------------------------------------------------------------------------------- */
+
+static atomic_bool over;
+static atomic_int  guesses, turned_away;
+
+/* Each address stays below its rate. */
+static void *
+guess_from_everywhere(void *number)
+{
+    char email[64], address[64];
+    int  own = (int)(intptr_t)number, edges = tests_shina_edges(shina);
+
+    for (int i = 0; i < 5000 && !atomic_load(&over); i++) {
+        long s;
+
+        (void)snprintf(email, sizeof(email), "u%d@example.com", i);
+        (void)snprintf(address, sizeof(address), "10.%d.%d.%d", own, i / 250, i % 250);
+        s = status(log_in_at(own % edges, TENANT, email, "not the password", address));
+        if (s == 200)
+            atomic_fetch_add(&got_in, 1);
+        atomic_fetch_add(&guesses, 1);
+        if (s == 503) {
+            atomic_fetch_add(&turned_away, 1);
+            pause_ms(50);
+        }
+    }
+    return NULL;
+}
+
+/* At each edge, at the first attempt. */
+static void
+come_in(const char *who, const char *tenant, const char *email, const char *address)
+{
+    for (int i = 0; i < tests_shina_edges(shina); i++) {
+        double began_ms = now_ms();
+        long   s = status(log_in_at(i, tenant, email, PASSWORD, address));
+
+        print_message("%s: %ld after %.0f ms\n", who, s, now_ms() - began_ms);
+        assert_int_equal(s, 200);
+    }
+}
+
+static void
+test_a_crowd_keeps_nobody_out(void **state)
+{
+    pthread_t threads[CROWD];
+
+    (void)state;
+    come_in("before it, the worker", TENANT, "worker@example.com", "198.51.100.20");
+    pause_ms(1100); /* his address may try one a second */
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, guess_from_everywhere, (void *)(intptr_t)i), 0);
+    for (int i = 0; i < 600 && atomic_load(&turned_away) < CROWD; i++)
+        pause_ms(50);
+    come_in("a network that was seen", TENANT, "worker@example.com", "198.51.100.20");
+    come_in("a new one, of another tenant", OTHER_TENANT, "other@example.com", "198.51.100.21");
+    atomic_store(&over, true);
+    for (int i = 0; i < CROWD; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    print_message("%d guesses from as many addresses, %d turned away\n", atomic_load(&guesses),
+                  atomic_load(&turned_away));
+    assert_int_equal(atomic_load(&got_in), 0);
+    assert_true(atomic_load(&turned_away) >= CROWD);
+}
+
 /* --- set-up ----------------------------------------------------------------------------------- */
 
 static void
-create_admin(const char *email)
+create_admin(const char *tenant, const char *email)
 {
-    const char *args[] = {"admin",  "create",   "--tenant",      TENANT,    "--email", email,
+    const char *args[] = {"admin",  "create",   "--tenant",      tenant,    "--email", email,
                           "--name", "The Boss", "--tenant-name", "Carrier", NULL};
     FILE       *line = tmpfile();
     int         before = dup(STDIN_FILENO), code = 1;
@@ -396,8 +500,10 @@ start(void **state)
         setenv("SHINA_BCRYPT_COST", "10", 1) != 0 || setenv("SHINA_LOGIN_RATE", "1", 1) != 0)
         return -1;
     shina = tests_shina_start();
-    create_admin("boss@example.com");
-    create_admin("worker@example.com");
+    create_admin(TENANT, "boss@example.com");
+    create_admin(TENANT, "worker@example.com");
+    pause_ms(2100); /* sets a password, too */
+    create_admin(OTHER_TENANT, "other@example.com");
     must_log_in("worker@example.com", "198.51.100.8", token);
     return 0;
 }
@@ -417,7 +523,9 @@ main(void)
         cmocka_unit_test(test_anonymous),
         cmocka_unit_test(test_edges_share_limits),
         cmocka_unit_test(test_without_redis),
+        cmocka_unit_test(test_redis_is_killed),
         cmocka_unit_test(test_ten_thousand_wrong_log_ins),
+        cmocka_unit_test(test_a_crowd_keeps_nobody_out),
     };
 
     return cmocka_run_group_tests(tests, start, stop);
