@@ -117,10 +117,9 @@ declare
     held   uuid;
     s      bigint;
     h      bytea;
-    places int[] := '{}';
-    chains uuid[] := '{}';
-    seqs   bigint[] := '{}';
-    hashes bytea[] := '{}';
+    chains uuid[] := tenants; -- as many; each gets its own value
+    seqs   bigint[] := ats;
+    hashes bytea[] := saids;
 begin
     insert into audit.writers as w (writer, batch) values (by_writer, number)
         on conflict (writer) do update set batch = excluded.batch, at = clock_timestamp()
@@ -146,10 +145,9 @@ begin
         end if;
         s := s + 1;
         h := sha256(h || uuid_send(held) || int8send(s) || n.said);
-        places := places || n.nth;
-        chains := chains || held;
-        seqs := seqs || s;
-        hashes := hashes || h;
+        chains[n.nth] := held;
+        seqs[n.nth] := s;
+        hashes[n.nth] := h;
     end loop;
     if held is null then
         return true;
@@ -157,14 +155,8 @@ begin
     update audit.heads set seq = s, hash = h where tenant = held;
     insert into audit.entries (tenant, seq, at_ms, action, outcome, code, actor, domain, type,
                                entity, detail, origin, salt, address, agent, hash)
-    select k.chain, k.seq, r.at_ms, r.action, r.outcome, r.code, r.actor, r.domain, r.type,
-           r.entity, r.detail, r.origin, r.salt, r.address, r.agent, k.hash
-      from unnest(places, chains, seqs, hashes) k(nth, chain, seq, hash)
-      join unnest(ats, actions, outcomes, codes, actors, domains, types, entities, details,
-                  origins, salts, addresses, agents)
-           with ordinality r(at_ms, action, outcome, code, actor, domain, type, entity, detail,
-                             origin, salt, address, agent, nth)
-        on r.nth = k.nth;
+    select * from unnest(chains, seqs, ats, actions, outcomes, codes, actors, domains, types,
+                         entities, details, origins, salts, addresses, agents, hashes);
     return true;
 end
 $note$;

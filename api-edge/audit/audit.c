@@ -8,6 +8,7 @@
 #include "bus/base/failpoint.h"
 #include "bus/log/log.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@
 #define NOTES_MAX 16384 /* that wait; some more are those of requests that had begun */
 #define SEND_AT 256     /* so many do not wait for the time */
 
-/* The columns of a batch: arrays, as text, in the order of audit.note(). */
+/* The columns of a batch: arrays in their binary form, in the order of audit.note(). */
 enum {
     TENANT,
     SURE,
@@ -37,6 +38,19 @@ enum {
     COLUMNS
 };
 
+#define OID_UUID 2950 /* of the catalogue pg_type, which never change */
+#define OID_BOOL 16
+#define OID_INT8 20
+#define OID_TEXT 25
+#define OID_BYTEA 17
+
+static const int32_t oids[COLUMNS] = {
+    [TENANT] = OID_UUID,  [SURE] = OID_BOOL,    [AT] = OID_INT8,     [ACTION] = OID_TEXT,
+    [OUTCOME] = OID_TEXT, [CODE] = OID_TEXT,    [ACTOR] = OID_UUID,  [DOMAIN] = OID_TEXT,
+    [TYPE] = OID_TEXT,    [ENTITY] = OID_UUID,  [DETAIL] = OID_TEXT, [ORIGIN] = OID_BYTEA,
+    [SALT] = OID_UUID,    [ADDRESS] = OID_TEXT, [AGENT] = OID_TEXT,  [DIGEST] = OID_BYTEA,
+};
+
 typedef struct {
     bus_buf columns[COLUMNS];
     int     count;
@@ -52,45 +66,64 @@ struct edge_audit {
     int64_t       due_us, retry_us;
     int           failures; /* of this batch */
     int64_t       number;   /* of the batch that was sent last */
-    char          number_text[24], writer[BUS_ID_TEXT_BYTES];
+    bus_id        writer;
+    int64_t       number_wire; /* big end first */
+    int           lengths[2 + COLUMNS];
     edge_db_query query;
+    bus_buf       detail; /* of the note that is being made */
 };
 
 /* --- a batch ------------------------------------------------------------- */
 
-/* An element of an array (the manual of PostgreSQL, 8.15.6). */
-static void
-add_element(bus_buf *column, bus_str value)
-{
-    uint32_t done = 0;
+/* An array of one dimension (array_recv() of PostgreSQL): dimensions, whether it has nulls, the
+ * type, how many, the lower bound; then the items. How many is known at the end. */
+#define COUNT_AT 12
 
-    bus_buf_add_char(column, column->len == 0 ? '{' : ',');
-    if (value.at == NULL) {
-        bus_buf_add_text(column, "NULL");
-        return;
-    }
-    bus_buf_add_char(column, '"');
-    for (uint32_t i = 0; i < value.len; i++)
-        if (value.at[i] == '"' || value.at[i] == '\\') {
-            bus_buf_add(column, value.at + done, i - done);
-            bus_buf_add_char(column, '\\');
-            done = i;
-        }
-    bus_buf_add(column, value.at + done, value.len - done);
-    bus_buf_add_char(column, '"');
+static void
+add_int(bus_buf *column, int32_t value)
+{
+    uint32_t wire = htobe32((uint32_t)value);
+
+    bus_buf_add(column, &wire, sizeof(wire));
 }
 
 static void
-add_bytes(bus_buf *column, const uint8_t bytes[BUS_AUDIT_HASH_BYTES])
+begin_array(bus_buf *column, int32_t oid)
 {
-    static const char digits[] = "0123456789abcdef";
-    char              text[2 + 2 * BUS_AUDIT_HASH_BYTES] = "\\x";
+    add_int(column, 1);
+    add_int(column, 1);
+    add_int(column, oid);
+    add_int(column, 0);
+    add_int(column, 1);
+}
 
-    for (int i = 0; i < BUS_AUDIT_HASH_BYTES; i++) {
-        text[2 + 2 * i] = digits[bytes[i] >> 4];
-        text[3 + 2 * i] = digits[bytes[i] & 15];
-    }
-    add_element(column, (bus_str){text, sizeof(text)});
+static void
+end_array(bus_buf *column, int count)
+{
+    uint32_t wire = htobe32((uint32_t)count);
+
+    memcpy(column->at + COUNT_AT, &wire, sizeof(wire));
+}
+
+/* NULL: a null. */
+static void
+add_item(bus_buf *column, const void *bytes, uint32_t len)
+{
+    add_int(column, bytes == NULL ? -1 : (int32_t)len);
+    if (bytes != NULL)
+        bus_buf_add(column, bytes, len);
+}
+
+static void
+add_text(bus_buf *column, bus_str text)
+{
+    add_item(column, text.at, text.len);
+}
+
+static void
+add_id(bus_buf *column, bus_id id)
+{
+    add_item(column, bus_id_is_nil(id) ? NULL : id.bytes, sizeof(id.bytes));
 }
 
 static void
@@ -146,11 +179,13 @@ close_batch(edge_audit *audit)
     audit->sent = audit->gathered;
     audit->gathered = empty;
     audit->number++;
-    (void)snprintf(audit->number_text, sizeof(audit->number_text), "%lld",
-                   (long long)audit->number);
+    audit->number_wire = (int64_t)htobe64((uint64_t)audit->number);
     for (int i = 0; i < COLUMNS; i++) {
-        bus_buf_add_char(&audit->sent.columns[i], '}');
-        audit->query.values[2 + i] = audit->sent.columns[i].at;
+        bus_buf *column = &audit->sent.columns[i];
+
+        end_array(column, audit->sent.count);
+        audit->query.values[2 + i] = column->at;
+        audit->lengths[2 + i] = (int)column->len;
     }
 }
 
@@ -208,20 +243,22 @@ edge_audit_open(edge_loop *loop)
                                 .waiting_max = 1,
                                 .statement_timeout_ms = o->list_timeout_ms};
     edge_audit           *audit = calloc(1, sizeof(*audit));
-    bus_id                writer;
 
     if (audit == NULL)
         abort();
     audit->loop = loop;
     audit->db = edge_db_open(&loop->uv, &db);
     BUS_INVARIANT(uv_timer_init(&loop->uv, &audit->timer) == 0);
-    edge_loop_random(loop, writer.bytes, sizeof(writer.bytes));
+    edge_loop_random(loop, audit->writer.bytes, sizeof(audit->writer.bytes));
+    audit->lengths[0] = (int)sizeof(audit->writer.bytes);
+    audit->lengths[1] = (int)sizeof(audit->number_wire);
     audit->query = (edge_db_query){
         .sql = "select audit.note($1::uuid, $2::int8, $3::uuid[], $4::bool[], $5::int8[],"
                " $6::text[], $7::text[], $8::text[], $9::uuid[], $10::text[], $11::text[],"
                " $12::uuid[], $13::text[], $14::bytea[], $15::uuid[], $16::text[], $17::text[],"
                " $18::bytea[])",
-        .values = {bus_id_format(writer, audit->writer), audit->number_text},
+        .values = {(const char *)audit->writer.bytes, (const char *)&audit->number_wire},
+        .lengths = audit->lengths,
         .count = 2 + COLUMNS,
         .done = on_sent,
         .context = audit};
@@ -257,6 +294,7 @@ edge_audit_free(edge_audit *audit)
         bus_buf_fini(&audit->gathered.columns[i]);
         bus_buf_fini(&audit->sent.columns[i]);
     }
+    bus_buf_fini(&audit->detail);
     free(audit);
 }
 
@@ -294,45 +332,49 @@ add_origin(edge_request *r, bus_buf columns[COLUMNS], uint8_t origin[BUS_AUDIT_H
     if (edge_peer_agent(r, agent))
         by = bus_str_of(agent);
     bus_audit_origin(salt, from, by, origin);
-    add_element(&columns[SALT], salt);
-    add_element(&columns[ADDRESS], from);
-    add_element(&columns[AGENT], by);
-    add_bytes(&columns[ORIGIN], origin);
+    add_id(&columns[SALT], random);
+    add_text(&columns[ADDRESS], from);
+    add_text(&columns[AGENT], by);
+    add_item(&columns[ORIGIN], origin, BUS_AUDIT_HASH_BYTES);
 }
 
 static void
 put(edge_request *r, const note *n)
 {
-    edge_audit   *audit = r->loop->audit;
-    bus_buf      *columns = audit->gathered.columns;
-    char          at[24], actor[BUS_ID_TEXT_BYTES], entity[BUS_ID_TEXT_BYTES];
-    char          tenant[BUS_ID_TEXT_BYTES];
-    uint8_t       origin[BUS_AUDIT_HASH_BYTES], digest[BUS_AUDIT_HASH_BYTES];
-    bus_audit_row row = {.action = bus_str_of(n->action),
-                         .outcome = bus_str_of(n->outcome),
-                         .code = n->code,
-                         .actor = id_or_none(n->actor, actor),
-                         .domain = bus_str_of(n->domain),
-                         .type = bus_str_of(n->type),
-                         .entity = id_or_none(n->entity, entity),
-                         .detail = bus_buf_str(n->detail)};
+    edge_audit    *audit = r->loop->audit;
+    bus_buf       *columns = audit->gathered.columns;
+    char           at[24], actor[BUS_ID_TEXT_BYTES], entity[BUS_ID_TEXT_BYTES];
+    const uint64_t at_wire = htobe64((uint64_t)r->loop->now_ms);
+    const uint8_t  sure = n->sure ? 1 : 0;
+    uint8_t        origin[BUS_AUDIT_HASH_BYTES], digest[BUS_AUDIT_HASH_BYTES];
+    bus_audit_row  row = {.action = bus_str_of(n->action),
+                          .outcome = bus_str_of(n->outcome),
+                          .code = n->code,
+                          .actor = id_or_none(n->actor, actor),
+                          .domain = bus_str_of(n->domain),
+                          .type = bus_str_of(n->type),
+                          .entity = id_or_none(n->entity, entity),
+                          .detail = bus_buf_str(n->detail)};
 
+    if (audit->gathered.count == 0)
+        for (int i = 0; i < COLUMNS; i++)
+            begin_array(&columns[i], oids[i]);
     (void)snprintf(at, sizeof(at), "%lld", (long long)r->loop->now_ms);
     row.at_ms = bus_str_of(at);
     add_origin(r, columns, origin);
     bus_audit_digest(&row, origin, digest);
-    add_element(&columns[TENANT], bus_str_of(bus_id_format(n->tenant, tenant)));
-    add_element(&columns[SURE], n->sure ? BUS_STR("t") : BUS_STR("f"));
-    add_element(&columns[AT], row.at_ms);
-    add_element(&columns[ACTION], row.action);
-    add_element(&columns[OUTCOME], row.outcome);
-    add_element(&columns[CODE], row.code);
-    add_element(&columns[ACTOR], row.actor);
-    add_element(&columns[DOMAIN], row.domain);
-    add_element(&columns[TYPE], row.type);
-    add_element(&columns[ENTITY], row.entity);
-    add_element(&columns[DETAIL], row.detail);
-    add_bytes(&columns[DIGEST], digest);
+    add_item(&columns[TENANT], n->tenant.bytes, sizeof(n->tenant.bytes));
+    add_item(&columns[SURE], &sure, sizeof(sure));
+    add_item(&columns[AT], &at_wire, sizeof(at_wire));
+    add_text(&columns[ACTION], row.action);
+    add_text(&columns[OUTCOME], row.outcome);
+    add_text(&columns[CODE], row.code);
+    add_id(&columns[ACTOR], n->actor);
+    add_text(&columns[DOMAIN], row.domain);
+    add_text(&columns[TYPE], row.type);
+    add_id(&columns[ENTITY], n->entity);
+    add_text(&columns[DETAIL], row.detail);
+    add_item(&columns[DIGEST], digest, sizeof(digest));
     if (audit->gathered.count++ == 0) {
         audit->due_us =
             bus_mono_us(audit->loop->e->options.clock) + (int64_t)FLUSH_MS * INT64_C(1000);
@@ -348,6 +390,7 @@ begin_detail(const edge_request *r, int status, bus_buf *out)
 {
     char trace[EDGE_TRACE_ID_BYTES], id[BUS_ID_TEXT_BYTES];
 
+    bus_buf_reset(out);
     bus_buf_add_text(out, "{\"trace_id\":\"");
     bus_buf_add_text(out, edge_trace_id_format(r->trace.trace_id, trace));
     bus_buf_add_char(out, '"');
@@ -382,7 +425,6 @@ edge_audit_command(edge_request *r, const edge_command *command, const edge_verd
                    const bus_reply *reply)
 {
     const bus_message *message = command->route->command;
-    bus_buf            detail = {0};
     char               id[BUS_ID_TEXT_BYTES];
     note               n = {.tenant = command->value.tenant,
                             .sure = true,
@@ -391,47 +433,44 @@ edge_audit_command(edge_request *r, const edge_command *command, const edge_verd
                             .action = "COMMAND",
                             .domain = message->aggregate->contract->module,
                             .type = message->type,
-                            .detail = &detail};
+                            .detail = &r->loop->audit->detail};
 
-    begin_detail(r, verdict->done ? verdict->status : 0, &detail);
-    bus_buf_add_text(&detail, ",\"command_id\":\"");
-    bus_buf_add_text(&detail, bus_id_format(command->value.command_id, id));
-    bus_buf_add_char(&detail, '"');
+    begin_detail(r, verdict->done ? verdict->status : 0, n.detail);
+    bus_buf_add_text(n.detail, ",\"command_id\":\"");
+    bus_buf_add_text(n.detail, bus_id_format(command->value.command_id, id));
+    bus_buf_add_char(n.detail, '"');
     if (verdict->done) {
         n.outcome = "ACCEPTED";
-        bus_buf_printf(&detail, ",\"version\":%d,\"position\":\"%s:%d:%lld\"%s",
+        bus_buf_printf(n.detail, ",\"version\":%d,\"position\":\"%s:%d:%lld\"%s",
                        (int)reply->version, n.domain, reply->partition, (long long)reply->offset,
                        reply->repeated ? ",\"repeated\":true" : "");
     } else {
         n.code = edge_trouble_code(&verdict->trouble);
         n.outcome = reply == NULL ? "FAILED" : "REFUSED";
     }
-    bus_buf_add_char(&detail, '}');
+    bus_buf_add_char(n.detail, '}');
     put(r, &n);
-    bus_buf_fini(&detail);
 }
 
 void
 edge_audit_refused(edge_request *r, const bus_message *command, bus_str code)
 {
-    bus_buf detail = {0};
-    note    n = {.tenant = r->caller.tenant,
-                 .sure = true,
-                 .actor = r->caller.actor.id,
-                 .action = "COMMAND",
-                 .outcome = "REFUSED",
-                 .code = code,
-                 .type = "batch",
-                 .detail = &detail};
+    note n = {.tenant = r->caller.tenant,
+              .sure = true,
+              .actor = r->caller.actor.id,
+              .action = "COMMAND",
+              .outcome = "REFUSED",
+              .code = code,
+              .type = "batch",
+              .detail = &r->loop->audit->detail};
 
     if (command != NULL) {
         n.domain = command->aggregate->contract->module;
         n.type = command->type;
     }
-    begin_detail(r, 0, &detail);
-    bus_buf_add_char(&detail, '}');
+    begin_detail(r, 0, n.detail);
+    bus_buf_add_char(n.detail, '}');
     put(r, &n);
-    bus_buf_fini(&detail);
 }
 
 /* --- requests ------------------------------------------------------------ */
@@ -491,24 +530,22 @@ edge_audit_answered(edge_request *r)
 {
     const edge_audit_facts *facts = &r->audit;
     bool                    named = !bus_id_is_nil(facts->tenant); /* in the body, by anybody */
-    bus_buf                 detail = {0};
     note                    n = {.tenant = named ? facts->tenant : r->caller.tenant,
                                  .actor = named ? facts->actor : r->caller.actor.id,
                                  .sure = !named || !bus_id_is_nil(facts->actor),
                                  .entity = facts->entity,
                                  .outcome = outcome_of(r->status),
                                  .code = bus_str_of(facts->code),
-                                 .detail = &detail};
+                                 .detail = &r->loop->audit->detail};
 
     if (facts->done || r->route == NULL || bus_id_is_nil(n.tenant) || !is_noted(r, &n))
         return;
     r->audit.done = true;
     if (bus_id_is_nil(n.entity) && r->parameter.len > 0 && !bus_id_parse(r->parameter, &n.entity))
         n.entity = BUS_ID_NIL;
-    begin_detail(r, r->status, &detail);
+    begin_detail(r, r->status, n.detail);
     if (facts->personal)
-        bus_buf_printf(&detail, ",\"rows\":%d", facts->rows);
-    bus_buf_add_char(&detail, '}');
+        bus_buf_printf(n.detail, ",\"rows\":%d", facts->rows);
+    bus_buf_add_char(n.detail, '}');
     put(r, &n);
-    bus_buf_fini(&detail);
 }

@@ -418,7 +418,7 @@ static bool
 send_query(connection *c, edge_db_query *query)
 {
     statement *s = statement_of(c, query->sql);
-    int        sent;
+    int        formats[EDGE_PARAMS_MAX], sent;
 
     if (s != NULL && !s->prepared) {
         if (PQsendPrepare(c->pg, s->name, s->sql, 0, NULL) != 1)
@@ -426,10 +426,12 @@ send_query(connection *c, edge_db_query *query)
         *push_entry(c) = (entry){.kind = ENTRY_PREPARE, .query = query, .statement = s};
         s->prepared = true;
     }
-    sent = s != NULL
-               ? PQsendQueryPrepared(c->pg, s->name, query->count, query->values, NULL, NULL, 0)
-               : PQsendQueryParams(c->pg, query->sql, query->count, NULL, query->values, NULL, NULL,
-                                   0);
+    for (int i = 0; i < query->count; i++)
+        formats[i] = query->lengths != NULL;
+    sent = s != NULL ? PQsendQueryPrepared(c->pg, s->name, query->count, query->values,
+                                           query->lengths, formats, 0)
+                     : PQsendQueryParams(c->pg, query->sql, query->count, NULL, query->values,
+                                         query->lengths, formats, 0);
     if (sent != 1)
         return false;
     *push_entry(c) = (entry){.kind = ENTRY_QUERY, .query = query, .statement = s};

@@ -28,7 +28,8 @@ typedef struct edge_db_query edge_db_query;
  * table or schema (yet); BUS_INVALID: a value that the type does not take; BUS_FAULT: else. */
 struct edge_db_query {
     const char *sql; /* one statement; kept prepared, so not too many different ones */
-    const char *values[EDGE_PARAMS_MAX]; /* text form; NULL is SQL null */
+    const char *values[EDGE_PARAMS_MAX]; /* NULL is SQL null */
+    const int  *lengths; /* of each, which is in binary form then; NULL: all are texts */
     int         count;
     bool        for_tenant;
     bus_id      tenant; /* with for_tenant */
