@@ -68,8 +68,8 @@ create table audit.entries (
     primary key (tenant, seq)
 );
 create index entries_at on audit.entries using brin (at_ms) with (autosummarize = on);
-create index entries_actor on audit.entries (tenant, actor, seq) where actor is not null;
-create index entries_entity on audit.entries (tenant, entity, seq) where entity is not null;
+create index entries_actor on audit.entries (actor, seq) where actor is not null;
+create index entries_entity on audit.entries (entity, seq) where entity is not null;
 -- The number of the last batch of each edge: a batch that is sent again is met as a repeat.
 create table audit.writers (
     writer uuid primary key,
