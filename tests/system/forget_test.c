@@ -275,8 +275,9 @@ search_topic(void *context, char *line, size_t len)
     line[strcspn(line, "\"")] = '\0';
     l->topics++;
     l->found += tests_spelt_in_output(
-        l->wanted, (const char *const[]){"kcat", "-C", "-q", "-e", "-o", "beginning", "-f",
-                                         "%k %h %s\n", "-b", l->servers, "-t", line, NULL});
+        l->wanted,
+        (const char *const[]){"kcat", "-C", "-q", "-e", "-o", "beginning", "-f", "%k %h %s\n", "-X",
+                              "fetch.wait.max.ms=10", "-b", l->servers, "-t", line, NULL});
 }
 
 /* All that the brokers hold, headers and all. */
