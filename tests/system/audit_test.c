@@ -1,6 +1,7 @@
 /* audit_test.c - the audit of a whole shina: what is noted is found by who, what, when and where,
  * by those who may; and whatever is done to it behind our back is found by `shina audit verify`.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "bus/base/str.h"
 #include "tests/support/shina.h"
 
 #include <setjmp.h>
@@ -644,7 +645,8 @@ static int
 put_back(void **state)
 {
     (void)state;
-    return sql(NULL, OFF "delete from audit.entries; insert into audit.entries table kept.entries;"
+    return sql(NULL, OFF "lock table audit.heads in access exclusive mode;" /* a note may come */
+                         " delete from audit.entries; insert into audit.entries table kept.entries;"
                          " delete from audit.heads; insert into audit.heads table kept.heads;"
                          " drop schema kept cascade") < 0;
 }
@@ -696,6 +698,119 @@ test_many_make_one_chain(void **state)
     assert_int_equal(strtol(count, NULL, 10), (long)WRITERS * EACH);
     expect_whole();
     free(crowd);
+}
+
+/* --- notes that cannot be written -------------------------------------------------------- */
+
+#define FULL_TENANT "44444444-4444-4444-8444-444444444444"
+#define LINES 1000
+#define BATCHES 40 /* of as many lines, at most: more than may wait */
+
+/* Nobody can write to the audit until the caller ends the transaction. */
+static PGconn *
+lock_audit(void)
+{
+    char      url[2048];
+    PGconn   *conn;
+    PGresult *res;
+
+    tests_shina_database_url(shina, url);
+    conn = PQconnectdb(url);
+    res = PQexec(conn, "begin; lock table audit.heads in access exclusive mode");
+    assert_int_equal(PQresultStatus(res), PGRES_COMMAND_OK);
+    PQclear(res);
+    return conn;
+}
+
+static tests_response
+ask_first_edge(const char *method, const char *token, const char *path, const char *body,
+               const char *type)
+{
+    const char *const headers[] = {type, NULL};
+
+    return tests_shina_ask_edge(shina, 0,
+                                &(tests_request){.method = method,
+                                                 .path = path,
+                                                 .token = token,
+                                                 .body = body,
+                                                 .raw_content_type = true,
+                                                 .headers = headers});
+}
+
+static long
+heads_of_log(void)
+{
+    char sum[200] = "";
+
+    assert_int_equal(sql(sum, "select sum(head) from vehicles.partitions"), 1);
+    return strtol(sum, NULL, 10);
+}
+
+/* Batches of lines that are refused, each of them noted, until no more are taken: how many. */
+static long
+fill_audit(const char *token)
+{
+    static const char line[] = "{\"command\":\"vehicles.register\",\"data\":{\"plate\":7}}\n";
+    bus_buf           lines = {0};
+    long              taken = 0, status = 200;
+
+    for (int i = 0; i < LINES; i++)
+        bus_buf_add_text(&lines, line);
+    for (int i = 0; i < BATCHES && status == 200; i++) {
+        status = status_of(ask_first_edge("POST", token, "/api/v1/batch", lines.at,
+                                          "Content-Type: application/x-ndjson"));
+        taken += status == 200 ? LINES : 0;
+    }
+    bus_buf_fini(&lines);
+    assert_int_equal(status, 503);
+    return taken;
+}
+
+/* What cannot be noted is not done; once it can be, nothing that was answered is missing. */
+static void
+test_a_full_audit_stops_work(void **state)
+{
+    static const char good[] =
+        "{\"plate\":\"B777BB77\",\"vin\":\"XTA210990Y7654321\",\"odometer_m\":1,"
+        "\"specs\":{\"class\":\"VAN\",\"payload_g\":1500000,\"cargo_ml\":9000000,"
+        "\"tank_ml\":80000,\"fuel\":\"DIESEL\",\"norm_summer_ml_100km\":9500,"
+        "\"norm_winter_ml_100km\":10500,\"wear_kop_km\":350,"
+        "\"fixed_kop_day\":250000}}";
+    static const char json[] = "Content-Type: application/json";
+    char             *token = tests_shina_token(shina, FULL_TENANT, "ADMIN", NULL);
+    char              count[200] = "";
+    long              before, taken, status = 0;
+    PGconn           *locked;
+    tests_response    r;
+
+    (void)state;
+    before = heads_of_log();
+    locked = lock_audit();
+    taken = fill_audit(token);
+    print_message("%ld notes waited\n", taken);
+    r = ask_first_edge("POST", token, "/api/v1/vehicles", good, json);
+    assert_int_equal(r.status, 503);
+    assert_string_equal(text_of(r.json, "code"), "OVERLOADED");
+    json_decref(r.json);
+    assert_int_equal(status_of(ask_first_edge("GET", token, "/api/v1/vehicles", NULL, json)), 503);
+    assert_int_equal(status_of(ask_first_edge("GET", NULL, "/healthz", NULL, json)), 200);
+    assert_true(heads_of_log() == before);
+    PQfinish(locked);
+    for (int i = 0; i < PATIENCE_MS && status != 201; i += 20) {
+        status = status_of(ask_first_edge("POST", token, "/api/v1/vehicles", good, json));
+        assert_true(status == 201 || status == 503);
+        pause_ms(20);
+    }
+    assert_int_equal(status, 201);
+    for (int i = 0; i < PATIENCE_MS && strtol(count, NULL, 10) < taken; i += 50) {
+        assert_int_equal(sql(count, "select count(*) from audit.entries where tenant ="
+                                    " '" FULL_TENANT "' and code = 'INVALID'"),
+                         1);
+        pause_ms(50);
+    }
+    assert_int_equal(strtol(count, NULL, 10), taken);
+    expect_whole();
+    free(token);
 }
 
 /* Killed while notes are written, again and again: the chains hold. */
@@ -796,6 +911,7 @@ main(void)
         TAMPERED(test_a_cut_end_is_found_by_its_anchor),
         TAMPERED(test_where_from_can_be_erased),
         cmocka_unit_test(test_many_make_one_chain),
+        cmocka_unit_test(test_a_full_audit_stops_work),
         cmocka_unit_test(test_a_killed_edge_breaks_no_chain),
     };
 
