@@ -1,25 +1,30 @@
 /* driver_account.c - which user a driver has, so that he is no user when he has left the carrier
- * (P12), and is forgotten with him. The stream is that of the driver. The one rule: whichever comes
- * last, the user or the dismissal, tells the user to leave.
- * SPDX-License-Identifier: Apache-2.0 */
+ * (P12), and is forgotten with him. A stream for each driver of a tenant. The one rule: whichever
+ * comes last, the user or the dismissal, tells the user to leave. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "contracts/drivers.h"
 #include "services/users/user.h"
 
-static void
-tell_to_leave(bus_id user, const bus_meta *meta, bus_decision *out)
+bus_id
+driver_account_stream(bus_id tenant, bus_id driver)
 {
-    users_send_leave(out, user, &(struct users_leave){.driver_id = meta->stream}, NULL);
+    return bus_id_v5(bus_id_v5_text(tenant, "driver_account"), driver.bytes, sizeof(driver.bytes));
 }
 
 static void
-tell_to_forget(bus_id user, const bus_meta *meta, bus_decision *out)
+tell_to_leave(bus_id user, bus_id driver, bus_decision *out)
 {
-    users_send_forget(out, user, &(struct users_forget){.driver_id = meta->stream}, NULL);
+    users_send_leave(out, user, &(struct users_leave){.driver_id = driver}, NULL);
+}
+
+static void
+tell_to_forget(bus_id user, bus_id driver, bus_decision *out)
+{
+    users_send_forget(out, user, &(struct users_forget){.driver_id = driver}, NULL);
 }
 
 static bus_verdict
-decide_open(const struct driver_account *s, const struct users_open_account *cmd,
-            const bus_meta *meta, bus_decision *out)
+decide_open(const struct driver_account *s, const struct users_open_account *cmd, bus_decision *out)
 {
     bus_verdict verdict;
 
@@ -28,9 +33,9 @@ decide_open(const struct driver_account *s, const struct users_open_account *cmd
     verdict =
         users_emit_account_opened(out, &(struct users_account_opened){.user_id = cmd->user_id});
     if (s->left)
-        tell_to_leave(cmd->user_id, meta, out);
+        tell_to_leave(cmd->user_id, cmd->driver_id, out);
     if (s->forgotten)
-        tell_to_forget(cmd->user_id, meta, out);
+        tell_to_forget(cmd->user_id, cmd->driver_id, out);
     return verdict;
 }
 
@@ -45,7 +50,7 @@ decide_close(const struct driver_account *s, const struct users_close_account *c
 }
 
 static bus_verdict
-decide_left(const struct driver_account *s, const bus_meta *meta, bus_decision *out)
+decide_left(const struct driver_account *s, const struct users_note_left *cmd, bus_decision *out)
 {
     bus_verdict verdict;
 
@@ -53,12 +58,13 @@ decide_left(const struct driver_account *s, const bus_meta *meta, bus_decision *
         return bus_accept(out);
     verdict = users_emit_driver_left(out, &(struct users_driver_left){0});
     if (!bus_id_is_nil(s->user_id))
-        tell_to_leave(s->user_id, meta, out);
+        tell_to_leave(s->user_id, cmd->driver_id, out);
     return verdict;
 }
 
 static bus_verdict
-decide_forgotten(const struct driver_account *s, const bus_meta *meta, bus_decision *out)
+decide_forgotten(const struct driver_account *s, const struct users_note_forgotten *cmd,
+                 bus_decision *out)
 {
     bus_verdict verdict;
 
@@ -66,7 +72,7 @@ decide_forgotten(const struct driver_account *s, const bus_meta *meta, bus_decis
         return bus_accept(out);
     verdict = users_emit_driver_forgotten(out, &(struct users_driver_forgotten){0});
     if (!bus_id_is_nil(s->user_id))
-        tell_to_forget(s->user_id, meta, out);
+        tell_to_forget(s->user_id, cmd->driver_id, out);
     return verdict;
 }
 
@@ -77,11 +83,12 @@ driver_account_decide(const void *state, const void *command, const bus_meta *me
     const struct driver_account               *s = state;
     const struct users_driver_account_command *c = command;
 
+    (void)meta;
     switch (c->kind) {
-    case USERS_OPEN_ACCOUNT: return decide_open(s, &c->open_account, meta, out);
+    case USERS_OPEN_ACCOUNT: return decide_open(s, &c->open_account, out);
     case USERS_CLOSE_ACCOUNT: return decide_close(s, &c->close_account, out);
-    case USERS_NOTE_FORGOTTEN: return decide_forgotten(s, meta, out);
-    case USERS_NOTE_LEFT: return decide_left(s, meta, out);
+    case USERS_NOTE_FORGOTTEN: return decide_forgotten(s, &c->note_forgotten, out);
+    case USERS_NOTE_LEFT: return decide_left(s, &c->note_left, out);
     }
     BUS_UNREACHABLE();
 }
@@ -104,11 +111,13 @@ driver_account_apply(void *state, const void *event)
 void
 driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out)
 {
-    users_react_note_left(out, event->stream, &(struct users_note_left){0});
+    users_react_note_left(out, driver_account_stream(event->tenant, event->stream),
+                          &(struct users_note_left){.driver_id = event->stream});
 }
 
 void
 driver_account_on_forgotten(const bus_event *event, bus_reaction_out *out)
 {
-    users_react_note_forgotten(out, event->stream, &(struct users_note_forgotten){0});
+    users_react_note_forgotten(out, driver_account_stream(event->tenant, event->stream),
+                               &(struct users_note_forgotten){.driver_id = event->stream});
 }

@@ -3,6 +3,7 @@
 #ifndef SERVICES_USERS_STORY_USERS_H
 #define SERVICES_USERS_STORY_USERS_H
 
+#include "services/users/user.h"
 #include "tests/support/story.h"
 
 #include <setjmp.h>
@@ -23,6 +24,18 @@ extern const bus_module users_module;
 #define OTHER HASH("cd")
 #define T0 INT64_C(1700000000000)
 #define MIN_MS INT64_C(60000)
+
+/* The stream of a driver, as text until the next call. */
+static inline const char *
+account_of(const char *driver)
+{
+    static char text[BUS_ID_TEXT_BYTES];
+    bus_id      tenant, id;
+
+    assert_true(bus_id_parse(bus_str_of(STORY_TENANT), &tenant));
+    assert_true(bus_id_parse(bus_str_of(driver), &id));
+    return bus_id_format(driver_account_stream(tenant, id), text);
+}
 
 /* An active user, of generation 2. */
 static inline void

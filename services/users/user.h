@@ -46,8 +46,11 @@ struct driver_account {
 bus_verdict driver_account_decide(const void *state, const void *command, const bus_meta *meta,
                                   bus_decision *out);
 void        driver_account_apply(void *state, const void *event);
-void        driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out);
-void        driver_account_on_forgotten(const bus_event *event, bus_reaction_out *out);
+/* Named by both: an id of a driver is anybody's to tell, and must not take the stream of another
+ * tenant's driver. */
+bus_id driver_account_stream(bus_id tenant, bus_id driver);
+void   driver_account_on_dismissed(const bus_event *event, bus_reaction_out *out);
+void   driver_account_on_forgotten(const bus_event *event, bus_reaction_out *out);
 
 /* session.c: the refresh tokens that come of one log-in. */
 struct session {

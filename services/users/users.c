@@ -106,11 +106,12 @@ static void
 tell_drivers(bus_id before, bool has_driver, bus_id driver, const bus_meta *meta, bus_decision *out)
 {
     if (!bus_id_is_nil(before) && !(has_driver && bus_id_equal(before, driver)))
-        users_send_close_account(out, before,
+        users_send_close_account(out, driver_account_stream(meta->tenant, before),
                                  &(struct users_close_account){.user_id = meta->stream}, NULL);
     if (has_driver && !bus_id_equal(before, driver))
-        users_send_open_account(out, driver, &(struct users_open_account){.user_id = meta->stream},
-                                NULL);
+        users_send_open_account(
+            out, driver_account_stream(meta->tenant, driver),
+            &(struct users_open_account){.driver_id = driver, .user_id = meta->stream}, NULL);
 }
 
 static bus_verdict

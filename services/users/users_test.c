@@ -344,7 +344,7 @@ test_roles(void **state)
     when("users.change_role", "{'role':'ADMIN'}");
     then_released("user_driver", DRIVER_2);
     then_event("users.role_changed.v1", "{'role':'ADMIN','generation':5}");
-    then_sent("users.close_account", DRIVER_2, "{'user_id':'" STORY_STREAM "'}");
+    then_sent("users.close_account", account_of(DRIVER_2), "{'user_id':'" STORY_STREAM "'}");
     then_sent("users.seat_admin", STORY_TENANT, "{'user_id':'" STORY_STREAM "'}");
 }
 

@@ -656,7 +656,8 @@ test_a_dismissed_driver_is_out(void **state)
 {
     tests_response r = post(admin.access, "/api/v1/drivers",
                             "{'full_name':'Ушедший Пётр','phone_e164':'+79160001234'}");
-    char           driver[64], more[200], path[200], status[32] = "";
+    char           driver[64], more[200], path[200], body[300], status[32] = "";
+    char          *stranger = tests_shina_token(shina, OTHER_TENANT, "ADMIN", NULL);
     invited        who;
     tokens         t;
 
@@ -664,6 +665,13 @@ test_a_dismissed_driver_is_out(void **state)
     assert_int_equal(r.status, 201);
     (void)snprintf(driver, sizeof(driver), "%s", text_of(r.json, "id"));
     json_decref(r.json);
+    /* Another tenant says that the driver is his: it changes nothing here. */
+    (void)snprintf(body, sizeof(body),
+                   "{'email':'thief@example.com','full_name':'A Thief','role':'DRIVER',"
+                   "'driver_id':'%s'}",
+                   driver);
+    expect(post(stranger, "/api/v1/users", body), 201, "");
+    free(stranger);
     (void)snprintf(more, sizeof(more), ",'role':'DRIVER','driver_id':'%s'", driver);
     who = a_user("gone@example.com", more);
     t = log_in("gone@example.com", PASSWORD);
