@@ -175,7 +175,7 @@ $forget$;
 -- +migrate StatementEnd
 
 -- Deletes the key of a subject for good, and erases where it came from, if it is a user. Roles of
--- domains may do this and not update.
+-- domains that forget (shina.let_forget) may do this and not update.
 -- +migrate StatementBegin
 create function keys.forget(of_tenant uuid, of_subject uuid) returns void
 language sql security definer set search_path = pg_catalog as $forget$
@@ -759,7 +759,6 @@ create table %1$I.skipped (
         execute format('grant usage, create on schema views to %I', role_name);
         execute format('grant usage on schema keys to %I', role_name);
         execute format('grant select, insert on all tables in schema keys to %I', role_name);
-        execute format('grant execute on function keys.forget(uuid, uuid) to %I', role_name);
         execute format('grant select, insert, update, delete on views.registry to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',
@@ -834,6 +833,26 @@ begin
     end if;
 end
 $reach$;
+-- +migrate StatementEnd
+
+-- Lets a domain forget persons: one whose contract has an event that forgets.
+-- +migrate StatementBegin
+create function shina.let_forget(domain_name text) returns void
+language plpgsql as $let$
+declare
+    role_name text := 'shina_' || domain_name;
+begin
+    if not exists (select from shina.domains d where d.name = domain_name) then
+        raise exception using errcode = 'SH005', message = 'no such domain';
+    end if;
+    if exists (select from pg_roles where rolname = role_name)
+       and not has_function_privilege(role_name, 'keys.forget(uuid, uuid)', 'execute')
+    then
+        perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
+        execute format('grant execute on function keys.forget(uuid, uuid) to %I', role_name);
+    end if;
+end
+$let$;
 -- +migrate StatementEnd
 
 -- +migrate Down

@@ -4,12 +4,16 @@
 #include "bus/log/log.h"
 #include "bus/runtime/owners.h"
 
-/* reads: the log; else only who owns which partition. */
+typedef enum {
+    READ,  /* the log */
+    REACH, /* who owns which partition */
+    FORGET /* persons; of itself */
+} leave;
+
 static void
-grant(const bus_runtime_options *options, const char *reader, const bus_message *of, bool reads)
+grant(const bus_runtime_options *options, const char *to, const char *domain, leave what)
 {
     const bus_store_ops *store = options->store;
-    const char          *domain = of->aggregate->contract->module;
     bus_store           *st = NULL;
     bus_error            err = {0};
     bus_code             rc;
@@ -18,10 +22,11 @@ grant(const bus_runtime_options *options, const char *reader, const bus_message 
     if (rc == BUS_OK)
         rc = store->create_domain(st, domain, options->partitions, &err);
     if (rc == BUS_OK)
-        rc = reads ? store->follow_domain(st, reader, domain, &err)
-                   : store->reach_domain(st, reader, domain, &err);
+        rc = what == READ    ? store->follow_domain(st, to, domain, &err)
+             : what == REACH ? store->reach_domain(st, to, domain, &err)
+                             : store->let_forget(st, domain, &err);
     if (rc != BUS_OK)
-        bus_log_info("runtime.not_granted", BUS_KV("to", reader), BUS_KV("of", domain),
+        bus_log_info("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
                      BUS_KV_ERR(&err));
     store->close(st);
 }
@@ -36,14 +41,28 @@ met_before(const bus_message *const *messages, int nth)
     return false;
 }
 
+static bool
+forgets(const bus_contract *contract)
+{
+    for (int i = 0; i < contract->aggregates_count; i++)
+        for (int k = 0; k < contract->aggregates[i]->events_count; k++)
+            if (contract->aggregates[i]->events[k]->forgets)
+                return true;
+    return false;
+}
+
 void
 bus_runtime_grant(const bus_runtime_options *options, const bus_contract *contract)
 {
     for (int i = 0; i < contract->follows_count; i++)
         if (contract->follows[i]->aggregate->contract != contract &&
             !met_before(contract->follows, i))
-            grant(options, contract->module, contract->follows[i], true);
+            grant(options, contract->module, contract->follows[i]->aggregate->contract->module,
+                  READ);
     for (int i = 0; i < contract->sends_count; i++)
         if (contract->sends[i]->aggregate->contract != contract && !met_before(contract->sends, i))
-            grant(options, contract->module, contract->sends[i], false);
+            grant(options, contract->module, contract->sends[i]->aggregate->contract->module,
+                  REACH);
+    if (forgets(contract))
+        grant(options, contract->module, contract->module, FORGET);
 }

@@ -6,7 +6,8 @@
 #include "bus/runtime/runtime.h"
 
 /* Makes the domains that the contract follows or sends to where they are missing, and lets the
- * contract's role read the logs of the first and find the owners of the second. A process that may
+ * contract's role read the logs of the first and find the owners of the second; and forget persons,
+ * if it has an event for that. A process that may
  * not do that needs nothing if another did it before; so what fails here is only logged. */
 void bus_runtime_grant(const bus_runtime_options *options, const bus_contract *contract);
 

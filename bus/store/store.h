@@ -464,6 +464,9 @@ typedef struct bus_store_ops {
     BUS_CHECKED bus_code (*reach_domain)(bus_store *st, const char *sender, const char *target,
                                          bus_error *err);
 
+    /* Lets the role of a domain delete the keys of persons, which its contract has an event for. */
+    BUS_CHECKED bus_code (*let_forget)(bus_store *st, const char *domain, bus_error *err);
+
     /* Says that a process is there, for BUS_LEASE_MS by the store's clock, and gives all that are
      * known, sorted by process. self NULL: only asks. Who was not heard of for a minute is
      * forgotten. The members of all domains are in the default database. */

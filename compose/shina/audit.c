@@ -159,12 +159,15 @@ enum {
     ADDRESS,
     AGENT,
     ORIGIN,
-    HASH
+    HASH,
+    FORGOTTEN /* whose it is */
 };
 #define ENTRIES_SQL                                                                          \
     "select tenant, seq, at_ms, action, outcome, code, actor, domain, type, entity, detail," \
-    " salt, address, agent, encode(origin, 'hex'), encode(hash, 'hex') from audit.entries"   \
-    " where ($1::uuid is null or tenant = $1::uuid) order by tenant, seq"
+    " salt, address, agent, encode(origin, 'hex'), encode(hash, 'hex'),"                     \
+    " salt is null and exists (select from keys.subjects k where k.tenant = e.tenant"        \
+    " and k.subject = e.actor and k.forgotten_at is not null)"                               \
+    " from audit.entries e where ($1::uuid is null or tenant = $1::uuid) order by tenant, seq"
 
 static void
 check_origin(walk *w, const PGresult *res, int row, const uint8_t origin[BUS_AUDIT_HASH_BYTES])
@@ -175,6 +178,9 @@ check_origin(walk *w, const PGresult *res, int row, const uint8_t origin[BUS_AUD
         w->erased++;
         if (!PQgetisnull(res, row, ADDRESS) || !PQgetisnull(res, row, AGENT))
             fault(w, w->tenant, w->seq, "an address or user agent was put where it was erased");
+        if (PQgetvalue(res, row, FORGOTTEN)[0] != 't')
+            fault(w, w->tenant, w->seq,
+                  "its address and user agent were erased, and its actor was not forgotten");
         return;
     }
     bus_audit_origin(text_at(res, row, SALT), text_at(res, row, ADDRESS), text_at(res, row, AGENT),

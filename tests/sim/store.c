@@ -727,6 +727,12 @@ sim_reach_domain(bus_store *st, const char *sender, const char *target, bus_erro
 }
 
 static bus_code
+sim_let_forget(bus_store *st, const char *domain, bus_error *err)
+{
+    CALL(let_forget, domain, err);
+}
+
+static bus_code
 sim_member_beat(bus_store *st, const bus_member *self, bus_arena *arena, bus_member **out,
                 int *count, bus_error *err)
 {
@@ -790,6 +796,7 @@ const bus_store_ops sim_store_ops = {
     .checkpoints = sim_checkpoints,
     .follow_domain = sim_follow_domain,
     .reach_domain = sim_reach_domain,
+    .let_forget = sim_let_forget,
     .member_beat = sim_member_beat,
     .member_leave = sim_member_leave,
 };

@@ -543,6 +543,18 @@ test_a_changed_address_is_found(void **state)
     expect_fault(TENANT, NULL, 3, "its address or user agent was changed");
 }
 
+/* As if its actor had been forgotten. */
+static void
+test_an_erased_address_is_found(void **state)
+{
+    (void)state;
+    assert_int_equal(sql(NULL, "update audit.entries set salt = null, address = null, agent = null"
+                               " where tenant = '" TENANT "' and seq = 3"),
+                     1);
+    expect_fault(TENANT, NULL, 3,
+                 "its address and user agent were erased, and its actor was not forgotten");
+}
+
 static void
 test_a_missing_row_is_found(void **state)
 {
@@ -905,6 +917,7 @@ main(void)
         cmocka_unit_test(test_nothing_changes_it),
         TAMPERED(test_a_changed_row_is_found),
         TAMPERED(test_a_changed_address_is_found),
+        TAMPERED(test_an_erased_address_is_found),
         TAMPERED(test_a_missing_row_is_found),
         TAMPERED(test_a_missing_end_is_found),
         TAMPERED(test_two_that_have_changed_places_are_found),

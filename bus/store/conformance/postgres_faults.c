@@ -675,6 +675,12 @@ test_a_domain_writes_its_own_schema_only(void **state)
     assert_string_equal(got, "42501");
     state_as("shina_wall_one", "update wall_two.partitions set owner = null", got);
     assert_string_equal(got, "42501");
+    state_as("shina_wall_one", "select keys.forget(gen_random_uuid(), gen_random_uuid())", got);
+    assert_string_equal(got, "42501");
+    assert_int_equal(OPS.let_forget(st, "nowhere", &err), BUS_NOT_FOUND);
+    assert_int_equal(OPS.let_forget(st, "wall_one", &err), BUS_OK);
+    state_as("shina_wall_one", "select keys.forget(gen_random_uuid(), gen_random_uuid())", got);
+    assert_string_equal(got, "");
     OPS.close(st);
 }
 

@@ -55,6 +55,12 @@ mem_follow_domain(bus_store *st, const char *reader, const char *followed, bus_e
 }
 
 bus_code
+mem_let_forget(bus_store *st, const char *domain, bus_error *err)
+{
+    return mem_follow_domain(st, domain, domain, err); /* no roles here */
+}
+
+bus_code
 mem_partitions(bus_store *st, const char *domain, bus_arena *arena, bus_partition_info **out,
                int *count, bus_error *err)
 {

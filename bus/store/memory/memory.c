@@ -312,6 +312,7 @@ const bus_store_ops bus_store_memory = {
     .view_drop_unused = mem_view_drop_unused,
     .follow_domain = mem_follow_domain,
     .reach_domain = mem_follow_domain,
+    .let_forget = mem_let_forget,
     .member_beat = mem_member_beat,
     .member_leave = mem_member_leave,
 };

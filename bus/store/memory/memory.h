@@ -111,6 +111,7 @@ bus_code mem_fault_take(mem_shared *shared, bus_store_fault_place place, bool be
 
 /* leases.c */
 bus_code mem_create_domain(bus_store *st, const char *domain, int partitions, bus_error *err);
+bus_code mem_let_forget(bus_store *st, const char *domain, bus_error *err);
 bus_code mem_follow_domain(bus_store *st, const char *reader, const char *followed, bus_error *err);
 bus_code mem_partitions(bus_store *st, const char *domain, bus_arena *arena,
                         bus_partition_info **out, int *count, bus_error *err);

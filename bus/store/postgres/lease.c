@@ -30,7 +30,8 @@ grant(bus_store *st, const char *sql, const char *to, const char *of, bus_error 
         return rc;
     pg_params_reset(&st->params);
     pg_add_text(&st->params, bus_str_of(to));
-    pg_add_text(&st->params, bus_str_of(of));
+    if (of != NULL)
+        pg_add_text(&st->params, bus_str_of(of));
     rc = pg_run(st, sql, "", PG_HARMLESS, &res, err);
     PQclear(res);
     return rc;
@@ -50,6 +51,12 @@ pg_reach(bus_store *st, const char *sender, const char *target, bus_error *err)
     static const char sql[] = "select shina.reach_domain($1, $2)";
 
     return grant(st, sql, sender, target, err);
+}
+
+bus_code
+pg_let_forget(bus_store *st, const char *domain, bus_error *err)
+{
+    return grant(st, "select shina.let_forget($1)", domain, NULL, err);
 }
 
 bus_code

@@ -10,6 +10,7 @@ bus_code pg_append(bus_store *st, const char *domain, bus_append *batch, bus_err
 
 bus_code pg_create_domain(bus_store *st, const char *domain, int partitions, bus_error *err);
 bus_code pg_reach(bus_store *st, const char *sender, const char *target, bus_error *err);
+bus_code pg_let_forget(bus_store *st, const char *domain, bus_error *err);
 bus_code pg_follow(bus_store *st, const char *reader, const char *followed, bus_error *err);
 bus_code pg_partitions(bus_store *st, const char *domain, bus_arena *arena,
                        bus_partition_info **out, int *count, bus_error *err);

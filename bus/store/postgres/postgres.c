@@ -101,6 +101,7 @@ const bus_store_ops bus_store_postgres = {
     .view_drop_unused = pg_view_drop_unused,
     .follow_domain = pg_follow,
     .reach_domain = pg_reach,
+    .let_forget = pg_let_forget,
     .member_beat = pg_member_beat,
     .member_leave = pg_member_leave,
 };
