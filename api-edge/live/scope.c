@@ -14,6 +14,11 @@ static const edge_access nothing = {.sees = EDGE_SEES_NONE};
 static edge_access
 access_of(const edge *e, const bus_aggregate_contract *aggregate, const bus_actor *actor)
 {
+    const bus_actor of = {
+        .id = actor->id,
+        .driver_id = actor->driver_id,
+        .roles = aggregate->feed_roles == 0 ? actor->roles : actor->roles & aggregate->feed_roles,
+        .grants = actor->grants};
     edge_access access = {.reader.grants = actor->grants};
 
     for (int i = 0; i < e->views_count; i++) {
@@ -22,7 +27,7 @@ access_of(const edge *e, const bus_aggregate_contract *aggregate, const bus_acto
 
         if (view->of->of != aggregate)
             continue;
-        scope = edge_view_scope(view, actor);
+        scope = edge_view_scope(view, &of);
         if (!scope.allowed || (scope.own_only && access.sees == EDGE_SEES_ALL))
             continue;
         if (!scope.own_only && access.sees == EDGE_SEES_OWN)

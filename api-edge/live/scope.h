@@ -7,6 +7,7 @@
  * - another role sees the events of an aggregate if it may read a view that is keyed by the
  *   aggregate's streams; if only rows of its own (`X:own`), then the events of those streams whose
  *   row is its own when the view has reached the event;
+ * - of an aggregate that names roles in its contract, other roles see nothing;
  * - an aggregate without such a view, durable refusals, and what no contract knows: ADMIN only;
  * - members that are masked (`x-masked`) in the event or, by the same name, in one of those
  *   views are null; so are personal members and amounts (`_kop`, `_kop_km`, `_kop_day`, `_bp`)

@@ -48,17 +48,28 @@ static const bus_shape hired_shape = {
     .kind = BUS_KIND_OBJECT, .fields = hired_fields, .fields_count = 7};
 
 static const bus_contract           contract;
-static const bus_aggregate_contract person, ledger;
+static const bus_aggregate_contract person, ledger, confidential;
 static const bus_message            hired = {
                .type = "people.hired.v1", .name = "hired", .aggregate = &person, .shape = &hired_shape};
 static const bus_message booked = {
     .type = "people.booked.v1", .name = "booked", .aggregate = &ledger, .shape = &pay_shape};
+static const bus_message        confided = {.type = "people.confided.v1",
+                                            .name = "confided",
+                                            .aggregate = &confidential,
+                                            .shape = &hired_shape};
+static const bus_message *const confidential_events[] = {&confided};
 static const bus_message *const person_events[] = {&hired}, *const ledger_events[] = {&booked};
 static const bus_aggregate_contract person = {
     .name = "person", .contract = &contract, .events = person_events, .events_count = 1};
 static const bus_aggregate_contract ledger = {
     .name = "ledger", .contract = &contract, .events = ledger_events, .events_count = 1};
-static const bus_aggregate_contract *const aggregates[] = {&person, &ledger};
+/* Its events tell more than its view, which all of them read. */
+static const bus_aggregate_contract        confidential = {.name = "confidential",
+                                                           .contract = &contract,
+                                                           .events = confidential_events,
+                                                           .events_count = 1,
+                                                           .feed_roles = BUS_ROLE_ADMIN | BUS_ROLE_VIEWER};
+static const bus_aggregate_contract *const aggregates[] = {&person, &ledger, &confidential};
 
 static const bus_column        columns[] = {{.name = "driver_id", .field = &row_fields[0]}};
 static const bus_view_contract people_view = {
@@ -78,21 +89,34 @@ static const bus_field paper_fields[] = {
 };
 static const bus_shape paper_shape = {
     .kind = BUS_KIND_OBJECT, .fields = paper_fields, .fields_count = 1};
-static const bus_view_contract        papers_view = {.name = "papers",
-                                                     .contract = &contract,
-                                                     .of = &person,
-                                                     .row = &paper_shape,
-                                                     .roles = BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER};
-static const bus_view_contract *const contract_views[] = {&people_view, &papers_view};
+static const bus_view_contract papers_view = {.name = "papers",
+                                              .contract = &contract,
+                                              .of = &person,
+                                              .row = &paper_shape,
+                                              .roles = BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER};
+static const bus_view_contract confidences_view = {
+    .name = "confidences",
+    .contract = &contract,
+    .of = &confidential,
+    .row = &row_shape,
+    .roles = BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER | BUS_ROLE_VIEWER,
+    .roles_own = BUS_ROLE_DRIVER,
+    .own = "driver_id",
+    .columns = columns,
+    .columns_count = 1,
+};
+static const bus_view_contract *const contract_views[] = {&people_view, &papers_view,
+                                                          &confidences_view};
 static const bus_contract             contract = {.module = "people",
                                                   .aggregates = aggregates,
-                                                  .aggregates_count = 2,
+                                                  .aggregates_count = 3,
                                                   .views = contract_views,
-                                                  .views_count = 2};
+                                                  .views_count = 3};
 
 static const bus_view        people = {.of = &people_view, .view_version = 1};
 static const bus_view        papers = {.of = &papers_view, .view_version = 1};
-static const bus_view *const views[] = {&people, &papers};
+static const bus_view        confidences = {.of = &confidences_view, .view_version = 1};
+static const bus_view *const views[] = {&people, &papers, &confidences};
 
 static edge e;
 
@@ -103,7 +127,7 @@ set_up(void **state)
 
     (void)state;
     e.options.views = views;
-    e.options.views_count = 2;
+    e.options.views_count = 3;
     return edge_views_open(&e, &err) == BUS_OK ? 0 : -1;
 }
 
@@ -153,6 +177,11 @@ test_who(void **state)
     assert_ptr_equal(edge_feed_access(&driver, &hired)->own, &e.views[0]);
     assert_int_equal(edge_feed_access(&driver, &booked)->sees, EDGE_SEES_NONE);
     assert_int_equal(edge_feed_access(&both, &hired)->sees, EDGE_SEES_ALL);
+    assert_int_equal(edge_feed_access(&admin, &confided)->sees, EDGE_SEES_ALL);
+    assert_int_equal(edge_feed_access(&dispatcher, &confided)->sees, EDGE_SEES_NONE);
+    assert_int_equal(edge_feed_access(&driver, &confided)->sees, EDGE_SEES_NONE);
+    assert_int_equal(edge_feed_access(&both, &confided)->sees, EDGE_SEES_ALL); /* the VIEWER's */
+    assert_int_equal(edge_feed_access(&both, &confided)->reader.roles, BUS_ROLE_VIEWER);
 }
 
 /* --- what ----------------------------------------------------------------- */

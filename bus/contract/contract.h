@@ -82,6 +82,8 @@ struct bus_aggregate_contract {
     int                       superseded_count;
     uint32_t                  command_size, command_data_offset;
     uint32_t                  event_size, event_data_offset;
+    /* Feeds show its events to these at most; 0: to whoever may read a view of it. */
+    uint32_t feed_roles;
 };
 
 /* A business answer's code. */

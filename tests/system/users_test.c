@@ -670,7 +670,9 @@ test_a_dismissed_driver_is_out(void **state)
                    "{'email':'thief@example.com','full_name':'A Thief','role':'DRIVER',"
                    "'driver_id':'%s'}",
                    driver);
-    expect(post(stranger, "/api/v1/users", body), 201, "");
+    r = post(stranger, "/api/v1/users", body);
+    assert_int_equal(r.status, 201);
+    json_decref(r.json);
     free(stranger);
     (void)snprintf(more, sizeof(more), ",'role':'DRIVER','driver_id':'%s'", driver);
     who = a_user("gone@example.com", more);

@@ -295,12 +295,17 @@ load_upcasts(const contract *c, aggregate *a)
 static void
 load_aggregate(contract *c, const char *name, const json_t *json, aggregate *a)
 {
-    static const char *const known[] = {"description", "commands", "events", NULL};
+    static const char *const known[] = {"description", "roles", "commands", "events", NULL};
     const char              *pointer = text("/aggregates/%s", name), *message_name;
     json_t                  *commands, *events, *m;
+    uint32_t                 own = 0;
 
     check_keywords(c->file, pointer, json, known);
     check_description(c, pointer, json);
+    parse_roles(c, pointer, json_object_get(json, "roles"), &a->feed_roles, &own, NULL, NULL);
+    if (own != 0)
+        die(c->file, text("%s/roles", pointer),
+            "of events are no rows: whose own is told by the views");
     if (!is_identifier(name))
         die(c->file, pointer, "a name is lower case letters, digits and _, at most 63");
     commands = json_object_get(json, "commands");

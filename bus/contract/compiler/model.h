@@ -88,6 +88,7 @@ typedef struct {
     const char *name;
     message    *commands, *events;
     int         commands_count, events_count;
+    uint32_t    feed_roles; /* 0: whoever may read its views */
 } aggregate;
 
 typedef struct {

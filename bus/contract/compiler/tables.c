@@ -347,6 +347,8 @@ write_aggregate(const contract *c, const aggregate *a, bus_buf *out)
         name, a->name, c->module, name, name, a->commands_count, events);
     if (superseded > 0)
         ADD("    .superseded = %s_superseded, .superseded_count = %d,\n", name, superseded);
+    if (a->feed_roles != 0)
+        ADD("    .feed_roles = %s,\n", roles_expression(a->feed_roles));
     ADD("    .command_size = sizeof(struct %s_command),\n"
         "    .command_data_offset = offsetof(struct %s_command, %s),\n",
         name, name, c_member(a->commands[0].c_name));
