@@ -141,18 +141,18 @@ struct edge_loop {
     uv_prepare_t prepare;
     uv_async_t   wake; /* from any thread: replies, batches, stop */
 
-    struct MHD_Daemon      *daemon;
-    bool                    http_due; /* libmicrohttpd has something to do */
-    bool                    stopping;
-    int64_t                 stop_by_us;
-    int                     connections;
-    int                     busy;    /* requests begun and not completed */
-    int                     batches; /* of commands, at work */
-    int                     ingests; /* requests of sources, from their headers to their end */
-    struct edge_connection *open_connections; /* http/connection.h */
-    edge_request           *free_requests;
-    int                     free_count;
-    edge_request           *suspended; /* list of those waiting for an answer */
+    struct MHD_Daemon   *daemon;
+    bool                 http_due; /* libmicrohttpd has something to do */
+    bool                 stopping;
+    int64_t              stop_by_us;
+    int                  connections;
+    int                  busy;    /* requests begun and not completed */
+    int                  batches; /* of commands, at work */
+    int                  ingests; /* requests of sources, from their headers to their end */
+    struct edge_clients *clients; /* by network, uthash: http/connection.h */
+    edge_request        *free_requests;
+    int                  free_count;
+    edge_request        *suspended; /* list of those waiting for an answer */
 
     edge_token_cache *tokens;
     edge_db          *items, *lists, *control;

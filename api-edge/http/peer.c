@@ -34,13 +34,10 @@ is_ipv4(const uint8_t address[16])
 }
 
 static bool
-socket_address(const edge_request *r, uint8_t out[16])
+address_of(const struct sockaddr *address, uint8_t out[16])
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *address = info == NULL ? NULL : info->client_addr;
-    struct sockaddr_in6    v6;
-    struct sockaddr_in     v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_in  v4;
 
     if (address != NULL && address->sa_family == AF_INET6) {
         memcpy(&v6, address, sizeof(v6));
@@ -54,6 +51,24 @@ socket_address(const edge_request *r, uint8_t out[16])
         return true;
     }
     return false;
+}
+
+static bool
+socket_address(const edge_request *r, uint8_t out[16])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    return info != NULL && address_of(info->client_addr, out);
+}
+
+static bus_id
+network_of(const uint8_t address[16])
+{
+    bus_id out = {{0}};
+
+    memcpy(out.bytes, address, is_ipv4(address) ? 16 : 8);
+    return out;
 }
 
 /* --- proxies ---------------------------------------------------------------------------------- */
@@ -114,6 +129,20 @@ edge_proxies_have(const edge_network *proxies, int count, const uint8_t address[
     return false;
 }
 
+/* Some proxies tell the port, too: "192.0.2.1:4711", "[2001:db8::1]:4711". */
+static bool
+parse_forwarded(const char *text, size_t len, uint8_t out[16])
+{
+    const char *close = len > 0 && text[0] == '[' ? memchr(text, ']', len) : NULL;
+    const char *colon = close == NULL ? memchr(text, ':', len) : NULL;
+
+    if (close != NULL)
+        return parse_address(text + 1, (size_t)(close - text) - 1, out);
+    if (colon != NULL && memchr(text, '.', (size_t)(colon - text)) != NULL)
+        len = (size_t)(colon - text);
+    return parse_address(text, len, out);
+}
+
 /* From its end each proxy has added whom it spoke with; what stands before the first stranger may
  * be invented. What is no address ends it: then it is the proxy whom we know. */
 static void
@@ -130,7 +159,7 @@ follow_forwarded(const edge_request *r, const char *forwarded, uint8_t address[1
             end--;
         for (begin = end; begin > 0 && strchr(", \t", forwarded[begin - 1]) == NULL;)
             begin--;
-        if (!parse_address(forwarded + begin, end - begin, next))
+        if (!parse_forwarded(forwarded + begin, end - begin, next))
             return;
         memcpy(address, next, 16);
         if (!edge_proxies_have(e->proxies, e->proxies_count, address))
@@ -191,8 +220,18 @@ edge_peer_network(const edge_request *r, bus_id *out)
 
     if (!client_address(r, address))
         return false;
-    *out = (bus_id){{0}};
-    memcpy(out->bytes, address, is_ipv4(address) ? 16 : 8);
+    *out = network_of(address);
+    return true;
+}
+
+bool
+edge_address_network(const struct sockaddr *from, bus_id *out)
+{
+    uint8_t address[16];
+
+    if (!address_of(from, address))
+        return false;
+    *out = network_of(address);
     return true;
 }
 

@@ -17,6 +17,9 @@ bool edge_peer_address(const edge_request *r, char out[EDGE_ADDRESS_BYTES]);
  * addresses as it likes. */
 bool edge_peer_network(const edge_request *r, bus_id *out);
 
+/* The network of a socket's address, as edge_peer_network. False: of no kind that we know. */
+bool edge_address_network(const struct sockaddr *from, bus_id *out);
+
 /* Reads "10.0.0.0/8,::1". BUS_INVALID: not that, or more than EDGE_PROXIES_MAX. */
 BUS_CHECKED bus_code edge_proxies_parse(const char *text, edge_network *out, int *count,
                                         bus_error *err);

@@ -79,7 +79,9 @@ struct edge_request {
     bool                 session_checked; /* login/session.h */
     edge_request_limit   limit;
     int                  status;
-    struct MHD_Response *held; /* made, waits until the handler may queue it */
+    bool                 flows;        /* its answer has no end that we know */
+    uint64_t             answer_bytes; /* else */
+    struct MHD_Response *held;         /* made, waits until the handler may queue it */
     bus_arena            arena;
     bus_buf              body, out;
     PGresult            *result; /* lent to the answer */

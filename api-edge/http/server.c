@@ -33,7 +33,6 @@
 #define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 #define DISCARD_FACTOR 4 /* so many times the allowed body is read and dropped, for a clean 413 */
-#define CONNECTIONS_SPARE 64 /* over the bound, answered 503; those after them are closed */
 
 void
 edge_loop_random(edge_loop *loop, void *out, int count)
@@ -315,6 +314,8 @@ edge_answer(edge_request *r, const edge_reply *reply)
     add_headers(r, response, reply);
     r->answered = true;
     r->status = reply->status;
+    r->flows = reply->response != NULL;
+    r->answer_bytes = reply->fd > 0 ? reply->fd_bytes : reply->body.len;
     edge_metrics_request(r->class, reply->status,
                          bus_mono_us(r->loop->e->options.clock) - r->started_us);
     edge_audit_answered(r);
@@ -493,7 +494,7 @@ begin_request(edge_request *r, const char *path, const char *method, const char 
     if (!find_route(r, method) || !check_coding(r))
         return false;
     if (r->route->rule != EDGE_RULE_OPEN) {
-        if (loop->stopping || loop->connections > loop->e->options.connections_max) {
+        if (loop->stopping || edge_connection_of(r->connection)->over) {
             r->ends_connection = true; /* makes room */
             edge_problem(r, EDGE_OVERLOADED, NULL);
             return false;
@@ -515,6 +516,8 @@ queue_held(edge_request *r)
 {
     enum MHD_Result queued = MHD_queue_response(r->connection, (unsigned)r->status, r->held);
 
+    if (!r->flows)
+        edge_connection_writes(edge_connection_of(r->connection), r->answer_bytes);
     MHD_destroy_response(r->held);
     r->held = NULL;
     return queued;
@@ -664,17 +667,13 @@ on_completed(void *context, struct MHD_Connection *connection, void **slot,
     *slot = NULL;
 }
 
-/* Over the bound and the spare ones a new connection is closed at once: libmicrohttpd's own limit
- * would leave it waiting, accepted by nobody. */
+/* Over the bounds a new connection is closed at once: libmicrohttpd's own limit would leave it
+ * waiting, accepted by nobody. */
 static enum MHD_Result
 on_accept(void *context, const struct sockaddr *address, socklen_t address_bytes)
 {
-    const edge_loop *loop = context;
-
-    (void)address;
     (void)address_bytes;
-    return loop->connections < loop->e->options.connections_max + CONNECTIONS_SPARE ? MHD_YES
-                                                                                    : MHD_NO;
+    return edge_connection_may_come(context, address) ? MHD_YES : MHD_NO;
 }
 
 static void
@@ -890,9 +889,9 @@ open_daemon(edge_loop *loop, int listen_fd, bus_error *err)
         0, on_accept, loop, on_request, loop, MHD_OPTION_EXTERNAL_LOGGER, on_http_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_URI_LOG_CALLBACK, on_uri, loop,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, loop, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, loop, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(o->connections_max + CONNECTIONS_SPARE + 1), MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)o->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+        on_connection, loop, MHD_OPTION_CONNECTION_LIMIT, edge_connections_bound(loop),
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)o->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
         /* Strict, it would answer in HTML, with two heads; check_head() sees the same. */
         MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_ARRAY, secure ? tls : none, MHD_OPTION_END);
     info =

@@ -46,6 +46,7 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                 .health = h->watch != NULL ? watch_health : shina_process_health,
                 .health_context = h->watch != NULL ? (void *)h->watch : (void *)p,
                 .connections_max = (int)bus_config_int(config, "SHINA_CONNECTIONS"),
+                .idle_timeout_s = (int)bus_config_int(config, "SHINA_IDLE_S"),
                 .commands_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
                 .queries_max = (int)bus_config_int(config, "SHINA_INFLIGHT"),
                 .streams_max = (int)bus_config_int(config, "SHINA_STREAMS"),

@@ -191,6 +191,7 @@ test_anonymous(void **state)
         held += status(tests_shina_ask(shina, &two_lines)) == 429;
     assert_in_range(held, 7, 10);
     assert_in_range(count(10, -1, "/openapi.json", NULL, "192.0.2.1, 198.51.100.1", 429), 7, 10);
+    assert_in_range(count(10, -1, "/openapi.json", NULL, "198.51.100.1:4711", 429), 7, 10);
     /* Who looks after the machine is always answered, and users are not anonymous. */
     assert_int_equal(count(3, -1, "/healthz", NULL, "198.51.100.1", 200), 3);
     assert_int_equal(count(3, -1, "/api/v1/tenants", token, "198.51.100.1", 200), 3);

@@ -1,5 +1,6 @@
 """Clients that are slow on purpose, by the hundred: heads and bodies byte by byte, answers that nobody
-reads, connections that say nothing. Others are served meanwhile, and the slow ones are cut off.
+reads, connections that say nothing. Others are served meanwhile, and the slow ones are cut off. At last
+one address takes all places, and another one is served.
 
     python3 slow_clients_test.py SHINA
 
@@ -21,7 +22,8 @@ SHINA = sys.argv.pop(1)
 TENANT = "11111111-1111-4111-8111-111111111111"
 CONNECTIONS = 400  # SHINA_CONNECTIONS of this test
 SLOW = 100         # of each kind
-CUT_S = 75         # an idle connection lives 30 s, a slow sender a little longer
+IDLE_S = 6         # SHINA_IDLE_S; its default is 30
+CUT_S = 5 * IDLE_S # a slow sender lives twice as long and a little more
 HEAD = "GET /api/v1/vehicles HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 BODY = ("POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         "Content-Length: 1000\r\n\r\n{")
@@ -34,7 +36,8 @@ class Slow(unittest.TestCase):
         folder = pathlib.Path(cls.folder.name)
         os.chmod(folder, 0o755)
         cls.env = {**os.environ, "SHINA_HOME": str(folder / "home"), "SHINA_HTTP": "127.0.0.1:0",
-                   "SHINA_CONNECTIONS": str(CONNECTIONS), "SHINA_RATE_ANONYMOUS": "0"}
+                   "SHINA_CONNECTIONS": str(CONNECTIONS), "SHINA_IDLE_S": str(IDLE_S),
+                   "SHINA_RATE_ANONYMOUS": "0"}
         cls.log = open(folder / "log", "w+")
         cls.shina = subprocess.Popen([SHINA, "run"], stdout=subprocess.PIPE, stderr=cls.log, text=True,
                                      env=cls.env, cwd="/")
@@ -64,11 +67,11 @@ class Slow(unittest.TestCase):
         assert code == 0, code
 
     @classmethod
-    def status(cls, path, token=None):
+    def status(cls, path, token=None, address="127.0.0.1"):
         """0: no answer within ten seconds."""
         line = f"Authorization: Bearer {token}\r\n" if token else ""
         try:
-            with socket.create_connection(("127.0.0.1", cls.port), timeout=10) as s:
+            with socket.create_connection(("127.0.0.1", cls.port), timeout=10, source_address=(address, 0)) as s:
                 s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{line}\r\n".encode())
                 answer = b""
                 while chunk := s.recv(65536):
@@ -77,8 +80,8 @@ class Slow(unittest.TestCase):
             return 0
         return int(answer.split()[1]) if answer else 0
 
-    def open_one(self, text):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+    def open_one(self, text, address="127.0.0.1"):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=10, source_address=(address, 0))
         s.sendall(text.encode())
         s.setblocking(False)
         return s
@@ -116,6 +119,24 @@ class Slow(unittest.TestCase):
         for _ in range(20):
             self.assertEqual(self.status("/api/v1/vehicles", self.token), 200)
             time.sleep(0.1)
+
+    def test_one_address_cannot_take_all_places(self):
+        hog = []
+        self.addCleanup(lambda: [s.close() for s in hog])
+        friend = self.open_one("", "127.0.0.3")  # was there before
+        self.addCleanup(friend.close)
+        for i in range(2 * CONNECTIONS):
+            try:
+                hog.append(self.open_one("", "127.0.0.2"))
+            except OSError:
+                pass
+            if i % 100 == 99:
+                self.assertEqual(self.status("/api/v1/vehicles", self.token), 200)
+        self.assertIn(self.status("/api/v1/vehicles", self.token, "127.0.0.2"), (503, 0))
+        friend.settimeout(10)
+        friend.sendall(f"GET /api/v1/vehicles HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n\r\n"
+                       .encode())
+        self.assertEqual(friend.recv(20)[9:12], b"200")
 
     def test_more_than_there_is_room_for(self):
         """Who comes over the bound is told so, and those who look after the machine are served."""
