@@ -134,13 +134,14 @@ take_key(edge_key *key, int number, bus_str text, bus_error *err)
     uint32_t room = key->kind == EDGE_KEY_HS256 ? EDGE_KEY_BYTES_MAX : EDGE_KEY_PEM_BYTES - 1;
 
     if (!decode_base64(text, key->secret, room, &key->secret_bytes))
-        return bus_fail(err, BUS_INVALID, "token key %d: the secret is not base64 or too long",
-                        number);
+        return bus_fail(err, BUS_INVALID,
+                        "SHINA_JWT_KEYS: key %d: the secret is not base64 or too long", number);
     if (key->kind == EDGE_KEY_HS256 && key->secret_bytes < EDGE_KEY_BYTES_MIN)
-        return bus_fail(err, BUS_INVALID, "token key %d: the secret has less than %d bytes", number,
+        return bus_fail(err, BUS_INVALID,
+                        "SHINA_JWT_KEYS: key %d: the secret has less than %d bytes", number,
                         EDGE_KEY_BYTES_MIN);
     if (key->kind != EDGE_KEY_HS256 && !take_pem(key))
-        return bus_fail(err, BUS_INVALID, "token key %d is no PEM of %s", number,
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: key %d is no PEM of %s", number,
                         key->kind == EDGE_KEY_RS256 ? "an RSA key of 2048 bits or more"
                                                     : "a key of the curve P-256");
     return BUS_OK;
@@ -155,21 +156,22 @@ parse_key(edge_keys *out, bus_str entry, bus_error *err)
     bus_code    rc;
 
     if (out->count == EDGE_KEYS_MAX)
-        return bus_fail(err, BUS_INVALID, "more than %d token keys", EDGE_KEYS_MAX);
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: more than %d keys", EDGE_KEYS_MAX);
     if (colon == NULL)
-        return bus_fail(err, BUS_INVALID, "token key %d is not id:secret", out->count + 1);
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: key %d is not id:secret",
+                        out->count + 1);
     id = (bus_str){entry.at, (uint32_t)(colon - entry.at)};
     if (!is_key_id(id))
-        return bus_fail(err, BUS_INVALID, "token key %d has a bad id", out->count + 1);
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: key %d has a bad id", out->count + 1);
     rc = take_key(key, out->count + 1, take_kind(key, (bus_str){colon + 1, entry.len - id.len - 1}),
                   err);
     if (rc != BUS_OK)
         return rc;
     bus_str_store(key->id, sizeof(key->id), id);
     if (find_key(out, key->id) != NULL)
-        return bus_fail(err, BUS_INVALID, "token key %d repeats an id", out->count + 1);
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: key %d repeats an id", out->count + 1);
     if (out->count == 0 && key->secret_bytes == 0)
-        return bus_fail(err, BUS_INVALID, "token key 1 signs: it must be a private one");
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: key 1 signs: it must be a private one");
     out->count++;
     return BUS_OK;
 }
@@ -192,7 +194,7 @@ edge_keys_parse(edge_keys *out, const char *text, bus_error *err)
 
     memset(out, 0, sizeof(*out));
     if (text == NULL || *text == '\0')
-        return bus_fail(err, BUS_INVALID, "there is no token key");
+        return bus_fail(err, BUS_INVALID, "SHINA_JWT_KEYS: there is no key");
     for (;;) {
         size_t   len = strcspn(at, ",");
         bus_code rc = parse_key(out, (bus_str){at, (uint32_t)len}, err);

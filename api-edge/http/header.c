@@ -310,7 +310,7 @@ read_digits(const char **at, const char *end, int count, int32_t *value)
 static bool
 read_char(const char **at, const char *end, const char *wanted)
 {
-    if (*at == end || strchr(wanted, **at) == NULL)
+    if (*at == end || **at == '\0' || strchr(wanted, **at) == NULL)
         return false;
     (*at)++;
     return true;

@@ -136,6 +136,7 @@ test_values(void **state)
     assert_int_equal(days, 19782);
     assert_false(edge_date_parse(BUS_STR("2023-02-29"), &days));
     assert_false(edge_date_parse(BUS_STR("2023-2-9"), &days));
+    assert_false(edge_date_parse((bus_str){"2024\00002\00029", 10}, &days));
     assert_true(edge_time_parse(BUS_STR("2024-02-29T12:34:56.789+03:00"), &n));
     assert_true(n == INT64_C(1709199296789));
     assert_true(edge_time_parse(BUS_STR("1709199296789"), &n));

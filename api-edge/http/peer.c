@@ -103,11 +103,12 @@ edge_proxies_parse(const char *text, edge_network *out, int *count, bus_error *e
         size_t len = strcspn(text, ",");
 
         if (*count == EDGE_PROXIES_MAX)
-            return bus_fail(err, BUS_INVALID, "trusted proxies: more than %d", EDGE_PROXIES_MAX);
+            return bus_fail(err, BUS_INVALID, "SHINA_TRUSTED_PROXIES: more than %d",
+                            EDGE_PROXIES_MAX);
         if (!parse_network(text, len, &out[(*count)++]))
             return bus_fail(
                 err, BUS_INVALID,
-                "trusted proxies: \"%.*s\" is no address and no network like 10.0.0.0/8",
+                "SHINA_TRUSTED_PROXIES: \"%.*s\" is no address and no network like 10.0.0.0/8",
                 len > 60 ? 60 : (int)len, text);
         text += len;
         text += *text == ',' ? 1 : 0;

@@ -63,6 +63,8 @@ static const problem_text texts[EDGE_PROBLEMS] = {
                       "carried out twice.",
                       "Ответ не пришёл вовремя. Повторите с тем же Idempotency-Key: дважды "
                       "команда не выполнится."},
+    [EDGE_LOGIN_TIMEOUT] = {"TIMEOUT", 504, 1, "No answer in time; log in again.",
+                            "Ответ не пришёл вовремя; войдите снова."},
     [EDGE_AS_OF_TIMEOUT] = {"QUERY_TIMEOUT", 503, 5,
                             "Reading its history took too long; try again.",
                             "Чтение истории заняло слишком много времени; повторите позже."},

@@ -95,7 +95,8 @@ static bool
 ended_in_trouble(edge_login_job *job, const edge_command_end *end)
 {
     if (end->reply == NULL) {
-        edge_job_end(job, end->problem, NULL);
+        /* There is no key to repeat it with, and a token that was taken is taken for stolen. */
+        edge_job_end(job, end->problem == EDGE_TIMEOUT ? EDGE_LOGIN_TIMEOUT : end->problem, NULL);
         return true;
     }
     if (end->reply->status == BUS_ANSWER_INVALID) {

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* The id goes before the members of the row. */
+/* Its id is among the members of the row. */
 static void
 write_row(const edge_request *r, const PGresult *res, int row, bus_buf *out)
 {
@@ -13,9 +13,8 @@ write_row(const edge_request *r, const PGresult *res, int row, bus_buf *out)
     char        own[BUS_ID_TEXT_BYTES];
     bool        present = bus_str_is(bus_str_of(id), bus_id_format(r->caller.session, own));
 
-    bus_buf_printf(out, "%s{\"id\":\"%s\",\"present\":%s%s%s", row == 0 ? "" : ",", id,
-                   present ? "true" : "false", body[0] == '{' && body[1] != '}' ? "," : "",
-                   body[0] == '{' ? body + 1 : "}");
+    bus_buf_printf(out, "%s{\"present\":%s%s%s", row == 0 ? "" : ",", present ? "true" : "false",
+                   body[0] == '{' && body[1] != '}' ? "," : "", body[0] == '{' ? body + 1 : "}");
 }
 
 static void

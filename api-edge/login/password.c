@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define EMAIL_BYTES 256
+#define NAME_CHARS 4 /* a shorter name may stand in a good password by chance */
 
 /* cracklib has buffers of its own, one for all threads. */
 static pthread_mutex_t cracklib = PTHREAD_MUTEX_INITIALIZER;
@@ -43,9 +44,9 @@ core_of(const char *password, char out[EDGE_PASSWORD_BYTES_MAX + 1])
     (void)snprintf(out, EDGE_PASSWORD_BYTES_MAX + 1, "%.*s", (int)(to - from), password + from);
 }
 
-/* The part before the @ is the name that a password must not be made of. cracklib knows what is
- * done to words, but not more than two digits behind one: it is asked for what is between them,
- * too. */
+/* The part before the @ is the name that a password must not hold, or be made of. cracklib knows
+ * what is done to words, but not more than two digits behind one: it is asked for what is between
+ * them, too. */
 static bool
 is_common(const char *password, const char *email, const char *dictionary)
 {
@@ -54,6 +55,8 @@ is_common(const char *password, const char *email, const char *dictionary)
 
     if (email != NULL)
         (void)snprintf(user, sizeof(user), "%.*s", (int)strcspn(email, "@"), email);
+    if (strlen(user) >= NAME_CHARS && strcasestr(password, user) != NULL)
+        return true;
     core_of(password, core);
     BUS_INVARIANT(pthread_mutex_lock(&cracklib) == 0);
     common = FascistCheckUser(password, dictionary, user, NULL) != NULL ||

@@ -42,6 +42,10 @@ test_which_may_be_used(void **state)
     assert_int_equal(check("1985-01-23-x"), EDGE_PASSWORD_COMMON);
     assert_int_equal(check("tnatnuocca"), EDGE_PASSWORD_COMMON);
     assert_int_equal(check("ivan.petrov"), EDGE_PASSWORD_COMMON);
+    assert_int_equal(check("Ivan.Petrov@example.com"), EDGE_PASSWORD_COMMON);
+    assert_int_equal(check("kr7-ivan.petrov-zimt"), EDGE_PASSWORD_COMMON);
+    assert_int_equal(edge_password_check(BUS_STR("kr7-wolke-jo-zimt"), 10, "jo@example.com"),
+                     EDGE_PASSWORD_FINE);
 }
 
 static void

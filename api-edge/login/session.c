@@ -296,14 +296,17 @@ edge_sessions_ready(edge *e)
 
     if (sessions == NULL || users == NULL || tenants == NULL)
         return false;
-    (void)snprintf(e->login.session_sql, sizeof(e->login.session_sql),
-                   "select s.status, (s.body::json->>'generation')::bigint, s.user_id,"
-                   " u.status, (u.body::json->>'generation')::bigint, t.status"
-                   " from (select $1::uuid as tenant, $2::uuid as session, $3::uuid as id) q"
-                   " left join views.\"%s\" s on s.tenant = q.tenant and s.id = q.session"
-                   " left join views.\"%s\" u on u.tenant = q.tenant and u.id = q.id"
-                   " left join views.\"%s\" t on t.tenant = q.tenant and t.id = q.tenant",
-                   sessions->table, users->table, tenants->table);
+    (void)snprintf(
+        e->login.session_sql, sizeof(e->login.session_sql),
+        "select case when (s.body::json->>'expires_at')::bigint"
+        " <= extract(epoch from clock_timestamp()) * 1000 then 'ENDED' else s.status end,"
+        " (s.body::json->>'generation')::bigint, s.user_id,"
+        " u.status, (u.body::json->>'generation')::bigint, t.status"
+        " from (select $1::uuid as tenant, $2::uuid as session, $3::uuid as id) q"
+        " left join views.\"%s\" s on s.tenant = q.tenant and s.id = q.session"
+        " left join views.\"%s\" u on u.tenant = q.tenant and u.id = q.id"
+        " left join views.\"%s\" t on t.tenant = q.tenant and t.id = q.tenant",
+        sessions->table, users->table, tenants->table);
     return true;
 }
 

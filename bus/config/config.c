@@ -53,6 +53,14 @@ static const struct {
 } worded[] = {
     {"SHINA_LOG", {"debug", "info", "warn", "error"}, true, "debug, info, warn or error"},
     {"SHINA_BUS", {"inproc", "nng", "kafka", ""}, true, "inproc, nng or kafka"},
+    {"SHINA_REDIS_URL",
+     {"redis://", "unix:", ""},
+     false,
+     "redis://[:password@]host[:port][/db] or unix:/path"},
+    {"SHINA_CORS_ORIGINS",
+     {"https://", "http://", ""},
+     false,
+     "origins like https://crm.example, with commas"},
     {"SHINA_BUS_URL", {"ipc://", "tcp://", ""}, false, "ipc:///path or tcp://host:port"},
 };
 

@@ -120,6 +120,8 @@ test_what_stops_the_start(void **state)
     refused("SHINA_LOG=loud!\n", "SHINA_LOG", NULL);
     refused("SHINA_LOG=fatal\n", "SHINA_LOG must be debug", NULL);
     refused("SHINA_BUS=pigeon\n", "SHINA_BUS must be inproc, nng or kafka", NULL);
+    refused("SHINA_REDIS_URL=sekret\n", "SHINA_REDIS_URL must be redis://", "sekret");
+    refused("SHINA_CORS_ORIGINS=*\n", "SHINA_CORS_ORIGINS must be origins", NULL);
     refused("SHINA_BUS_URL=http://x\n", ":1: SHINA_BUS_URL must be ipc:///path or tcp://", NULL);
     refused("SHINA_HOME\n", "not NAME=value", NULL);
     memset(long_line, 'x', sizeof(long_line) - 1);

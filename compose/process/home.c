@@ -129,8 +129,8 @@ shina_home_open(shina_home *home, const bus_config *config, bool make, bus_error
         return rc;
     (void)snprintf(log, sizeof(log), "%s/log", home->dir);
     (void)snprintf(names, sizeof(names), "%s/names", home->dir);
-    if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK ||
-        (rc = make_dir(log, 0755, err)) != BUS_OK || (rc = make_dir(names, 0755, err)) != BUS_OK ||
+    if ((rc = make_dir(home->dir, 0711, err)) != BUS_OK ||
+        (rc = make_dir(log, 0700, err)) != BUS_OK || (rc = make_dir(names, 0755, err)) != BUS_OK ||
         (rc = make_dir(home->data, 0755, err)) != BUS_OK ||
         (rc = make_dir(home->run, 0700, err)) != BUS_OK)
         return rc;
@@ -313,7 +313,7 @@ keys_of(const shina_home *home, const char *given, const char *file, const char 
     }
     (void)snprintf(path, sizeof(path), "%s/%s", home->dir, file);
     if (make && access(path, F_OK) != 0) {
-        if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK ||
+        if ((rc = make_dir(home->dir, 0711, err)) != BUS_OK ||
             (rc = make_key(path, kid, err)) != BUS_OK)
             return rc;
     }
@@ -355,7 +355,7 @@ shina_home_master_file(const shina_home *home, const bus_config *config, bool ma
     (void)snprintf(path, HOME_PATH_BYTES + 16, "%s/master.key", home->dir);
     if (!make || access(path, F_OK) == 0)
         return BUS_OK;
-    if ((rc = make_dir(home->dir, 0755, err)) != BUS_OK)
+    if ((rc = make_dir(home->dir, 0711, err)) != BUS_OK)
         return rc;
     return make_key(path, "m1", err);
 }

@@ -200,6 +200,17 @@ leave_out(char *text, const char *kid)
         text[len - 1] = '\0';
 }
 
+static bool
+is_ours(const shina_place *place, const char *kid)
+{
+    const char *own;
+
+    for (int i = 0; (own = bus_master_keys_kid(place->master_keys, i)) != NULL; i++)
+        if (strcmp(own, kid) == 0)
+            return true;
+    return false;
+}
+
 static bus_code
 drop(shina_place *place, const char *path, const char *kid, bus_error *err)
 {
@@ -209,6 +220,9 @@ drop(shina_place *place, const char *path, const char *kid, bus_error *err)
 
     if (strcmp(bus_master_keys_first(place->master_keys), kid) == 0)
         return bus_fail(err, BUS_CONFLICT, "%s is the key that wraps new ones", kid);
+    if (!is_ours(place, kid))
+        return bus_fail(err, BUS_NOT_FOUND, "there is no master key %.60s; see shina keys list",
+                        kid);
     if ((rc = open_store(place, &ks, err)) != BUS_OK)
         return rc;
     rc = bus_key_store_postgres.drop_master(ks, kid, err);

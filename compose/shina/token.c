@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TTL_MAX_S (366 * 86400) /* nobody can revoke it */
+
 /* False: said on stderr. */
 static bool
 id_option(int argc, char **argv, const char *name, bus_id *out)
@@ -52,9 +54,9 @@ verb_token(const bus_config *config, int argc, char **argv)
         return 2;
     }
     errno = 0;
-    if (ttl != NULL &&
-        ((request.ttl_s = strtoll(ttl, &end, 10)) < 1 || *end != '\0' || errno != 0)) {
-        (void)fputs("shina token: --ttl must be a number of seconds\n", stderr);
+    if (ttl != NULL && ((request.ttl_s = strtoll(ttl, &end, 10)) < 1 || request.ttl_s > TTL_MAX_S ||
+                        *end != '\0' || errno != 0)) {
+        (void)fputs("shina token: --ttl must be a number of seconds, at most a year\n", stderr);
         return 2;
     }
     if (shina_home_open(&home, config, false, &err) != BUS_OK ||

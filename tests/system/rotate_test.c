@@ -206,6 +206,9 @@ test_the_old_key_is_dropped(void **state)
     int   code = 0;
 
     (void)state;
+    out = keys("drop", "nope", &code); /* there is no such one */
+    assert_int_equal(code, 1);
+    free(out);
     out = keys("drop", "m2", &code); /* not the one that wraps */
     assert_int_equal(code, 1);
     free(out);

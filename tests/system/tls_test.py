@@ -120,6 +120,17 @@ class Tls(unittest.TestCase):
         self.assertEqual(status, 200)
         self.assertIn("A123BC77", body)
 
+    def test_only_what_has_forward_secrecy(self):
+        for suite in ("AES128-GCM-SHA256", "AES128-SHA", "ECDHE-RSA-AES128-SHA", "DHE-RSA-AES128-GCM-SHA256"):
+            context = ssl.create_default_context(cafile=self.certificate)
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(f"{suite}:@SECLEVEL=0")
+            with self.assertRaises((ssl.SSLError, ConnectionError), msg=suite):
+                with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_S) as plain:
+                    context.wrap_socket(plain, server_hostname="127.0.0.1")
+        with self.connect(maximum_version=ssl.TLSVersion.TLSv1_2) as s:
+            self.assertIn("ECDHE", s.cipher()[0])
+
     def test_a_large_body_comes_whole(self):
         status, _, body = self.ask("GET", "/openapi.json")
         self.assertEqual(status, 200)
