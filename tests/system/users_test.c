@@ -670,7 +670,7 @@ test_a_dismissed_driver_is_out(void **state)
                    "{'email':'thief@example.com','full_name':'A Thief','role':'DRIVER',"
                    "'driver_id':'%s'}",
                    driver);
-    r = post(stranger, "/api/v1/users", body);
+    r = post(stranger, "/api/v1/users", "%s", body);
     assert_int_equal(r.status, 201);
     json_decref(r.json);
     free(stranger);
