@@ -111,7 +111,7 @@ create function audit.note(
     outcomes text[], codes text[], actors uuid[], domains text[], types text[], entities uuid[],
     details text[], origins bytea[], salts uuid[], addresses text[], agents text[], saids bytea[]
 ) returns boolean
-language plpgsql security definer set search_path = pg_catalog as $note$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $note$
 declare
     n      record;
     held   uuid;
@@ -157,6 +157,18 @@ begin
                                entity, detail, origin, salt, address, agent, hash)
     select * from unnest(chains, seqs, ats, actions, outcomes, codes, actors, domains, types,
                          entities, details, origins, salts, addresses, agents, hashes);
+    -- Who was forgotten before his note came. The lock on the chain's head orders both.
+    for n in
+        select distinct k.chain, k.actor
+          from unnest(chains, actors) k(chain, actor)
+          join keys.subjects f on f.tenant = k.chain and f.subject = k.actor
+         where f.forgotten_at is not null
+    loop
+        perform audit.forget(n.chain, n.actor);
+    end loop;
+    -- Edges that ended long ago: none of theirs is on its way.
+    delete from audit.writers w
+     where number = 1 and w.at < clock_timestamp() - interval '30 days';
     return true;
 end
 $note$;
@@ -166,6 +178,7 @@ $note$;
 -- +migrate StatementBegin
 create function audit.forget(of_tenant uuid, of_actor uuid) returns bigint
 language sql as $forget$
+    select from audit.heads h where h.tenant = of_tenant for update; -- no note is on its way now
     with erased as (
         update audit.entries e set salt = null, address = null, agent = null
          where e.tenant = of_tenant and e.actor = of_actor and e.salt is not null
@@ -178,7 +191,7 @@ $forget$;
 -- domains that forget (shina.let_forget) may do this and not update.
 -- +migrate StatementBegin
 create function keys.forget(of_tenant uuid, of_subject uuid) returns void
-language sql security definer set search_path = pg_catalog as $forget$
+language sql security definer set search_path = pg_catalog, pg_temp as $forget$
     insert into keys.subjects as s (tenant, subject, forgotten_at)
     values (of_tenant, of_subject, clock_timestamp())
     on conflict (tenant, subject) do update
@@ -758,7 +771,11 @@ create table %1$I.skipped (
         execute format('grant select, insert, update, delete on shina.members to %I', role_name);
         execute format('grant usage, create on schema views to %I', role_name);
         execute format('grant usage on schema keys to %I', role_name);
-        execute format('grant select, insert on all tables in schema keys to %I', role_name);
+        execute format('grant select on all tables in schema keys to %I', role_name);
+        execute format('grant insert (kid, wrapped) on keys.masters to %I', role_name);
+        execute format('grant insert (tenant, kid, wrapped) on keys.tenants to %I', role_name);
+        execute format('grant insert (tenant, subject, kid, wrapped) on keys.subjects to %I',
+                       role_name);
         execute format('grant select, insert, update, delete on views.registry to %I', role_name);
         execute format('grant usage on schema %I to %I', domain_name, role_name);
         execute format('grant select, insert, update, delete on all tables in schema %I to %I',

@@ -14,6 +14,8 @@
 
 #define FLUSH_MS 25
 #define RETRY_US INT64_C(250000)
+#define STATEMENT_MS \
+    60000               /* a whole NOTES_MAX in one batch, and other loops before it, take some */
 #define NOTES_MAX 16384 /* that wait; some more are those of requests that had begun */
 #define SEND_AT 256     /* so many do not wait for the time */
 
@@ -241,7 +243,7 @@ edge_audit_open(edge_loop *loop)
                                 .in_flight_max = 1,
                                 .group_max = 1,
                                 .waiting_max = 1,
-                                .statement_timeout_ms = o->list_timeout_ms};
+                                .statement_timeout_ms = STATEMENT_MS};
     edge_audit           *audit = calloc(1, sizeof(*audit));
 
     if (audit == NULL)

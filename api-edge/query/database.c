@@ -8,7 +8,8 @@
 #include <string.h>
 #include <uthash.h>
 
-#define STATEMENTS_MAX 256 /* kept prepared per connection; others are parsed each time */
+#define NO_SUCH_ROLE "22023" /* of SET ROLE; 42501: it is there, and is refused */
+#define STATEMENTS_MAX 256   /* kept prepared per connection; others are parsed each time */
 #define ATTEMPTS_MAX 16
 #define PAUSE_FIRST_MS 100
 #define PAUSE_MAX_MS 5000
@@ -53,7 +54,8 @@ typedef struct {
     int              pause_ms;
     statement       *statements;
     bool             tenant_prepared;
-    entry           *entries; /* ring */
+    bool             setup_failed, no_such_role; /* of the step of the setup that is under way */
+    entry           *entries;                    /* ring */
     uint32_t         entries_room, entries_first, entries_count;
     int              in_flight;
 } connection;
@@ -281,6 +283,7 @@ poll_connecting(connection *c)
         return;
     }
     c->state = CONNECTION_SETTING;
+    c->setup_failed = c->no_such_role = false;
     watch(c, UV_READABLE | UV_WRITABLE);
 }
 
@@ -317,7 +320,7 @@ become_ready(connection *c)
     watch(c, UV_READABLE);
 }
 
-/* SET ROLE may fail where the role could not be made: the tenant in every query still holds. */
+/* There is no such role where it could not be made: the tenant in every query still holds. */
 static void
 take_role(connection *c)
 {
@@ -340,6 +343,10 @@ static void
 finish_setup_step(connection *c, bool ok)
 {
     if (c->state == CONNECTION_ROLE) {
+        if (!ok && !c->no_such_role) {
+            lose(c, "the role was refused");
+            return;
+        }
         if (!ok) {
             c->db->role_missing = true;
             bus_log_warn("edge.role_missing", BUS_KV("role", c->db->options.role),
@@ -356,8 +363,6 @@ finish_setup_step(connection *c, bool ok)
 static void
 read_setup(connection *c)
 {
-    bool ok = true;
-
     if (PQconsumeInput(c->pg) != 1) {
         lose(c, PQerrorMessage(c->pg));
         return;
@@ -368,10 +373,18 @@ read_setup(connection *c)
         PGresult *res = PQgetResult(c->pg);
 
         if (res == NULL) {
+            const bool ok = !c->setup_failed;
+
+            c->setup_failed = false;
             finish_setup_step(c, ok);
             return;
         }
-        ok = ok && PQresultStatus(res) == PGRES_COMMAND_OK;
+        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+            const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+            c->setup_failed = true; /* what ends this answer may come later */
+            c->no_such_role = state != NULL && strcmp(state, NO_SUCH_ROLE) == 0;
+        }
         PQclear(res);
     }
 }

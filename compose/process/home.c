@@ -134,7 +134,8 @@ shina_home_open(shina_home *home, const bus_config *config, bool make, bus_error
         (rc = make_dir(home->data, 0755, err)) != BUS_OK ||
         (rc = make_dir(home->run, 0700, err)) != BUS_OK)
         return rc;
-    if (geteuid() == 0 && chown(home->run, home->uid, home->gid) != 0)
+    if (geteuid() == 0 &&
+        fchownat(AT_FDCWD, home->run, home->uid, home->gid, AT_SYMLINK_NOFOLLOW) != 0)
         return bus_fail(err, BUS_INVALID, "chown %.150s: %s", home->run, strerror(errno));
     if (lstat(home->run, &info) != 0 || !S_ISDIR(info.st_mode) || info.st_uid != home->uid)
         return bus_fail(err, BUS_DENIED, "%.150s belongs to somebody else", home->run);

@@ -31,6 +31,7 @@ run_sql_migrate(const char *database_url, const char *folder, bus_error *err)
         char parent[PATH_BYTES];
 
         shina_fresh_signals();
+        shina_forget_environment();
         (void)snprintf(parent, sizeof(parent), "%s/..", folder);
         if (dup2(pipes[1], STDOUT_FILENO) < 0 || dup2(pipes[1], STDERR_FILENO) < 0 ||
             chdir(parent) != 0 || setenv("SHINA_DATABASE_URL", database_url, 1) != 0)

@@ -33,6 +33,8 @@ pause_ms(long ms)
     (void)nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
 }
 
+#define KEPT_MAX 1024 /* of the environment; what is beyond is left out, too */
+
 /* The newest of Debian's versions, or what is in PATH. */
 static void
 find_program(const char *name, char out[PATH_BYTES])
@@ -57,6 +59,20 @@ shina_fresh_signals(void)
     (void)signal(SIGPIPE, SIG_DFL);
 }
 
+/* Without a lock: another thread may have held that of setenv(). */
+void
+shina_forget_environment(void)
+{
+    static char *kept[KEPT_MAX + 1];
+    int          count = 0;
+
+    for (char **at = environ; at != NULL && *at != NULL && count < KEPT_MAX; at++)
+        if (strncmp(*at, "SHINA_", 6) != 0)
+            kept[count++] = *at;
+    kept[count] = NULL;
+    environ = kept;
+}
+
 /* Starts argv as the unprivileged user in a session of its own, output to log. -1: no process. */
 static pid_t
 spawn(const shina_home *home, const char *const argv[], const char *log)
@@ -71,6 +87,7 @@ spawn(const shina_home *home, const char *const argv[], const char *log)
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0 || setsid() < 0)
         _exit(125);
     shina_home_drop_root(home);
+    shina_forget_environment();
     if (chdir(home->data) != 0)
         _exit(125);
     (void)execvp(argv[0], (char *const *)(uintptr_t)argv);

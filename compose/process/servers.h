@@ -35,5 +35,7 @@ void shina_servers_stop(shina_servers *servers);
 
 /* In a child between fork and exec: no signal is blocked or ignored because we do so. */
 void shina_fresh_signals(void);
+/* Likewise: programs of others get none of our keys (SHINA_...), which may be secrets. */
+void shina_forget_environment(void);
 
 #endif
