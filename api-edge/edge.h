@@ -25,6 +25,7 @@ typedef enum {
     EDGE_LIMIT_TENANT,    /* of all its users */
     EDGE_LIMIT_ADDRESS,   /* of users who come from there */
     EDGE_LIMIT_ANONYMOUS, /* of who is nobody's user, from one address */
+    EDGE_LIMIT_REFRESH,   /* of who shows a refresh token, from one address */
     EDGE_LIMIT_KINDS
 } edge_limit_kind;
 

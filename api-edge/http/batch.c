@@ -489,8 +489,10 @@ static bool
 check_request(edge_request *r)
 {
     const char *type = edge_request_header(r, "Content-Type");
-    int         max = r->loop->e->options.batch_lines_max;
+    int         max = r->loop->e->options.batch_lines_max, quota = edge_limits_commands(r);
 
+    if (quota > 0 && quota < max)
+        max = quota;
     if (!edge_is_media_type(type, "application/x-ndjson") &&
         !edge_is_media_type(type, "application/ndjson")) {
         edge_problem(r, EDGE_UNSUPPORTED_MEDIA_TYPE, "The body must be application/x-ndjson.");
@@ -509,7 +511,7 @@ check_request(edge_request *r)
         edge_problem(r, EDGE_OVERLOADED, NULL);
         return false;
     }
-    return true;
+    return edge_limits_add(r, count_lines(bus_buf_str(&r->body)) - 1);
 }
 
 /* The batch's own key. False: answered. */
@@ -538,7 +540,7 @@ edge_batch_handle(edge_request *r)
     bool                has_key;
     bus_id              id = BUS_ID_NIL;
 
-    if (!check_request(r) || !read_key(r, &has_key, &id))
+    if (!read_key(r, &has_key, &id) || !check_request(r))
         return;
     b = calloc(1, sizeof(*b));
     if (b == NULL)
@@ -551,7 +553,6 @@ edge_batch_handle(edge_request *r)
     b->answers = calloc((size_t)count_lines(b->rest), sizeof(*b->answers));
     if (b->answers == NULL)
         abort();
-    edge_limits_add(r, count_lines(b->rest) - 1);
     b->deadline_us =
         bus_mono_us(o->clock) + (int64_t)o->command_deadline_ms * 1000 * DEADLINE_FACTOR;
     r->batch = b;

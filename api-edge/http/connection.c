@@ -21,7 +21,7 @@
 typedef struct edge_clients {
     bus_id           id; /* nil: not known */
     edge_connection *connections;
-    int              count;
+    int              count, held;
     UT_hash_handle   hh;
 } edge_clients;
 
@@ -214,6 +214,30 @@ void
 edge_connection_writes(edge_connection *c, uint64_t bytes)
 {
     begin(c, EDGE_WRITES, (size_t)bytes);
+}
+
+/* --- places ------------------------------------------------------------- */
+
+bool
+edge_connection_hold(edge_request *r, int most)
+{
+    edge_clients *clients = edge_connection_of(r->connection)->network;
+
+    if (edge_peer_is_proxy(r))
+        return true;
+    if (clients->held >= most)
+        return false;
+    clients->held++;
+    r->held_place = true;
+    return true;
+}
+
+void
+edge_connection_let_go(edge_request *r)
+{
+    if (r->held_place)
+        edge_connection_of(r->connection)->network->held--;
+    r->held_place = false;
 }
 
 /* --- slow ones ----------------------------------------------------------- */

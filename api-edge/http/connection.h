@@ -46,6 +46,12 @@ bool edge_connection_may_come(const edge_loop *loop, const struct sockaddr *from
 /* How many there are at most, for libmicrohttpd. */
 unsigned edge_connections_bound(const edge_loop *loop);
 
+/* A network may hold so many places of a kind at once, until it has shown who it is; one behind a
+ * proxy that we trust any number. False: it holds them. */
+bool edge_connection_hold(edge_request *r, int most);
+/* Accepts one that holds none. */
+void edge_connection_let_go(edge_request *r);
+
 /* Cuts those that are too slow. */
 void edge_connections_look(edge_loop *loop);
 /* Looks every second; until edge_connections_end. */

@@ -184,6 +184,15 @@ note_forwarded(void *context, enum MHD_ValueKind kind, const char *name, const c
     return MHD_YES;
 }
 
+bool
+edge_peer_is_proxy(const edge_request *r)
+{
+    uint8_t address[16];
+
+    return socket_address(r, address) &&
+           edge_proxies_have(r->loop->e->proxies, r->loop->e->proxies_count, address);
+}
+
 static bool
 client_address(const edge_request *r, uint8_t out[16])
 {

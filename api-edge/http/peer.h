@@ -17,6 +17,8 @@ bool edge_peer_address(const edge_request *r, char out[EDGE_ADDRESS_BYTES]);
  * addresses as it likes. */
 bool edge_peer_network(const edge_request *r, bus_id *out);
 
+/* Do we speak with a proxy that we trust? */
+bool edge_peer_is_proxy(const edge_request *r);
 /* The network of a socket's address, as edge_peer_network. False: of no kind that we know. */
 bool edge_address_network(const struct sockaddr *from, bus_id *out);
 

@@ -76,6 +76,7 @@ struct edge_request {
     bool                 misframed; /* where it ends is unclear */
     bool                 nul_in_path, space_in_address, ends_connection;
     bool                 ingests;         /* is counted in loop->ingests */
+    bool                 held_place;      /* is counted in its network: http/connection.h */
     bool                 session_checked; /* login/session.h */
     edge_request_limit   limit;
     int                  status;

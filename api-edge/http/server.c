@@ -90,6 +90,7 @@ free_request(edge_request *r)
 
     edge_feed_leave(r->feed);
     PQclear(r->result);
+    edge_connection_let_go(r);
     loop->busy--;
     loop->ingests -= r->ingests;
     if (loop->free_count >= FREE_REQUESTS_MAX) {
@@ -408,6 +409,8 @@ authenticate(edge_request *r)
         return refuse_token(r, err.text);
     if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused)
         return refuse_token(r, "The token is of no session.");
+    if (edge_session_was_denied(r)) /* else a thief would go on spending what its user has */
+        return refuse_token(r, "The session is over.");
     if (!edge_limits_take(r))
         return false;
     if (r->route->rule == EDGE_RULE_OFFICE &&

@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/ingest/ingest.h"
 #include "api-edge/http/command.h"
+#include "api-edge/http/connection.h"
 #include "api-edge/http/metrics.h"
 #include "api-edge/ingest/cloudevents.h"
 #include "api-edge/ingest/rate.h"
+#include "api-edge/limits/limits.h"
 #include "api-edge/query/view.h"
 #include "bus/log/log.h"
 #include "bus/personal/secret.h"
@@ -432,14 +434,29 @@ read_row(edge_request *r, bus_str body, source_row *out)
     json_decref(row);
 }
 
+/* Strangers pay by their address, as whoever has no token; a source does not. */
+static void
+refuse_stranger(edge_request *r, const source_row *row)
+{
+    if (edge_limits_take_anonymous(r))
+        answer_problem(r, row->known ? EDGE_INGEST_BAD_SIGNATURE : EDGE_INGEST_UNKNOWN,
+                       row->known ? EDGE_BAD_SIGNATURE : EDGE_NOT_FOUND, NULL);
+    else
+        edge_metrics_ingest(EDGE_INGEST_LIMITED, 1);
+}
+
 static void
 judge(edge_request *r, const source_row *row)
 {
+    if (row->known) { /* so that the audit tells whose source it was that was refused */
+        r->audit.tenant = r->push->tenant;
+        r->audit.actor = r->push->source;
+    }
     if (!is_theirs(r, row)) {
-        answer_problem(r, row->known ? EDGE_INGEST_BAD_SIGNATURE : EDGE_INGEST_UNKNOWN,
-                       row->known ? EDGE_BAD_SIGNATURE : EDGE_NOT_FOUND, NULL);
+        refuse_stranger(r, row);
         return;
     }
+    edge_connection_let_go(r);
     if (!edge_rates_take(r->loop->rates, r->push->tenant, r->push->source,
                          bus_mono_us(r->loop->e->options.clock))) {
         answer_problem(r, EDGE_INGEST_LIMITED, EDGE_RATE_LIMITED, NULL);
@@ -481,6 +498,14 @@ bool
 edge_ingest_begin(edge_request *r)
 {
     if (r->loop->ingests >= INGESTS_MAX) {
+        answer_problem(r, EDGE_INGEST_LIMITED, EDGE_OVERLOADED, NULL);
+        return false;
+    }
+    if (!edge_limits_has_anonymous(r)) {
+        edge_metrics_ingest(EDGE_INGEST_LIMITED, 1);
+        return false;
+    }
+    if (!edge_connection_hold(r, INGESTS_MAX / 8)) {
         answer_problem(r, EDGE_INGEST_LIMITED, EDGE_OVERLOADED, NULL);
         return false;
     }

@@ -3,18 +3,19 @@
 #include "api-edge/ingest/rate.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define PLACES 4096
 #define BURST 2
 
 typedef struct {
-    bus_id  tenant, id;
     double  tokens;
     int64_t at_us; /* when they were counted; 0: the place is free */
 } bucket;
 
 struct edge_rates {
     double per_s;
+    bus_id salt; /* else who has many addresses could choose whom to meet */
     bucket buckets[PLACES];
 };
 
@@ -26,6 +27,8 @@ edge_rates_create(int per_s)
     if (rates == NULL)
         abort();
     rates->per_s = per_s;
+    if (getrandom(rates->salt.bytes, sizeof(rates->salt.bytes), 0) != sizeof(rates->salt.bytes))
+        abort();
     return rates;
 }
 
@@ -38,12 +41,12 @@ edge_rates_destroy(edge_rates *rates)
 bool
 edge_rates_take(edge_rates *rates, bus_id tenant, bus_id id, int64_t now_us)
 {
-    bus_id  ids[2] = {tenant, id};
+    bus_id  ids[3] = {rates->salt, tenant, id};
     bucket *b = &rates->buckets[bus_fnv1a64(ids, sizeof(ids)) % PLACES];
     double  full = rates->per_s * BURST;
 
-    if (b->at_us == 0 || !bus_id_equal(b->id, id) || !bus_id_equal(b->tenant, tenant))
-        *b = (bucket){.tenant = tenant, .id = id, .tokens = full};
+    if (b->at_us == 0)
+        b->tokens = full;
     else
         b->tokens += (double)(now_us - b->at_us) / 1e6 * rates->per_s;
     b->at_us = now_us == 0 ? 1 : now_us;

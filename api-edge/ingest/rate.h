@@ -1,6 +1,6 @@
 /* rate.h - how often something may happen: a bucket of tokens for each of many ids. Internal.
- * A bounded table: an id that finds its place taken by another puts it out, which then begins
- * anew with a full bucket.
+ * A bounded table of as many buckets as it has: ids that meet in a place, which nobody can tell
+ * beforehand, share what is in it.
  * Threads: one.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef API_EDGE_INGEST_RATE_H

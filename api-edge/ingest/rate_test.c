@@ -33,10 +33,28 @@ test_a_bucket(void **state)
     edge_rates_destroy(rates);
 }
 
+/* More ids than places: who comes back again and again gets no fresh bucket by it. */
+static void
+test_many_ids_share_what_there_is(void **state)
+{
+    edge_rates *rates = edge_rates_create(10);
+    int         let = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < 200000; i++) {
+        bus_id id = {{(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+
+        let += edge_rates_take(rates, (bus_id){{1}}, id, 1000000);
+    }
+    assert_in_range(let, 1, 4096 * 20);
+    edge_rates_destroy(rates);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_bucket)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_a_bucket),
+                                       cmocka_unit_test(test_many_ids_share_what_there_is)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,8 @@ typedef struct {
     uint64_t kind; /* edge_limit_kind; its width leaves no padding */
 } bucket_key;
 
+_Static_assert(sizeof(bucket_key) == 2 * sizeof(bus_id) + sizeof(uint64_t), "is hashed whole");
+
 typedef struct bucket {
     bucket_key     key;
     edge_bucket    of;
@@ -81,6 +83,7 @@ static const struct {
     [EDGE_LIMIT_QUERIES] = {"queries"}, [EDGE_LIMIT_COMMANDS] = {"commands"},
     [EDGE_LIMIT_STREAMS] = {"streams"}, [EDGE_LIMIT_TENANT] = {"tenant"},
     [EDGE_LIMIT_ADDRESS] = {"address"}, [EDGE_LIMIT_ANONYMOUS] = {"anonymous"},
+    [EDGE_LIMIT_REFRESH] = {"refresh"},
 };
 
 static int64_t
@@ -210,25 +213,38 @@ tell(edge_request *r, const edge_limits *limits, const bucket *b, bool refused)
         .refused = refused};
 }
 
-static bool
-take(edge_request *r, const bucket_key *keys, int count)
+/* Those that have a limit, each with at least so much in it: how many. -1: answered 429. */
+static int
+find_all(edge_request *r, const bucket_key *keys, int count, int64_t least_m,
+         bucket *of[OF_REQUEST_MAX])
 {
     edge_limits  *limits = r->loop->limits;
     const int64_t now_us = mono_us(limits);
-    bucket       *of[OF_REQUEST_MAX];
     int           found = 0;
 
     for (int i = 0; i < count; i++) {
         if (per_min(limits, keys[i].kind) == 0)
             continue; /* no limit */
         of[found] = bucket_of(limits, &keys[i], now_us);
-        if (of[found]->of.tokens_m < 1000) {
+        if (of[found]->of.tokens_m < least_m) {
             tell(r, limits, of[found], true);
             edge_problem(r, EDGE_RATE_LIMITED, NULL);
-            return false;
+            return -1;
         }
         found++;
     }
+    return found;
+}
+
+static bool
+take(edge_request *r, const bucket_key *keys, int count)
+{
+    edge_limits *limits = r->loop->limits;
+    bucket      *of[OF_REQUEST_MAX];
+    int          found = find_all(r, keys, count, 1000, of);
+
+    if (found < 0)
+        return false;
     for (int i = 0; i < found; i++)
         spend(limits, of[i], 1);
     if (found > 0)
@@ -272,16 +288,53 @@ edge_limits_take_anonymous(edge_request *r)
     return !edge_peer_network(r, &key.id) || take(r, &key, 1);
 }
 
-void
+bool
+edge_limits_has_anonymous(edge_request *r)
+{
+    bucket_key key = {.kind = EDGE_LIMIT_ANONYMOUS};
+    bucket    *of[OF_REQUEST_MAX];
+
+    return !edge_peer_network(r, &key.id) || find_all(r, &key, 1, 1000, of) >= 0;
+}
+
+bool
+edge_limits_take_refresh(edge_request *r)
+{
+    bucket_key key = {.kind = EDGE_LIMIT_REFRESH};
+
+    return !edge_peer_network(r, &key.id) || take(r, &key, 1);
+}
+
+/* The request has taken one already, maybe long ago: others may have spent the rest since. */
+bool
 edge_limits_add(edge_request *r, int more)
 {
     edge_limits *limits = r->loop->limits;
     bucket_key   keys[OF_REQUEST_MAX];
-    int          count = is_limited(r) ? keys_of(r, keys) : 0;
+    bucket      *of[OF_REQUEST_MAX];
+    int          found;
 
-    for (int i = 0; i < count && more > 0; i++)
-        if (per_min(limits, keys[i].kind) > 0)
-            spend(limits, bucket_of(limits, &keys[i], mono_us(limits)), more);
+    if (!is_limited(r) || more <= 0)
+        return true;
+    found = find_all(r, keys, keys_of(r, keys), 0, of);
+    for (int i = 0; i < found; i++)
+        spend(limits, of[i], more);
+    if (found > 0)
+        tell(r, limits, of[0], false);
+    return found >= 0;
+}
+
+int
+edge_limits_commands(const edge_request *r)
+{
+    return is_limited(r) ? per_min(r->loop->limits, EDGE_LIMIT_COMMANDS) : 0;
+}
+
+void
+edge_limits_refuse(edge_request *r, const char *detail)
+{
+    r->limit = (edge_request_limit){.quota = 0};
+    edge_problem(r, EDGE_RATE_LIMITED, detail);
 }
 
 bool

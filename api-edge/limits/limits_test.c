@@ -97,11 +97,33 @@ test_a_full_table(void **state)
     assert_int_equal(left_of(f, 1), PER_MIN - 1);
 }
 
+/* Heads of many batches came while there was one token for each; each stands for many lines. */
+static void
+test_a_batch_spends_what_it_stands_for(void **state)
+{
+    fixture     *f = *state;
+    edge_request batches[4];
+
+    for (int i = 0; i < 4; i++) {
+        batches[i] = command_of(f, 1);
+        assert_true(edge_limits_take(&batches[i]));
+    }
+    assert_true(edge_limits_add(&batches[0], PER_MIN - 1));
+    assert_int_equal(batches[0].limit.left, 0);              /* and that is what is told */
+    assert_false(edge_limits_add(&batches[1], PER_MIN - 1)); /* there is a debt */
+    assert_true(batches[1].limit.refused && batches[1].answered);
+    assert_int_equal(edge_limits_commands(&batches[2]), PER_MIN);
+    batches[3].caller.session = BUS_ID_NIL; /* an operator's */
+    assert_true(edge_limits_add(&batches[3], PER_MIN));
+    assert_int_equal(edge_limits_commands(&batches[3]), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_full_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_batch_spends_what_it_stands_for, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/http/metrics.h"
 #include "api-edge/http/problem.h"
+#include "api-edge/limits/limits.h"
 #include "api-edge/live/feed_internal.h"
 #include "api-edge/live/place.h"
 #include "api-edge/login/session.h"
@@ -14,6 +15,7 @@
 
 #define TICK_MS 100
 #define READY_US 3000000 /* the log's end is not known until then: 503 */
+#define OF_USER_MAX 16   /* feeds of one user */
 #define LIMIT_DEFAULT 100
 #define LIMIT_MAX 1000
 #define WAIT_MAX_S 30
@@ -459,6 +461,8 @@ new_feed(edge_request *r, edge_tail *tail, const edge_feed_scope *scope)
     feed->r = r;
     feed->tail = tail;
     feed->scope = *scope;
+    feed->tenant = r->caller.tenant;
+    feed->user = r->caller.actor.id;
     feed->way = way_of(r);
     feed->opened_us = edge_feed_now_us(feed);
     feed->older = feeds->all;
@@ -469,6 +473,22 @@ new_feed(edge_request *r, edge_tail *tail, const edge_feed_scope *scope)
     edge_metrics_feeds(1);
     r->feed = feed;
     return feed;
+}
+
+/* One user has a few of them, one tenant half of all at most. Tokens of no session have no bound,
+ * as in limits/limits.h. */
+static bool
+has_enough(const edge_feeds *feeds, const edge_caller *caller)
+{
+    int of_user = 0, of_tenant = 0;
+
+    if (bus_id_is_nil(caller->session))
+        return false;
+    for (const edge_feed *feed = feeds->all; feed != NULL; feed = feed->older) {
+        of_tenant += bus_id_equal(feed->tenant, caller->tenant);
+        of_user += bus_id_equal(feed->user, caller->actor.id);
+    }
+    return of_user >= OF_USER_MAX || of_tenant > feeds->loop->e->options.streams_max / 2;
 }
 
 static void on_tick(uv_timer_t *timer);
@@ -491,6 +511,10 @@ edge_feed_handle(edge_request *r)
     }
     if (feeds->stopping || feeds->count >= r->loop->e->options.streams_max) {
         edge_problem(r, EDGE_OVERLOADED, "Too many feeds are open; try again later.");
+        return;
+    }
+    if (has_enough(feeds, &r->caller)) {
+        edge_limits_refuse(r, "Too many feeds of yours are open; close one first.");
         return;
     }
     feed = new_feed(r, tail, &scope);

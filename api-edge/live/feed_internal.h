@@ -60,6 +60,7 @@ struct edge_feed {
     edge_request        *r; /* NULL: completed, only a page is still on its way */
     edge_tail           *tail;
     edge_feed_scope      scope;
+    bus_id               tenant, user;  /* who has opened it */
     bus_str              after;         /* as given */
     const char          *after_pointer; /* where it was given */
     uint64_t             look_round;    /* waits for the log's end after this round */

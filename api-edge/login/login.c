@@ -391,11 +391,11 @@ has_room(edge_request *r, edge_job_kind kind)
     int64_t      now_us = bus_mono_us(r->loop->e->options.clock);
 
     if (kind == EDGE_JOB_QUICK && r->route->rule == EDGE_RULE_ANONYMOUS &&
-        !edge_limits_take_anonymous(r))
+        !edge_limits_take_refresh(r))
         return false;
     if (kind == EDGE_JOB_HASHES &&
         !edge_rates_take(logins->rates, r->caller.tenant, payer_of(r), now_us))
-        edge_problem(r, EDGE_RATE_LIMITED, NULL);
+        edge_limits_refuse(r, NULL);
     else if (logins->jobs_count[kind] >= maxima[kind])
         edge_problem(r, EDGE_OVERLOADED, NULL);
     return !r->answered;

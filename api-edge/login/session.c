@@ -492,6 +492,13 @@ edge_session_check(edge_request *r)
 }
 
 bool
+edge_session_was_denied(const edge_request *r)
+{
+    return r->loop->sessions != NULL && !bus_id_is_nil(r->caller.session) &&
+           believed(r->loop->sessions, &r->caller) == DENIED;
+}
+
+bool
 edge_session_is_over(edge_loop *loop, const edge_caller *caller)
 {
     edge_sessions *sessions = loop->sessions;

@@ -73,6 +73,8 @@ const bus_config_key bus_config_keys[] = {
       "Requests a minute of all users of a carrier." },
     { "SHINA_RATE_ADDRESS", BUS_CONFIG_INT, "30000", 0, 10000000, false,
       "Requests of users a minute that come from one address." },
+    { "SHINA_RATE_REFRESH", BUS_CONFIG_INT, "120", 0, 10000000, false,
+      "Refresh tokens a minute that are shown from one address." },
     { "SHINA_RATE_ANONYMOUS", BUS_CONFIG_INT, "60", 0, 10000000, false,
       "Requests a minute without a token that holds, from one address; log-ins have SHINA_LOGIN_RATE." },
     { "SHINA_TRUSTED_PROXIES", BUS_CONFIG_TEXT, NULL, 0, 0, false,

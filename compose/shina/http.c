@@ -64,6 +64,7 @@ start_edge(shina_http *h, shina_process *p, bus_error *err)
                                    [EDGE_LIMIT_STREAMS] = (int)bus_config_int(config, "SHINA_RATE_STREAMS"),
                                    [EDGE_LIMIT_TENANT] = (int)bus_config_int(config, "SHINA_RATE_TENANT"),
                                    [EDGE_LIMIT_ADDRESS] = (int)bus_config_int(config, "SHINA_RATE_ADDRESS"),
+                                   [EDGE_LIMIT_REFRESH] = (int)bus_config_int(config, "SHINA_RATE_REFRESH"),
                                    [EDGE_LIMIT_ANONYMOUS] =
                                        (int)bus_config_int(config, "SHINA_RATE_ANONYMOUS")},
                 .trusted_proxies = bus_config_text(config, "SHINA_TRUSTED_PROXIES"),

@@ -76,10 +76,10 @@ set_or_unset(const char *name, const char *value)
 static bool
 lift_limits(void)
 {
-    static const char *const limits[] = {"SHINA_RATE_QUERIES", "SHINA_RATE_COMMANDS",
-                                         "SHINA_RATE_STREAMS", "SHINA_RATE_TENANT",
-                                         "SHINA_RATE_ADDRESS", "SHINA_RATE_ANONYMOUS"};
-    bool                     done = true;
+    static const char *const limits[] = {
+        "SHINA_RATE_QUERIES", "SHINA_RATE_COMMANDS",  "SHINA_RATE_STREAMS", "SHINA_RATE_TENANT",
+        "SHINA_RATE_ADDRESS", "SHINA_RATE_ANONYMOUS", "SHINA_RATE_REFRESH"};
+    bool done = true;
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         done = setenv(limits[i], "0", 0) == 0 && done;

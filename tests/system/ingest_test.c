@@ -240,6 +240,25 @@ test_too_large(void **state)
     free(body);
 }
 
+/* Who pushes in the name of a source is on record. */
+static void
+await_noted(const source *s)
+{
+    char   path[200];
+    size_t rows = 0;
+
+    (void)snprintf(path, sizeof(path),
+                   "/api/v1/audit?type=ingest.receive&code=BAD_SIGNATURE&actor=%s", s->id);
+    for (int i = 0; i < 300 && rows < 2; i++) {
+        tests_response r = tests_shina_get(shina, admin, path);
+
+        rows = json_array_size(json_object_get(r.json, "items"));
+        json_decref(r.json);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 25000000}, NULL);
+    }
+    assert_int_equal(rows, 2);
+}
+
 /* --- stories --------------------------------------------------------------- */
 
 static void
@@ -272,6 +291,7 @@ test_signed_or_refused(void **state)
 
     expect(push_event(&s, "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "two"), 403, "BAD_SIGNATURE");
     expect(push_signed(&s, s.secret, &early), 403, "BAD_SIGNATURE");
+    await_noted(&s);
     nobody.address[strlen(nobody.address) - 1] ^= 1;
     expect(push_event(&nobody, s.secret, "two"), 404, "NOT_FOUND");
     memcpy(elsewhere.address + strlen("/api/v1/ingest/"), "2", 1); /* another tenant's */

@@ -197,6 +197,37 @@ test_anonymous(void **state)
     assert_int_equal(count(3, -1, "/api/v1/tenants", token, "198.51.100.1", 200), 3);
 }
 
+/* Who signs for a source that he is not. */
+static void
+test_strangers_push(void **state)
+{
+    static const char path[] = "/api/v1/ingest/" TENANT ".22222222-2222-4222-8222-222222222222";
+    int               unknown = 0, held = 0;
+
+    (void)state;
+    for (int i = 0; i < 2 * ANONYMOUS; i++) {
+        long s = status(ask(0, "POST", path, NULL, "{}", "198.51.100.12"));
+
+        unknown += s == 404;
+        held += s == 429;
+    }
+    assert_in_range(unknown, ANONYMOUS - 1, ANONYMOUS + 30);
+    assert_int_equal(unknown + held, 2 * ANONYMOUS);
+    assert_int_equal(status(ask(0, "POST", path, NULL, "{}", "198.51.100.13")), 404);
+}
+
+/* Those who come again with a refresh token do not pay for what others ask from there. */
+static void
+test_refreshes_are_counted_apart(void **state)
+{
+    const char body[] = "{\"refresh_token\":\"none\"}";
+
+    (void)state;
+    assert_true(count(2 * ANONYMOUS, 0, "/api/v1/tenants", NULL, "198.51.100.14", 429) > 20);
+    assert_int_equal(status(ask(0, "POST", "/api/v1/auth/refresh", NULL, body, "198.51.100.14")),
+                     401);
+}
+
 /* What one edge lets through counts at the other. */
 static void
 test_edges_share_limits(void **state)
@@ -522,6 +553,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_anonymous),
+        cmocka_unit_test(test_strangers_push),
+        cmocka_unit_test(test_refreshes_are_counted_apart),
         cmocka_unit_test(test_edges_share_limits),
         cmocka_unit_test(test_without_redis),
         cmocka_unit_test(test_redis_is_killed),
