@@ -1,10 +1,10 @@
 /* redis.c - a PING every few seconds over a connection of its own.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/admin/redis.h"
+#include "api-edge/http/look_up.h"
 #include "bus/base/error.h"
 #include "bus/log/log.h"
 
-#include <arpa/inet.h>
 #include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
@@ -16,12 +16,6 @@
 #define PING_MS 3000
 #define PART_BYTES 256
 
-/* A look-up of a name; it may outlive whom it is for. */
-typedef struct {
-    uv_getaddrinfo_t of;
-    edge_redis      *redis; /* NULL: nobody waits */
-} look_up;
-
 struct edge_redis {
     uv_loop_t         *loop;
     redisAsyncContext *context; /* NULL: not connected */
@@ -29,8 +23,9 @@ struct edge_redis {
     char               host[PART_BYTES], password[PART_BYTES]; /* host: a path for unix: */
     int                port, number;                           /* number: of the database */
     bool               is_unix, closing;
+    unsigned           attempts;
     bool               waits;   /* for the answer to a ping */
-    look_up           *look_up; /* NULL: none is under way */
+    edge_look_up      *look_up; /* NULL: none is under way */
     atomic_bool        fine;
 };
 
@@ -151,58 +146,40 @@ connect_to(edge_redis *redis, const char *host)
         leave(redis);
 }
 
-/* The first address of it, as the resolver sorts them. */
-static void
-on_looked_up(uv_getaddrinfo_t *of, int status, struct addrinfo *found)
+/* Another one with each attempt. */
+static const char *
+nth_address(const char *addresses, unsigned attempt, char out[PART_BYTES])
 {
-    look_up    *l = of->data;
-    edge_redis *redis = l->redis;
-    char        address[INET6_ADDRSTRLEN] = "";
+    unsigned count = 1;
 
-    if (redis != NULL) {
-        redis->look_up = NULL;
-        if (status == 0 && getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof(address),
-                                       NULL, 0, NI_NUMERICHOST) == 0)
-            connect_to(redis, address);
-        else
-            bus_log_warn("edge.redis_unknown", BUS_KV("host", redis->host),
-                         BUS_KV("why", status == 0 ? "no numeric address" : uv_strerror(status)));
-    }
-    uv_freeaddrinfo(found);
-    free(l);
+    for (const char *at = addresses; *at != '\0'; at++)
+        count += *at == ',';
+    for (attempt %= count; attempt > 0; attempt--)
+        addresses = strchr(addresses, ',') + 1;
+    (void)snprintf(out, PART_BYTES, "%.*s", (int)strcspn(addresses, ","), addresses);
+    return out;
 }
 
 static void
-begin_look_up(edge_redis *redis)
+on_looked_up(void *context, const char *addresses, const char *why)
 {
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    look_up              *l = calloc(1, sizeof(*l));
+    edge_redis *redis = context;
+    char        address[PART_BYTES];
 
-    if (l == NULL)
-        abort();
-    l->redis = redis;
-    l->of.data = l;
-    if (uv_getaddrinfo(redis->loop, &l->of, on_looked_up, redis->host, NULL, &hints) == 0)
-        redis->look_up = l;
+    redis->look_up = NULL;
+    if (addresses != NULL)
+        connect_to(redis, nth_address(addresses, redis->attempts++, address));
     else
-        free(l);
-}
-
-static bool
-is_numeric(const char *host)
-{
-    uint8_t address[16];
-
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+        bus_log_warn("edge.redis_unknown", BUS_KV("host", redis->host), BUS_KV("why", why));
 }
 
 static void
 connect_now(edge_redis *redis)
 {
-    if (redis->is_unix || is_numeric(redis->host))
+    if (redis->is_unix || edge_is_numeric(redis->host))
         connect_to(redis, redis->host);
     else if (redis->look_up == NULL)
-        begin_look_up(redis);
+        redis->look_up = edge_look_up_begin(redis->loop, redis->host, on_looked_up, redis);
 }
 
 /* Every few seconds: an answer that did not come since the last time means it is gone. */
@@ -263,11 +240,9 @@ edge_redis_abandon(edge_redis *redis)
         return;
     redis->closing = true;
     leave(redis);
-    if (redis->look_up != NULL) {
-        redis->look_up->redis = NULL;
-        (void)uv_cancel((uv_req_t *)&redis->look_up->of);
-        redis->look_up = NULL;
-    }
+    if (redis->look_up != NULL)
+        edge_look_up_cancel(redis->look_up);
+    redis->look_up = NULL;
 }
 
 typedef struct {

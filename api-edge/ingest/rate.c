@@ -42,7 +42,7 @@ bool
 edge_rates_take(edge_rates *rates, bus_id tenant, bus_id id, int64_t now_us)
 {
     bus_id  ids[3] = {rates->salt, tenant, id};
-    bucket *b = &rates->buckets[bus_fnv1a64(ids, sizeof(ids)) % PLACES];
+    bucket *b = &rates->buckets[(bus_fnv1a64(ids, sizeof(ids)) >> 40) % PLACES];
     double  full = rates->per_s * BURST;
 
     if (b->at_us == 0)

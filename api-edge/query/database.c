@@ -1,6 +1,7 @@
 /* database.c - pipelined queries.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api-edge/query/database.h"
+#include "api-edge/http/look_up.h"
 #include "bus/log/log.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#define HOST_BYTES 256       /* of a name in the DNS, with NUL */
 #define NO_SUCH_ROLE "22023" /* of SET ROLE; 42501: it is there, and is refused */
 #define STATEMENTS_MAX 256   /* kept prepared per connection; others are parsed each time */
 #define ATTEMPTS_MAX 16
@@ -38,6 +40,7 @@ typedef struct {
 
 typedef enum {
     CONNECTION_CLOSED,     /* waits for the timer */
+    CONNECTION_LOOKING_UP, /* the address of the host; the timer bounds it */
     CONNECTION_CONNECTING, /* PQconnectPoll goes on */
     CONNECTION_SETTING,    /* session settings are on their way */
     CONNECTION_ROLE,       /* SET ROLE is on its way */
@@ -48,7 +51,8 @@ typedef struct {
     edge_db         *db;
     connection_state state;
     PGconn          *pg;
-    uv_poll_t       *poll; /* closes by itself, hence on the heap */
+    edge_look_up    *look_up; /* NULL: none is under way */
+    uv_poll_t       *poll;    /* closes by itself, hence on the heap */
     int              polled_fd, polled_events;
     uv_timer_t       timer; /* pause before connecting, or bound of connecting */
     int              pause_ms;
@@ -63,6 +67,7 @@ typedef struct {
 struct edge_db {
     uv_loop_t      *loop;
     edge_db_options options;
+    char            host[HOST_BYTES]; /* a name whose address is looked up; "": libpq does all */
     edge_db_query  *first, **last;
     int             waiting;
     bool            closing, role_missing;
@@ -227,6 +232,14 @@ forget_statements(connection *c)
 }
 
 static void
+give_up_look_up(connection *c)
+{
+    if (c->look_up != NULL)
+        edge_look_up_cancel(c->look_up);
+    c->look_up = NULL;
+}
+
+static void
 on_pause_over(uv_timer_t *timer)
 {
     connect_now(timer->data);
@@ -242,6 +255,7 @@ lose(connection *c, const char *why)
         bus_log_warn("edge.database_lost", BUS_KV_ERR(&err),
                      BUS_KV("pool", c->db->options.application));
     }
+    give_up_look_up(c);
     stop_polling(c);
     PQfinish(c->pg);
     c->pg = NULL;
@@ -287,14 +301,23 @@ poll_connecting(connection *c)
     watch(c, UV_READABLE | UV_WRITABLE);
 }
 
+/* addresses: of the host, with commas; NULL: what the URL says. libpq wants the name as often. */
 static void
-connect_now(connection *c)
+connect_to(connection *c, const char *addresses)
 {
+    char   hosts[EDGE_ADDRESSES_MAX * HOST_BYTES] = "";
+    size_t used = 0;
+
+    for (const char *at = addresses; at != NULL;
+         at = strchr(at, ',') == NULL ? NULL : strchr(at, ',') + 1)
+        used += (size_t)snprintf(hosts + used, sizeof(hosts) - used, "%s%s", used == 0 ? "" : ",",
+                                 c->db->host);
     c->pg = PQconnectStartParams(
         (const char *const[]){"dbname", "fallback_application_name", "keepalives_idle",
-                              "keepalives_interval", "tcp_user_timeout", "client_encoding", NULL},
+                              "keepalives_interval", "tcp_user_timeout", "client_encoding",
+                              addresses == NULL ? NULL : "host", "hostaddr", NULL},
         (const char *const[]){c->db->options.url, c->db->options.application, SILENT_IDLE_S,
-                              SILENT_INTERVAL_S, SILENT_MS, "UTF8", NULL},
+                              SILENT_INTERVAL_S, SILENT_MS, "UTF8", hosts, addresses, NULL},
         1);
     if (c->pg == NULL)
         abort();
@@ -305,6 +328,55 @@ connect_now(connection *c)
     c->state = CONNECTION_CONNECTING;
     (void)uv_timer_start(&c->timer, on_connect_timeout, CONNECT_TIMEOUT_MS, 0);
     watch(c, UV_WRITABLE);
+}
+
+static void
+on_looked_up(void *context, const char *addresses, const char *why)
+{
+    connection *c = context;
+
+    c->look_up = NULL;
+    if (addresses != NULL)
+        connect_to(c, addresses);
+    else
+        lose(c, why);
+}
+
+static void
+connect_now(connection *c)
+{
+    if (c->db->host[0] == '\0') {
+        connect_to(c, NULL);
+        return;
+    }
+    c->look_up = edge_look_up_begin(c->db->loop, c->db->host, on_looked_up, c);
+    if (c->look_up == NULL) {
+        lose(c, "the address of the host cannot be looked up");
+        return;
+    }
+    c->state = CONNECTION_LOOKING_UP;
+    (void)uv_timer_start(&c->timer, on_connect_timeout, CONNECT_TIMEOUT_MS, 0);
+}
+
+/* libpq would look the name up while the loop waits. Several hosts, a path, digits, and what comes
+ * of a service file or the environment are left to it. */
+static void
+find_host(const char *url, char out[HOST_BYTES])
+{
+    PQconninfoOption *options = PQconninfoParse(url, NULL);
+    const char       *host = NULL, *address = NULL;
+
+    out[0] = '\0';
+    for (const PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
+        if (strcmp(o->keyword, "host") == 0)
+            host = o->val;
+        else if (strcmp(o->keyword, "hostaddr") == 0)
+            address = o->val;
+    }
+    if (host != NULL && address == NULL && strpbrk(host, ",/@") == NULL && !edge_is_numeric(host) &&
+        strlen(host) < HOST_BYTES)
+        (void)snprintf(out, HOST_BYTES, "%s", host);
+    PQconninfoFree(options);
 }
 
 static void
@@ -697,6 +769,7 @@ edge_db_open(uv_loop_t *loop, const edge_db_options *options)
     db->loop = loop;
     db->options = *options;
     db->last = &db->first;
+    find_host(options->url, db->host);
     for (int i = 0; i < options->connections; i++) {
         connection *c = &db->connections[i];
 
@@ -733,6 +806,7 @@ edge_db_close(edge_db *db)
     for (int i = 0; i < db->options.connections; i++) {
         connection *c = &db->connections[i];
 
+        give_up_look_up(c);
         stop_polling(c);
         PQfinish(c->pg);
         c->pg = NULL;

@@ -5,7 +5,7 @@
  * by the setting shina.tenant, which row level security reads; a group is one implicit
  * transaction. When a query fails, the others of its group are sent again, and only the failed
  * one gets the error. A lost connection fails what was on it and is made again with a growing
- * pause.
+ * pause. The host of a URL is looked up without waiting for it, if there is one.
  * Threads: the loop's.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef API_EDGE_QUERY_DATABASE_H

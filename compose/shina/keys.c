@@ -9,6 +9,7 @@
 #include "compose/shina/place.h"
 #include "compose/shina/verbs.h"
 
+#include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,42 @@ drop(shina_place *place, const char *path, const char *kid, bus_error *err)
     return rc;
 }
 
+/* --- one at a time ------------------------------------------------------------------------ */
+
+/* Two that change keys at once could each put a key in front of the file, and wrap by one that the
+ * other has overwritten. Held until the connection is finished. */
+static bus_code
+lock_keys(const shina_place *place, PGconn **out, bus_error *err)
+{
+    PGconn   *conn = PQconnectdb(place->servers.database_url);
+    PGresult *res = PQexec(conn, "select pg_try_advisory_lock(hashtextextended('shina.keys', 0))");
+    bus_code  rc = BUS_OK;
+
+    if (PQresultStatus(res) != PGRES_TUPLES_OK)
+        rc = bus_fail(err, BUS_UNAVAILABLE, "the keys cannot be locked: %.180s",
+                      PQerrorMessage(conn));
+    else if (strcmp(PQgetvalue(res, 0, 0), "t") != 0)
+        rc =
+            bus_fail(err, BUS_CONFLICT, "another shina keys is at work; try again when it is done");
+    PQclear(res);
+    *out = conn;
+    return rc;
+}
+
+static bus_code
+change(shina_place *place, const char *path, const char *kid, bus_error *err)
+{
+    PGconn  *lock = NULL;
+    bus_code rc = lock_keys(place, &lock, err);
+
+    if (rc == BUS_OK) /* another one may have changed them before we had the lock */
+        rc = read_keys(place, err);
+    if (rc == BUS_OK)
+        rc = kid != NULL ? drop(place, path, kid, err) : rotate(place, path, err);
+    PQfinish(lock);
+    return rc;
+}
+
 static int
 asked_wrongly(void)
 {
@@ -273,9 +310,7 @@ verb_keys(const bus_config *config, int argc, char **argv)
     if (rc == BUS_OK)
         rc = shina_home_master_file(&place.home, config, false, path, &err);
     if (rc == BUS_OK)
-        rc = drops     ? drop(&place, path, kid, &err)
-             : rotates ? rotate(&place, path, &err)
-                       : list(&place, &err);
+        rc = drops || rotates ? change(&place, path, kid, &err) : list(&place, &err);
     shina_place_leave(&place);
     return rc == BUS_OK ? 0 : failed(&err);
 }
