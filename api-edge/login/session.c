@@ -494,8 +494,11 @@ edge_session_check(edge_request *r)
 bool
 edge_session_was_denied(const edge_request *r)
 {
-    return r->loop->sessions != NULL && !bus_id_is_nil(r->caller.session) &&
-           believed(r->loop->sessions, &r->caller) == DENIED;
+    const slot *s =
+        r->loop->sessions == NULL ? NULL : slot_of(r->loop->sessions, r->caller.session);
+
+    return s != NULL && !bus_id_is_nil(r->caller.session) && is_of(s, &r->caller) &&
+           s->verdict == DENIED;
 }
 
 bool

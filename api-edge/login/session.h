@@ -32,7 +32,7 @@ void edge_sessions_free(edge_sessions *sessions); /* accepts NULL; after the loo
 /* The request may go on to its handler. False: it is answered, or suspended and its handler is
  * called by and by. */
 bool edge_session_check(edge_request *r);
-/* Was it over a moment ago? Asks nobody. */
+/* Was it over when it was looked at last? Asks nobody. */
 bool edge_session_was_denied(const edge_request *r);
 /* Is the session of a feed known to be over? Asked again and again; looks it up by and by. */
 bool edge_session_is_over(edge_loop *loop, const edge_caller *caller);

@@ -1,6 +1,7 @@
 /* limits_test.c - limits of rate against a whole shina: shared by edges, without Redis, and what a
  * flood of log-ins does to others. Addresses are told by X-Forwarded-For, as a trusted proxy does.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/feed_client.h"
 #include "tests/support/shina.h"
 
 #include <setjmp.h>
@@ -28,6 +29,7 @@
 #define FLOODERS 8
 #define GUESSERS 2 /* addresses: together they may try fewer hashes a second than a core makes */
 #define WORK 150
+#define FEEDS_OF_USER 16
 #define OTHER_TENANT "22222222-2222-4222-8222-222222222222"
 #define CROWD 160 /* at once, each time from another address */
 
@@ -214,6 +216,31 @@ test_strangers_push(void **state)
     assert_in_range(unknown, ANONYMOUS - 1, ANONYMOUS + 30);
     assert_int_equal(unknown + held, 2 * ANONYMOUS);
     assert_int_equal(status(ask(0, "POST", path, NULL, "{}", "198.51.100.13")), 404);
+}
+
+/* Else one could hold all that there are. */
+static void
+test_a_user_has_a_few_feeds(void **state)
+{
+    tests_feed_options how = {
+        .url = tests_shina_url(shina), .domain = "drivers", .token = token, .way = TESTS_FEED_SSE};
+    tests_feed *feeds[FEEDS_OF_USER];
+    long        s = 0;
+
+    (void)state;
+    for (int i = 0; i < FEEDS_OF_USER; i++) {
+        feeds[i] = tests_feed_open(&how, &s);
+        assert_non_null(feeds[i]);
+    }
+    assert_null(tests_feed_open(&how, &s));
+    assert_int_equal(s, 429);
+    tests_feed_close(feeds[0]);
+    for (int i = 0; i < 200 && (feeds[0] = tests_feed_open(&how, &s)) == NULL; i++)
+        pause_ms(50);
+    for (int i = 0; i < FEEDS_OF_USER; i++) {
+        assert_non_null(feeds[i]);
+        tests_feed_close(feeds[i]);
+    }
 }
 
 /* Those who come again with a refresh token do not pay for what others ask from there. */
@@ -554,6 +581,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_anonymous),
         cmocka_unit_test(test_strangers_push),
+        cmocka_unit_test(test_a_user_has_a_few_feeds),
         cmocka_unit_test(test_refreshes_are_counted_apart),
         cmocka_unit_test(test_edges_share_limits),
         cmocka_unit_test(test_without_redis),
