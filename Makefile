@@ -60,7 +60,10 @@ sim: packages-test $(BUILD)/build.ninja
 	JOBS=$(JOBS) bash tests/sim/run.sh $(BUILD)
 	@test -z "$(BITE)" || bash tests/sim/planted.sh $(BUILD)
 
-fuzz: packages-check
+fuzz: packages-check build
+	test -n "$(FUZZ_ONLY)" || /usr/bin/python3 -B tests/contracts/differential/decide_documents.py --count 4000 \
+	    --seed $$(date +%s) --decide $(BUILD)/tests/contracts/differential/decide_documents \
+	    --schemas $(BUILD)/tests/contracts/differential/schemas
 	JOBS=$(JOBS) python3 -B tests/fuzz/run.py
 
 bench: packages-bench build

@@ -537,11 +537,11 @@ edge_audit_answered(edge_request *r)
                                  .sure = !named || !bus_id_is_nil(facts->actor),
                                  .entity = facts->entity,
                                  .outcome = outcome_of(r->status),
-                                 .code = bus_str_of(facts->code),
-                                 .detail = &r->loop->audit->detail};
+                                 .code = bus_str_of(facts->code)};
 
     if (facts->done || r->route == NULL || bus_id_is_nil(n.tenant) || !is_noted(r, &n))
         return;
+    n.detail = &r->loop->audit->detail;
     r->audit.done = true;
     if (bus_id_is_nil(n.entity) && r->parameter.len > 0 && !bus_id_parse(r->parameter, &n.entity))
         n.entity = BUS_ID_NIL;

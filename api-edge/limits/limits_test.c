@@ -112,6 +112,9 @@ test_a_batch_spends_what_it_stands_for(void **state)
     assert_int_equal(batches[0].limit.left, 0);              /* and that is what is told */
     assert_false(edge_limits_add(&batches[1], PER_MIN - 1)); /* there is a debt */
     assert_true(batches[1].limit.refused && batches[1].answered);
+    MHD_destroy_response(batches[1].held);
+    bus_buf_fini(&batches[1].out);
+    bus_arena_fini(&batches[1].arena);
     assert_int_equal(edge_limits_commands(&batches[2]), PER_MIN);
     batches[3].caller.session = BUS_ID_NIL; /* an operator's */
     assert_true(edge_limits_add(&batches[3], PER_MIN));
