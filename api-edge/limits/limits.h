@@ -3,10 +3,10 @@
  * Buckets of tokens: of a user, one for each class of routes; of a tenant; of an address, for those
  * who have a token, for those who have none, and for those who want the next one. A request takes
  * one of each that is its, or none and is answered 429. Tokens of operators, which are of no
- * session, are not limited; nor are /healthz, /readyz and /metrics, nor what is refused before it is
- * known who asks (400, 404, 405, 413). Log-ins and sources have rates of their own (ingest/rate.h);
- * strangers who push in the name of a source pay as those who have no token, and so does whose
- * session is over.
+ * session, are not limited; nor are /healthz, /readyz and /metrics, nor what is refused before it
+ * is known who asks (400, 404, 405, 413). Log-ins and sources have rates of their own
+ * (ingest/rate.h); strangers who push in the name of a source pay as those who have no token, and
+ * so does whose session is over.
  *
  * A request never waits for Redis. Each loop takes from buckets of its own, and every 100 ms tells
  * Redis what it took; one Lua script there takes it from the buckets of all edges and tells what is
