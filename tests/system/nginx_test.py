@@ -9,20 +9,19 @@ import base64
 import json
 import os
 import pathlib
-import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
+from running import Running, make_certificate
+
 SOURCE = pathlib.Path(sys.argv.pop(2))
 SHINA = sys.argv.pop(1)
-TENANT = "11111111-1111-4111-8111-111111111111"
 PROXY, CLIENT = "127.0.0.1", "127.0.0.2"  # a client from the proxy's own address would be taken for one
 PROGRAM = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
 ANSWER_S = 20
@@ -34,50 +33,27 @@ def free_port():
         return s.getsockname()[1]
 
 
-class Nginx(unittest.TestCase):
+class Nginx(Running):
     source = PROXY
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="shina-nginx-")
-        folder = pathlib.Path(cls.folder.name)
-        os.chmod(folder, 0o755)
-        cls.certificate = folder / "one.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                        "-nodes", "-keyout", folder / "one.key", "-out", cls.certificate, "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
-                       check=True, capture_output=True)
-        cls.env = {**os.environ, "SHINA_HOME": str(folder / "home"), "SHINA_HTTP": "127.0.0.1:0",
-                   "SHINA_TRUSTED_PROXIES": PROXY, "SHINA_RATE_ANONYMOUS": "60"}
-        cls.log = open(folder / "log", "w+")
-        cls.shina = subprocess.Popen([SHINA, "run"], stdout=subprocess.PIPE, stderr=cls.log, text=True,
-                                     env=cls.env, cwd="/")
-        for line in cls.shina.stdout:
-            if found := re.search(r"open +http://127\.0\.0\.1:(\d+)/docs", line):
-                cls.edge = int(found[1])
-                break
-        else:
-            cls.log.seek(0)
-            raise RuntimeError(f"it does not start: {cls.log.read()}")
-        cls.token = subprocess.run([SHINA, "token", "--tenant", TENANT, "--role", "ADMIN"], env=cls.env,
-                                   check=True, capture_output=True, text=True).stdout.strip()
-        cls.start_nginx(folder)
-        until = time.monotonic() + 60
-        while cls.ask("GET", "/readyz")[0] != 200:
-            if time.monotonic() > until:
-                raise RuntimeError("it does not get ready")
-            time.sleep(0.2)
+        cls.make_folder()
+        cls.certificate, cls.key = make_certificate(cls.folder, "one")
+        cls.start(SHINA, SHINA_TRUSTED_PROXIES=PROXY, SHINA_RATE_ANONYMOUS="60")
+        cls.start_nginx(cls.folder)
+        cls.wait_until(lambda: cls.ask("GET", "/readyz")[0] == 200)
 
     @classmethod
     def start_nginx(cls, folder):
         """The file as it is, but for what is of this test: ports and the certificate."""
-        cls.port = free_port()
+        cls.edge, cls.port = cls.port, free_port()
         site = (SOURCE / "compose/deploy/nginx/shina.conf").read_text()
         for old, new in (("server 127.0.0.1:8080 ", f"server 127.0.0.1:{cls.edge} "),
                          ("    server 127.0.0.1:8081 max_fails=2 fail_timeout=2s;\n", ""),
                          ("listen 443 ssl", f"listen 127.0.0.1:{cls.port} ssl"),
-                         ("/etc/ssl/shina.pem", str(cls.certificate)),
-                         ("/etc/ssl/private/shina.key", str(folder / "one.key"))):
+                         ("/etc/ssl/shina.pem", cls.certificate),
+                         ("/etc/ssl/private/shina.key", cls.key)):
             assert site.count(old) == 1, old
             site = site.replace(old, new)
         (folder / "site.conf").write_text(site)
@@ -93,12 +69,7 @@ class Nginx(unittest.TestCase):
     def tearDownClass(cls):
         cls.nginx.send_signal(signal.SIGQUIT)
         cls.nginx.wait(30)
-        cls.shina.send_signal(signal.SIGTERM)
-        code = cls.shina.wait(60)
-        cls.shina.stdout.close()
-        cls.log.close()
-        cls.folder.cleanup()
-        assert code == 0, code
+        super().tearDownClass()
 
     @classmethod
     def connect(cls):
@@ -126,16 +97,6 @@ class Nginx(unittest.TestCase):
     def hire(self, phone):
         status, answer = self.ask("POST", "/api/v1/drivers", {"full_name": "By Proxy", "phone_e164": phone})
         self.assertEqual(status, 201, answer)
-
-    @staticmethod
-    def read_until(s, wanted):
-        found = b""
-        while wanted not in found:
-            chunk = s.recv(65536)
-            if not chunk:
-                break
-            found += chunk
-        return found
 
     def test_requests(self):
         self.hire("+79160000001")

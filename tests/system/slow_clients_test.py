@@ -6,20 +6,15 @@ one address takes all places, and another one is served.
 
 SPDX-License-Identifier: Apache-2.0
 """
-import os
-import pathlib
-import re
 import selectors
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
+from running import Running
+
 SHINA = sys.argv.pop(1)
-TENANT = "11111111-1111-4111-8111-111111111111"
 CONNECTIONS = 400  # SHINA_CONNECTIONS of this test
 SLOW = 100         # of each kind
 IDLE_S = 6         # SHINA_IDLE_S; its default is 30
@@ -29,42 +24,12 @@ BODY = ("POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: ap
         "Content-Length: 1000\r\n\r\n{")
 
 
-class Slow(unittest.TestCase):
+class Slow(Running):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="shina-slow-")
-        folder = pathlib.Path(cls.folder.name)
-        os.chmod(folder, 0o755)
-        cls.env = {**os.environ, "SHINA_HOME": str(folder / "home"), "SHINA_HTTP": "127.0.0.1:0",
-                   "SHINA_CONNECTIONS": str(CONNECTIONS), "SHINA_IDLE_S": str(IDLE_S),
-                   "SHINA_RATE_ANONYMOUS": "0"}
-        cls.log = open(folder / "log", "w+")
-        cls.shina = subprocess.Popen([SHINA, "run"], stdout=subprocess.PIPE, stderr=cls.log, text=True,
-                                     env=cls.env, cwd="/")
-        for line in cls.shina.stdout:
-            found = re.search(r"open +http://127\.0\.0\.1:(\d+)/docs", line)
-            if found:
-                cls.port = int(found[1])
-                break
-        else:
-            cls.log.seek(0)
-            raise RuntimeError(f"it does not start: {cls.log.read()}")
-        cls.token = subprocess.run([SHINA, "token", "--tenant", TENANT, "--role", "ADMIN"], env=cls.env,
-                                   check=True, capture_output=True, text=True).stdout.strip()
-        until = time.monotonic() + 60
-        while cls.status("/readyz") != 200:
-            if time.monotonic() > until:
-                raise RuntimeError("it does not get ready")
-            time.sleep(0.2)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shina.send_signal(signal.SIGTERM)
-        code = cls.shina.wait(60)
-        cls.log.close()
-        cls.shina.stdout.close()
-        cls.folder.cleanup()
-        assert code == 0, code
+        cls.make_folder()
+        cls.start(SHINA, SHINA_CONNECTIONS=str(CONNECTIONS), SHINA_IDLE_S=str(IDLE_S), SHINA_RATE_ANONYMOUS="0")
+        cls.wait_until(lambda: cls.status("/readyz") == 200)
 
     @classmethod
     def status(cls, path, token=None, address="127.0.0.1"):

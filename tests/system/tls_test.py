@@ -9,75 +9,33 @@ import base64
 import json
 import os
 import pathlib
-import re
-import signal
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
-import time
 import unittest
 import warnings
 
+from running import START_S, Running, make_certificate
+
 SHINA = sys.argv.pop(1)
-TENANT = "11111111-1111-4111-8111-111111111111"
 ORIGIN = "https://panel.example"
 VEHICLE = {"plate": "A123BC77", "vin": "XTA210990Y1234567", "odometer_m": 1000,
            "specs": {"class": "VAN", "payload_g": 1500000, "cargo_ml": 9000000, "tank_ml": 80000,
                      "fuel": "DIESEL", "norm_summer_ml_100km": 9500, "norm_winter_ml_100km": 10500,
                      "wear_kop_km": 350, "fixed_kop_day": 250000}}
-START_S, ANSWER_S = 90, 20
+ANSWER_S = 20
 
 
-def make_certificate(folder, name):
-    key, certificate = folder / f"{name}.key", folder / f"{name}.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                    "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj",
-                    "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
-                   check=True, capture_output=True)
-    return str(certificate), str(key)
-
-
-class Tls(unittest.TestCase):
+class Tls(Running):
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="shina-tls-")
-        folder = pathlib.Path(cls.folder.name)
-        os.chmod(folder, 0o755)
-        cls.certificate, cls.key = make_certificate(folder, "one")
-        cls.other_certificate, cls.other_key = make_certificate(folder, "other")
-        cls.env = {**os.environ, "SHINA_HOME": str(folder / "home"), "SHINA_HTTP": "127.0.0.1:0",
-                   "SHINA_TLS_CERTIFICATE": cls.certificate, "SHINA_TLS_KEY": cls.key,
-                   "SHINA_CORS_ORIGINS": f"https://other.example,{ORIGIN}",
-                   "SHINA_RATE_ANONYMOUS": "0"}
-        cls.log = open(folder / "log", "w+")
-        cls.shina = subprocess.Popen([SHINA, "run"], stdout=subprocess.PIPE, stderr=cls.log, text=True,
-                                     env=cls.env, cwd="/")
-        for line in cls.shina.stdout:
-            found = re.search(r"open +https://127\.0\.0\.1:(\d+)/docs", line)
-            if found:
-                cls.port = int(found[1])
-                break
-        else:
-            cls.log.seek(0)
-            raise RuntimeError(f"it does not start: {cls.log.read()}")
-        cls.token = subprocess.run([SHINA, "token", "--tenant", TENANT, "--role", "ADMIN"], env=cls.env,
-                                   check=True, capture_output=True, text=True).stdout.strip()
-        until = time.monotonic() + START_S
-        while cls.ask("GET", "/readyz")[0] != 200:
-            if time.monotonic() > until:
-                raise RuntimeError("it does not get ready")
-            time.sleep(0.2)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shina.send_signal(signal.SIGTERM)
-        code = cls.shina.wait(60)
-        cls.log.close()
-        cls.shina.stdout.close()
-        cls.folder.cleanup()
-        assert code == 0, code
+        cls.make_folder()
+        cls.certificate, cls.key = make_certificate(cls.folder, "one")
+        cls.other_certificate, cls.other_key = make_certificate(cls.folder, "other")
+        cls.start(SHINA, SHINA_TLS_CERTIFICATE=cls.certificate, SHINA_TLS_KEY=cls.key,
+                  SHINA_CORS_ORIGINS=f"https://other.example,{ORIGIN}", SHINA_RATE_ANONYMOUS="0")
+        cls.wait_until(lambda: cls.ask("GET", "/readyz")[0] == 200)
 
     @classmethod
     def connect(cls, **bounds):
@@ -160,16 +118,6 @@ class Tls(unittest.TestCase):
         status, _, body = self.ask("POST", "/api/v1/drivers", {"full_name": "By Wire", "phone_e164": phone},
                                    Authorization=self.bearer())
         self.assertEqual(status, 201, body)
-
-    @staticmethod
-    def read_until(s, wanted):
-        found = b""
-        while wanted not in found:
-            chunk = s.recv(65536)
-            if not chunk:
-                break
-            found += chunk
-        return found
 
     def test_what_is_not_spoken(self):
         with socket.create_connection(("127.0.0.1", self.port), timeout=ANSWER_S) as s:
