@@ -14,10 +14,9 @@
 
 #define FLUSH_MS 25
 #define RETRY_US INT64_C(250000)
-#define STATEMENT_MS \
-    60000               /* a whole NOTES_MAX in one batch, and other loops before it, take some */
-#define NOTES_MAX 16384 /* that wait; some more are those of requests that had begun */
-#define SEND_AT 256     /* so many do not wait for the time */
+#define STATEMENT_MS 60000 /* NOTES_MAX in one batch, behind those of other loops */
+#define NOTES_MAX 16384    /* that wait; some more are those of requests that had begun */
+#define SEND_AT 256        /* so many do not wait for the time */
 
 /* The columns of a batch: arrays in their binary form, in the order of audit.note(). */
 enum {

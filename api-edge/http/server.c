@@ -31,8 +31,7 @@
 #define PARAMETER_BYTES 64                        /* that libmicrohttpd takes for each, at least */
 #define FREE_REQUESTS_MAX 512
 #define KEEP_BUFFER_BYTES ((size_t)64 * 1024) /* a larger one is not kept for the next request */
-/* With TLS 1.2, too, only what has forward secrecy and authenticates what it encrypts (RFC 9325).
- */
+/* With TLS 1.2, too, only forward secrecy and authenticated encryption (RFC 9325). */
 #define TLS_PRIORITIES                                                                        \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:" \
     "+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:-MAC-ALL:+AEAD"
