@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define PLACES 4096
 #define BURST 2
 
 typedef struct {
@@ -16,7 +15,7 @@ typedef struct {
 struct edge_rates {
     double per_s;
     bus_id salt; /* else who has many addresses could choose whom to meet */
-    bucket buckets[PLACES];
+    bucket buckets[EDGE_RATES_PLACES];
 };
 
 edge_rates *
@@ -42,7 +41,7 @@ bool
 edge_rates_take(edge_rates *rates, bus_id tenant, bus_id id, int64_t now_us)
 {
     bus_id  ids[3] = {rates->salt, tenant, id};
-    bucket *b = &rates->buckets[(bus_fnv1a64(ids, sizeof(ids)) >> 40) % PLACES];
+    bucket *b = &rates->buckets[(bus_fnv1a64(ids, sizeof(ids)) >> 40) % EDGE_RATES_PLACES];
     double  full = rates->per_s * BURST;
 
     if (b->at_us == 0)

@@ -8,6 +8,9 @@
 
 #include "bus/base/id.h"
 
+/* So many that a crowd of thousands a second seldom meets who is not of it. */
+#define EDGE_RATES_PLACES 65536
+
 typedef struct edge_rates edge_rates;
 
 /* per_s: tokens a second; a full bucket holds twice as many. */

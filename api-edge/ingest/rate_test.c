@@ -37,16 +37,16 @@ test_a_bucket(void **state)
 static void
 test_many_ids_share_what_there_is(void **state)
 {
-    edge_rates *rates = edge_rates_create(10);
+    edge_rates *rates = edge_rates_create(1);
     int         let = 0;
 
     (void)state;
-    for (uint32_t i = 0; i < 200000; i++) {
+    for (uint32_t i = 0; i < 6 * EDGE_RATES_PLACES; i++) {
         bus_id id = {{(uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
 
         let += edge_rates_take(rates, (bus_id){{1}}, id, 1000000);
     }
-    assert_in_range(let, 1, 4096 * 20);
+    assert_in_range(let, 1, EDGE_RATES_PLACES * 2);
     edge_rates_destroy(rates);
 }
 

@@ -29,9 +29,11 @@ struct edge_logins {
     edge_loop      *loop;
     edge_login_job *jobs;
     int             jobs_count[EDGE_JOB_KINDS];
-    edge_rates     *rates;   /* of addresses and users that make us hash */
-    edge_turns     *turns;   /* of jobs that wait for a thread */
-    int             threads; /* that are at work */
+    /* Of addresses and users that make us hash. Rates met by hash, so whom we know have their own:
+     * a crowd of strangers cannot spend theirs. */
+    edge_rates *rates_known, *rates_strangers;
+    edge_turns *turns;   /* of jobs that wait for a thread */
+    int         threads; /* that are at work */
 };
 
 /* clang-format off */
@@ -143,7 +145,8 @@ edge_logins_open(edge_loop *loop)
     if (logins == NULL)
         abort();
     logins->loop = loop;
-    logins->rates = edge_rates_create(loop->e->options.login_rate);
+    logins->rates_known = edge_rates_create(loop->e->options.login_rate);
+    logins->rates_strangers = edge_rates_create(loop->e->options.login_rate);
     logins->turns = edge_turns_create();
     return logins;
 }
@@ -258,7 +261,8 @@ edge_logins_free(edge_logins *logins)
     if (logins == NULL)
         return;
     BUS_INVARIANT(logins->jobs == NULL);
-    edge_rates_destroy(logins->rates);
+    edge_rates_destroy(logins->rates_known);
+    edge_rates_destroy(logins->rates_strangers);
     edge_turns_destroy(logins->turns);
     free(logins);
 }
@@ -370,15 +374,21 @@ address_of(const edge_request *r, bus_arena *arena)
     return edge_peer_address(r, text) ? bus_arena_printf(arena, "%s", text).at : NULL;
 }
 
-/* Whose bucket: the user's, else the address'. */
-static bus_id
-payer_of(const edge_request *r)
+/* Whose bucket: the user's, else the network's. */
+static bool
+may_hash(const edge_request *r)
 {
-    bus_id id = r->caller.actor.id;
+    const edge_logins *logins = r->loop->logins;
+    int64_t            now_us = bus_mono_us(r->loop->e->options.clock);
+    bus_id             payer = r->caller.actor.id;
+    bool               known = !bus_id_is_nil(payer);
 
-    if (bus_id_is_nil(id))
-        (void)edge_peer_network(r, &id);
-    return id;
+    if (!known) {
+        (void)edge_peer_network(r, &payer);
+        known = edge_turns_knows(logins->turns, BUS_ID_NIL, payer);
+    }
+    return edge_rates_take(known ? logins->rates_known : logins->rates_strangers, r->caller.tenant,
+                           payer, now_us);
 }
 
 /* False: answered. */
@@ -388,13 +398,11 @@ has_room(edge_request *r, edge_job_kind kind)
     static const int maxima[EDGE_JOB_KINDS] = {
         [EDGE_JOB_QUICK] = QUICK_MAX, [EDGE_JOB_HASHES] = HASHING_MAX};
     edge_logins *logins = r->loop->logins;
-    int64_t      now_us = bus_mono_us(r->loop->e->options.clock);
 
     if (kind == EDGE_JOB_QUICK && r->route->rule == EDGE_RULE_ANONYMOUS &&
         !edge_limits_take_refresh(r))
         return false;
-    if (kind == EDGE_JOB_HASHES &&
-        !edge_rates_take(logins->rates, r->caller.tenant, payer_of(r), now_us))
+    if (kind == EDGE_JOB_HASHES && !may_hash(r))
         edge_limits_refuse(r, NULL);
     else if (logins->jobs_count[kind] >= maxima[kind])
         edge_problem(r, EDGE_OVERLOADED, NULL);

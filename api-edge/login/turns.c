@@ -64,6 +64,7 @@ void
 edge_turns_welcome(edge_turns *turns, bus_id tenant, bus_id network)
 {
     turns->networks[place_of(tenant, network)] = (place){tenant, network};
+    turns->networks[place_of(BUS_ID_NIL, network)] = (place){BUS_ID_NIL, network};
 }
 
 bool

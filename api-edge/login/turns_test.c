@@ -120,6 +120,8 @@ test_networks(void **state)
     assert_true(edge_turns_knows(turns, one, office));
     assert_false(edge_turns_knows(turns, one, cafe));
     assert_false(edge_turns_knows(turns, other, office));
+    assert_true(edge_turns_knows(turns, BUS_ID_NIL, office));
+    assert_false(edge_turns_knows(turns, BUS_ID_NIL, cafe));
     assert_false(edge_turns_knows(turns, BUS_ID_NIL, BUS_ID_NIL)); /* a place that is free */
 }
 
