@@ -33,7 +33,7 @@ function(bus_test name)
   add_executable(${name} ${T_SOURCE})
   target_link_libraries(${name} PRIVATE shina_options PkgConfig::cmocka ${T_LINK})
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 120)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
 # bus_part(base LINK ...): the library bus_base of every .c here; each x_test.c is a test.

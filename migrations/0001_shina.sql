@@ -236,6 +236,23 @@ create table views.registry (
     events_total  bigint not null default 0
 );
 
+-- The roles of domains change their own rows only.
+alter table views.registry enable row level security;
+create policy seen on views.registry for select using (true);
+create policy own on views.registry using ('shina_' || domain = current_user);
+
+-- May this user take the role, with its rights? Since PostgreSQL 16 who makes a role is its member
+-- and may do neither.
+-- +migrate StatementBegin
+create function shina.may_take(role_name text) returns boolean
+language sql stable as $may$
+    select pg_has_role(current_user, role_name, 'usage')
+       and pg_has_role(current_user, role_name,
+                       case when current_setting('server_version_num')::int >= 160000
+                            then 'set' else 'member' end)
+$may$;
+-- +migrate StatementEnd
+
 -- Makes a role without login if this user may; true: the role is there. Roles belong to the
 -- whole server, so another database may have made it, or be making it now.
 -- +migrate StatementBegin
@@ -252,7 +269,7 @@ begin
             null;
         end;
     end if;
-    if not pg_has_role(current_user, role_name, 'member') then
+    if not shina.may_take(role_name) then
         begin
             execute format('grant %I to current_user', role_name);
         exception when insufficient_privilege then
@@ -468,17 +485,20 @@ $release$
 $sql$, domain_name);
 
     -- Ends the writers that hold the rows of partitions in an open transaction: a process that
-    -- was stopped in the middle of a large append must not keep its partitions for ever.
+    -- was stopped in the middle of a large append must not keep its partitions for ever. Whom this
+    -- user may not end, the time limit of idle transactions does.
     execute format($sql$
 create or replace function %1$I.evict_writers(parts smallint[]) returns int
 language sql as $evict$
     select count(*)::int
-      from (select distinct l.pid
+      from (select distinct l.pid, a.usesysid
               from %1$I.partitions p
               join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.xmax
                              and l.granted and l.mode = 'ExclusiveLock'
+              join pg_stat_activity a on a.pid = l.pid
              where p.partition = any (parts) and l.pid <> pg_backend_pid()) w
-     where pg_terminate_backend(w.pid)
+     where case when pg_has_role(current_user, w.usesysid, 'usage')
+                then pg_terminate_backend(w.pid) end
 $evict$
 $sql$, domain_name);
 
@@ -610,13 +630,72 @@ end
 $all$;
 -- +migrate StatementEnd
 
+-- Makes a domain's role, with its rights in this database, if this user may and it has them not yet:
+-- a role that another database has made, or a restored database without roles. Tables of views that
+-- were filled before go to it.
+-- +migrate StatementBegin
+create function shina.give_role(domain_name text) returns void
+language plpgsql as $give$
+declare
+    role_name text := 'shina_' || domain_name;
+    t         text;
+begin
+    if exists (select from pg_roles where rolname = role_name)
+       and shina.may_take(role_name)
+       and has_schema_privilege(role_name, domain_name, 'usage')
+       and has_table_privilege(role_name, format('%I.events', domain_name), 'insert')
+       and has_table_privilege(role_name, 'keys.subjects', 'select') then
+        return;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
+    if not shina.make_role(role_name)
+       or not pg_has_role(current_user, (select nspowner from pg_namespace
+                                          where nspname = domain_name), 'usage') then
+        return;
+    end if;
+    -- What a process of this domain alone needs to start and to fill its views.
+    execute format('grant usage on schema shina to %I', role_name);
+    execute format('grant select on shina.domains to %I', role_name);
+    execute format('grant select, insert, update, delete on shina.members to %I', role_name);
+    execute format('grant usage, create on schema views to %I', role_name);
+    execute format('grant usage on schema keys to %I', role_name);
+    execute format('grant select on all tables in schema keys to %I', role_name);
+    execute format('grant insert (kid, wrapped) on keys.masters to %I', role_name);
+    execute format('grant insert (tenant, kid, wrapped) on keys.tenants to %I', role_name);
+    execute format('grant insert (tenant, subject, kid, wrapped) on keys.subjects to %I',
+                   role_name);
+    execute format('grant select, insert, update, delete on views.registry to %I', role_name);
+    execute format('grant usage on schema %I to %I', domain_name, role_name);
+    execute format('grant select, insert, update, delete on all tables in schema %I to %I',
+                   domain_name, role_name);
+    -- The log is only added to.
+    execute format('revoke update, delete on %I.events from %I', domain_name, role_name);
+    execute format('revoke insert, update, delete on %I.archives from %I', domain_name,
+                   role_name);
+    if to_regclass(format('%I.tenant_events', domain_name)) is not null then
+        execute format('revoke all on %I.tenant_events from %I', domain_name, role_name);
+    end if;
+    execute format('revoke execute on all functions in schema %I from public', domain_name);
+    execute format('grant execute on all functions in schema %I to %I',
+                   domain_name, role_name);
+    for t in
+        select c.relname from views.registry r
+          join pg_class c on c.relnamespace = 'views'::regnamespace
+                         and c.relname in (r.table_name, r.table_name || '_new')
+         where r.domain = domain_name and c.relowner <> role_name::regrole
+    loop
+        execute format('alter table views.%I owner to %I', t, role_name);
+    end loop;
+end
+$give$;
+-- +migrate StatementEnd
+
 -- Makes a domain's schema if it is not there. Its role writes this schema only.
 -- +migrate StatementBegin
 create function shina.create_domain(domain_name text, partition_count int) returns void
 language plpgsql as $create$
 declare
-    there     int;
-    role_name text := 'shina_' || domain_name;
+    there int;
 begin
     if domain_name !~ '^[a-z][a-z0-9_]{0,39}$'
        or domain_name in ('shina', 'views', 'keys', 'audit', 'public', 'information_schema', 'edge')
@@ -637,6 +716,7 @@ begin
                 message = format('domain %s has %s partitions, not %s',
                                  domain_name, there, partition_count);
         end if;
+        perform shina.give_role(domain_name);
         return;
     end if;
 
@@ -764,34 +844,11 @@ create table %1$I.skipped (
 )$sql$, domain_name);
     perform shina.install_domain(domain_name);
 
-    if shina.make_role(role_name) then
-        -- What a process of this domain alone needs to start and to fill its views.
-        execute format('grant usage on schema shina to %I', role_name);
-        execute format('grant select on shina.domains to %I', role_name);
-        execute format('grant select, insert, update, delete on shina.members to %I', role_name);
-        execute format('grant usage, create on schema views to %I', role_name);
-        execute format('grant usage on schema keys to %I', role_name);
-        execute format('grant select on all tables in schema keys to %I', role_name);
-        execute format('grant insert (kid, wrapped) on keys.masters to %I', role_name);
-        execute format('grant insert (tenant, kid, wrapped) on keys.tenants to %I', role_name);
-        execute format('grant insert (tenant, subject, kid, wrapped) on keys.subjects to %I',
-                       role_name);
-        execute format('grant select, insert, update, delete on views.registry to %I', role_name);
-        execute format('grant usage on schema %I to %I', domain_name, role_name);
-        execute format('grant select, insert, update, delete on all tables in schema %I to %I',
-                       domain_name, role_name);
-        -- The log is only added to.
-        execute format('revoke update, delete on %I.events from %I', domain_name, role_name);
-        execute format('revoke insert, update, delete on %I.archives from %I', domain_name,
-                       role_name);
-        execute format('revoke execute on all functions in schema %I from public', domain_name);
-        execute format('grant execute on all functions in schema %I to %I',
-                       domain_name, role_name);
-    end if;
+    perform shina.give_role(domain_name);
 
     -- What the edge reads of a log for a client: one tenant's events, by the setting shina.tenant.
-    -- Not a policy on the events: COPY does not go into a table that has one. Made after the grants
-    -- above, since who may write it writes the events.
+    -- Not a policy on the events: COPY does not go into a table that has one. Who may write it writes
+    -- the events, so the domain's role has no right to it.
     execute format($sql$
 create view %1$I.tenant_events with (security_barrier) as
 select * from %1$I.events
@@ -815,7 +872,7 @@ begin
     if not exists (select from shina.domains d where d.name = followed) then
         raise exception using errcode = 'SH005', message = 'no such domain';
     end if;
-    if exists (select from pg_roles where rolname = role_name)
+    if shina.make_role(role_name)
        and not (has_schema_privilege(role_name, followed, 'usage')
                 and has_table_privilege(role_name, format('%I.events', followed), 'select')
                 and has_table_privilege(role_name, format('%I.partitions', followed), 'select')
@@ -840,7 +897,7 @@ begin
     if not exists (select from shina.domains d where d.name = target) then
         raise exception using errcode = 'SH005', message = 'no such domain';
     end if;
-    if exists (select from pg_roles where rolname = role_name)
+    if shina.make_role(role_name)
        and not (has_schema_privilege(role_name, target, 'usage')
                 and has_table_privilege(role_name, format('%I.partitions', target), 'select'))
     then

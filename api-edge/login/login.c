@@ -385,7 +385,7 @@ may_hash(const edge_request *r)
 
     if (!known) {
         (void)edge_peer_network(r, &payer);
-        known = edge_turns_knows(logins->turns, BUS_ID_NIL, payer);
+        known = edge_turns_knows_network(logins->turns, payer);
     }
     return edge_rates_take(known ? logins->rates_known : logins->rates_strangers, r->caller.tenant,
                            payer, now_us);

@@ -5,6 +5,7 @@
 #include "bus/base/error.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <uthash.h>
 
 #define NETWORKS 4096 /* a place that is taken goes to the new one */
@@ -27,9 +28,11 @@ typedef struct {
 } place;
 
 struct edge_turns {
-    line *lines; /* uthash, in the order of their turns; none is empty */
-    int   strangers;
-    place networks[NETWORKS];
+    line  *lines; /* uthash, in the order of their turns; none is empty */
+    int    strangers;
+    bus_id salt; /* else who has many networks could choose whose place they take */
+    place  networks[NETWORKS];
+    bus_id of_any_tenant[NETWORKS];
 };
 
 edge_turns *
@@ -37,7 +40,8 @@ edge_turns_create(void)
 {
     edge_turns *turns = calloc(1, sizeof(*turns));
 
-    if (turns == NULL)
+    if (turns == NULL ||
+        getrandom(turns->salt.bytes, sizeof(turns->salt.bytes), 0) != sizeof(turns->salt.bytes))
         abort();
     return turns;
 }
@@ -53,27 +57,34 @@ edge_turns_destroy(edge_turns *turns)
 /* --- networks ------------------------------------------------------------------------------- */
 
 static size_t
-place_of(bus_id tenant, bus_id network)
+place_of(const edge_turns *turns, bus_id tenant, bus_id network)
 {
-    bus_id ids[2] = {tenant, network};
+    bus_id ids[3] = {turns->salt, tenant, network};
 
-    return bus_fnv1a64(ids, sizeof(ids)) % NETWORKS;
+    return (bus_fnv1a64(ids, sizeof(ids)) >> 40) % NETWORKS;
 }
 
 void
 edge_turns_welcome(edge_turns *turns, bus_id tenant, bus_id network)
 {
-    turns->networks[place_of(tenant, network)] = (place){tenant, network};
-    turns->networks[place_of(BUS_ID_NIL, network)] = (place){BUS_ID_NIL, network};
+    turns->networks[place_of(turns, tenant, network)] = (place){tenant, network};
+    turns->of_any_tenant[place_of(turns, BUS_ID_NIL, network)] = network;
 }
 
 bool
 edge_turns_knows(const edge_turns *turns, bus_id tenant, bus_id network)
 {
-    const place *p = &turns->networks[place_of(tenant, network)];
+    const place *p = &turns->networks[place_of(turns, tenant, network)];
 
     return !bus_id_is_nil(network) && bus_id_equal(p->tenant, tenant) &&
            bus_id_equal(p->network, network);
+}
+
+bool
+edge_turns_knows_network(const edge_turns *turns, bus_id network)
+{
+    return !bus_id_is_nil(network) &&
+           bus_id_equal(turns->of_any_tenant[place_of(turns, BUS_ID_NIL, network)], network);
 }
 
 /* --- lines ---------------------------------------------------------------------------------- */

@@ -32,8 +32,9 @@ void edge_turns_destroy(edge_turns *turns);
 
 /* Somebody has logged in to the tenant from there. */
 void edge_turns_welcome(edge_turns *turns, bus_id tenant, bus_id network);
-/* tenant: nil for any. */
 bool edge_turns_knows(const edge_turns *turns, bus_id tenant, bus_id network);
+/* To any tenant. */
+bool edge_turns_knows_network(const edge_turns *turns, bus_id network);
 
 /* At the end of the tenant's line. tenant: nil for one that there is not. False: the line is full.
  */

@@ -120,8 +120,10 @@ test_networks(void **state)
     assert_true(edge_turns_knows(turns, one, office));
     assert_false(edge_turns_knows(turns, one, cafe));
     assert_false(edge_turns_knows(turns, other, office));
-    assert_true(edge_turns_knows(turns, BUS_ID_NIL, office));
-    assert_false(edge_turns_knows(turns, BUS_ID_NIL, cafe));
+    assert_false(edge_turns_knows(turns, BUS_ID_NIL, office));
+    assert_true(edge_turns_knows_network(turns, office));
+    assert_false(edge_turns_knows_network(turns, cafe));
+    assert_false(edge_turns_knows_network(turns, BUS_ID_NIL));
     assert_false(edge_turns_knows(turns, BUS_ID_NIL, BUS_ID_NIL)); /* a place that is free */
 }
 

@@ -39,9 +39,10 @@ typedef struct {
 typedef struct bus_key_store_ops {
     const char *name;
 
-    /* url: postgres: libpq URL; memory: names a shared store in this process. */
+    /* url: postgres: libpq URL; memory: names a shared store in this process. role: as of
+     * bus_store_options. */
     BUS_CHECKED bus_code (*open)(bus_key_store **out, const char *url, const char *application,
-                                 bus_error *err);
+                                 const char *role, bus_error *err);
     void (*close)(bus_key_store *ks);
 
     /* Looks the rows up by tenant and subject: found, forgotten, kid and wrapped are filled in. */

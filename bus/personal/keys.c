@@ -17,6 +17,8 @@ keys_init(key_ring *ring, const bus_personal_options *options)
         abort();
     (void)snprintf(ring->application, sizeof(ring->application), "%s",
                    options->application == NULL ? "shina keys" : options->application);
+    (void)snprintf(ring->role, sizeof(ring->role), "%s",
+                   options->role == NULL ? "" : options->role);
     if (ring->options.keys_max == 0)
         ring->options.keys_max = BUS_PERSONAL_KEYS_MAX;
     ring->cipher = cipher_create();
@@ -148,7 +150,8 @@ ask_store(key_ring *ring, bus_key_row *rows, int count, bool make, bus_error *er
     if (count == 0)
         return BUS_OK;
     if (ring->store == NULL)
-        rc = ops->open(&ring->store, ring->url, ring->application, err);
+        rc = ops->open(&ring->store, ring->url, ring->application,
+                       ring->role[0] == '\0' ? NULL : ring->role, err);
     if (rc == BUS_OK)
         rc = make ? ops->put(ring->store, rows, count, err)
                   : ops->get(ring->store, rows, count, err);
@@ -224,7 +227,8 @@ keys_forget(key_ring *ring, bus_subject of, bus_error *err)
     if (k != NULL)
         drop(ring, k);
     if (ring->store == NULL)
-        rc = ops->open(&ring->store, ring->url, ring->application, err);
+        rc = ops->open(&ring->store, ring->url, ring->application,
+                       ring->role[0] == '\0' ? NULL : ring->role, err);
     if (rc == BUS_OK)
         rc = ops->forget(ring->store, of.tenant, of.subject, err);
     return rc == BUS_OK ? BUS_OK : unreachable(err);

@@ -24,7 +24,7 @@ typedef struct {
 typedef struct {
     bus_personal_options options;
     bus_key_store       *store; /* NULL: connect before the next call */
-    char                *url, application[64];
+    char                *url, application[64], role[64];
     cipher              *cipher;
     held_key            *held;  /* uthash */
     bus_arena            arena; /* of one call */

@@ -458,7 +458,7 @@ bus_master_keys_check(bus_master_keys *masters, const bus_key_store_ops *ops, co
     bool           known[KNOWN_MAX] = {false};
     bus_key_store *ks;
     cipher        *c;
-    bus_code       rc = ops->open(&ks, url, "shina keys", err);
+    bus_code       rc = ops->open(&ks, url, "shina keys", NULL, err);
 
     if (rc != BUS_OK)
         return rc;
@@ -509,7 +509,7 @@ bus_master_keys_rotate(const bus_master_keys *masters, const bus_key_store_ops *
     bus_key_store *ks;
     cipher        *c;
     int            some = 0;
-    bus_code       rc = ops->open(&ks, url, "shina keys", err);
+    bus_code       rc = ops->open(&ks, url, "shina keys", NULL, err);
 
     *count = 0;
     if (rc != BUS_OK)

@@ -27,11 +27,12 @@
 
 typedef struct bus_personal bus_personal;
 
-/* Borrowed until bus_personal_destroy, but url and application, which are copied. */
+/* Borrowed until bus_personal_destroy, but url, application and role, which are copied. */
 typedef struct {
     const bus_key_store_ops *store;
     const char              *url; /* keys always lie in the default database */
     const char              *application;
+    const char              *role; /* as of bus_store_options; may be NULL */
     const bus_master_keys   *masters;
     const bus_clock         *clock;
     int                      keys_max; /* 0: BUS_PERSONAL_KEYS_MAX */

@@ -69,7 +69,7 @@ hold_for_readers(work *w, bus_error *err)
         rc = hold_for_home(w, w->views, home, err);
         if (rc != BUS_OK || o->url_of == NULL || o->url_of(o->url_context, home) == NULL)
             continue;
-        if ((rc = bus_runtime_store(o, home, "shina archive", &own, err)) == BUS_OK)
+        if ((rc = bus_runtime_store(o, NULL, home, "shina archive", &own, err)) == BUS_OK)
             rc = hold_for_home(w, own, home, err);
         o->store->close(own);
     }
@@ -198,9 +198,9 @@ bus_archive_run(const bus_runtime_options *options, const bus_archive_wish *wish
     bus_code rc;
 
     *events = 0;
-    rc = bus_runtime_store(options, wish->domain->module, "shina archive", &w.log, err);
+    rc = bus_runtime_store(options, NULL, wish->domain->module, "shina archive", &w.log, err);
     if (rc == BUS_OK)
-        rc = bus_runtime_views_store(options, "shina archive", &w.views, err);
+        rc = bus_runtime_views_store(options, NULL, "shina archive", &w.views, err);
     if (rc == BUS_OK)
         rc = plan(&w, err);
     for (int i = 0; rc == BUS_OK && i < w.count; i++)

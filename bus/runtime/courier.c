@@ -1180,11 +1180,13 @@ start(bus_courier **out, bus_courier *c, bus_error *err)
 
     c->partitions = options->partitions;
     bus_bell_init(&c->bell, c->options->threads);
-    c->owners = bus_owners_create(options);
+    c->owners = bus_owners_create(options, c->home);
     if (c->reactions || c->forgets)
-        c->personal = bus_runtime_personal(options, c->reader);
-    if ((rc = bus_runtime_store(options, c->home, c->reader, &c->home_store, err)) != BUS_OK ||
-        (rc = bus_runtime_store(options, c->domain, c->reader, &c->log_store, err)) != BUS_OK ||
+        c->personal = bus_runtime_personal(options, c->home, c->reader);
+    if ((rc = bus_runtime_store(options, c->home, c->home, c->reader, &c->home_store, err)) !=
+            BUS_OK ||
+        (rc = bus_runtime_store(options, c->home, c->domain, c->reader, &c->log_store, err)) !=
+            BUS_OK ||
         (rc = options->store->create_domain(c->log_store, c->domain, c->partitions, err)) !=
             BUS_OK ||
         (rc = options->store->create_domain(c->home_store, c->home, c->partitions, err)) !=

@@ -5,30 +5,51 @@
 #include "bus/runtime/owners.h"
 
 typedef enum {
+    NOTHING,
     READ,  /* the log */
     REACH, /* who owns which partition */
     FORGET /* persons; of itself */
 } leave;
 
 static void
-grant(const bus_runtime_options *options, const char *to, const char *domain, leave what)
+grant_in(const bus_runtime_options *options, bus_store *st, const char *to, const char *domain,
+         leave what)
 {
     const bus_store_ops *store = options->store;
-    bus_store           *st = NULL;
     bus_error            err = {0};
-    bus_code             rc;
+    bus_code             rc = store->create_domain(st, domain, options->partitions, &err);
 
-    rc = bus_runtime_store(options, domain, "shina grants", &st, &err);
-    if (rc == BUS_OK)
-        rc = store->create_domain(st, domain, options->partitions, &err);
-    if (rc == BUS_OK)
+    if (rc == BUS_OK && what != NOTHING)
         rc = what == READ    ? store->follow_domain(st, to, domain, &err)
              : what == REACH ? store->reach_domain(st, to, domain, &err)
                              : store->let_forget(st, domain, &err);
-    if (rc != BUS_OK)
+    if (rc == BUS_DENIED) /* of who logs in as the domain: the owner has done it before */
         bus_log_info("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
                      BUS_KV_ERR(&err));
-    store->close(st);
+    else if (rc != BUS_OK)
+        bus_log_warn("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
+                     BUS_KV_ERR(&err));
+}
+
+static void
+grant(const bus_runtime_options *options, const char *to, const char *domain, leave what)
+{
+    bus_store *st = NULL;
+    bus_error  err = {0};
+
+    if (bus_runtime_store(options, NULL, domain, "shina grants", &st, &err) != BUS_OK) {
+        bus_log_warn("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
+                     BUS_KV_ERR(&err));
+        return;
+    }
+    grant_in(options, st, to, domain, what);
+    options->store->close(st);
+}
+
+void
+bus_runtime_grant_reach(const bus_runtime_options *options, const char *as, const char *domain)
+{
+    grant(options, as, domain, REACH);
 }
 
 /* Was the domain of the nth met before? */
@@ -65,4 +86,23 @@ bus_runtime_grant(const bus_runtime_options *options, const bus_contract *contra
                   REACH);
     if (forgets(contract))
         grant(options, contract->module, contract->module, FORGET);
+}
+
+void
+bus_runtime_grant_keys(const bus_runtime_options *options, const bus_contract *contract)
+{
+    const char *domain = contract->module;
+    bus_store  *st = NULL;
+    bus_error   err = {0};
+
+    if (options->key_store == NULL || options->url_of == NULL ||
+        options->url_of(options->url_context, domain) == NULL)
+        return;
+    if (bus_runtime_views_store(options, NULL, "shina grants", &st, &err) != BUS_OK) {
+        bus_log_warn("runtime.not_granted", BUS_KV("to", domain), BUS_KV("of", "keys"),
+                     BUS_KV_ERR(&err));
+        return;
+    }
+    grant_in(options, st, domain, domain, forgets(contract) ? FORGET : NOTHING);
+    options->store->close(st);
 }

@@ -2,13 +2,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/runtime/owners.h"
 #include "bus/log/log.h"
+#include "bus/runtime/grants.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #define READ_AGAIN_US 100000
 #define DOMAIN_BYTES 64
+#define ROLE_BYTES 64
 
 typedef struct table {
     char           domain[DOMAIN_BYTES];
@@ -21,39 +24,61 @@ typedef struct table {
 
 struct bus_owners {
     const bus_runtime_options *options;
+    const char                *as;
     table                     *tables;
 };
 
+static const char *
+role_of(const char *domain, char out[ROLE_BYTES])
+{
+    (void)snprintf(out, ROLE_BYTES, "shina_%s", domain);
+    return out;
+}
+
+/* Its own database, or NULL. */
+static const char *
+own_url(const bus_runtime_options *options, const char *domain)
+{
+    return options->url_of == NULL ? NULL : options->url_of(options->url_context, domain);
+}
+
 bus_code
-bus_runtime_store(const bus_runtime_options *options, const char *domain, const char *application,
-                  bus_store **out, bus_error *err)
+bus_runtime_store(const bus_runtime_options *options, const char *as, const char *domain,
+                  const char *application, bus_store **out, bus_error *err)
 {
     bus_store_options store_options = options->store_options;
-    const char       *own =
-        options->url_of == NULL ? NULL : options->url_of(options->url_context, domain);
+    const char       *own = own_url(options, domain);
+    char              role[ROLE_BYTES];
 
     if (own != NULL)
         store_options.url = own;
+    if (as != NULL)
+        store_options.role = role_of(as, role);
     store_options.application = application;
     return options->store->open(out, &store_options, err);
 }
 
 bus_code
-bus_runtime_views_store(const bus_runtime_options *options, const char *application,
+bus_runtime_views_store(const bus_runtime_options *options, const char *as, const char *application,
                         bus_store **out, bus_error *err)
 {
     bus_store_options store_options = options->store_options;
+    char              role[ROLE_BYTES];
 
+    if (as != NULL)
+        store_options.role = role_of(as, role);
     store_options.application = application;
     return options->store->open(out, &store_options, err);
 }
 
 bus_personal *
-bus_runtime_personal(const bus_runtime_options *options, const char *application)
+bus_runtime_personal(const bus_runtime_options *options, const char *as, const char *application)
 {
+    char                       role[ROLE_BYTES];
     const bus_personal_options personal = {.store = options->key_store,
                                            .url = options->store_options.url,
                                            .application = application,
+                                           .role = as != NULL ? role_of(as, role) : NULL,
                                            .masters = options->master_keys,
                                            .clock = options->clock != NULL ? options->clock
                                                                            : bus_clock_system()};
@@ -62,13 +87,14 @@ bus_runtime_personal(const bus_runtime_options *options, const char *application
 }
 
 bus_owners *
-bus_owners_create(const bus_runtime_options *options)
+bus_owners_create(const bus_runtime_options *options, const char *as)
 {
     bus_owners *owners = calloc(1, sizeof(*owners));
 
     if (owners == NULL)
         abort();
     owners->options = options;
+    owners->as = as;
     return owners;
 }
 
@@ -125,12 +151,17 @@ read_again(bus_owners *owners, table *t)
     bus_arena           arena = {0};
     bus_error           err = {0};
     int                 count;
+    bus_code            rc = BUS_OK;
 
     t->read_us = bus_mono_us(owners->options->clock);
-    if ((t->store == NULL && bus_runtime_store(owners->options, t->domain, "shina owners",
-                                               &t->store, &err) != BUS_OK) ||
-        owners->options->store->partitions(t->store, t->domain, &arena, &infos, &count, &err) !=
-            BUS_OK) {
+    if (t->store == NULL)
+        rc = bus_runtime_store(owners->options, owners->as, t->domain, "shina owners", &t->store,
+                               &err);
+    if (rc == BUS_OK)
+        rc = owners->options->store->partitions(t->store, t->domain, &arena, &infos, &count, &err);
+    if (rc == BUS_DENIED && owners->as != NULL)
+        bus_runtime_grant_reach(owners->options, owners->as, t->domain);
+    if (rc != BUS_OK) {
         bus_log_warn("owners.read_failed", BUS_KV("domain", t->domain), BUS_KV_ERR(&err));
         bus_arena_fini(&arena);
         return;

@@ -48,7 +48,7 @@ begin(void **state)
 
     (void)state;
     assert_int_equal(bus_master_keys_parse(&masters, KEY, &err), BUS_OK);
-    assert_int_equal(bus_key_store_memory.open(&keep, URL, NULL, &err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&keep, URL, NULL, NULL, &err), BUS_OK);
     assert_int_equal(bus_transport_inproc.open(&transport, &how, &err), BUS_OK);
     options = (bus_runtime_options){
         .store = &bus_store_memory,

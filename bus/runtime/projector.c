@@ -465,7 +465,8 @@ open_sources(bus_projector *p, bus_error *err)
         const char       *domain = src->contract->module;
         bus_code          rc;
 
-        if ((rc = bus_runtime_store(p->options, domain, p->part, &src->store, err)) != BUS_OK ||
+        if ((rc = bus_runtime_store(p->options, p->home, domain, p->part, &src->store, err)) !=
+                BUS_OK ||
             (rc = p->options->store->create_domain(src->store, domain, p->partitions, err)) !=
                 BUS_OK ||
             (rc = bus_follow_open(&src->follow, p->options, src->store, domain, false, &p->bell,
@@ -587,12 +588,12 @@ bus_projector_start(bus_projector **out, const bus_contract *contract, const bus
     make_harvest(&p->harvest);
     (void)snprintf(p->part, sizeof(p->part), "projector %.80s", p->home);
     init_metrics(p);
-    p->personal = bus_runtime_personal(options, p->part);
+    p->personal = bus_runtime_personal(options, p->home, p->part);
     bus_bell_init(&p->bell, p->options->threads);
     if (views_count > VIEWS_MAX)
         rc = bus_fail(err, BUS_INVALID, "%s has more than %d views", p->home, VIEWS_MAX);
     if (rc != BUS_OK ||
-        (rc = bus_runtime_views_store(options, p->part, &p->store, err)) != BUS_OK ||
+        (rc = bus_runtime_views_store(options, p->home, p->part, &p->store, err)) != BUS_OK ||
         (rc = options->store->create_domain(p->store, p->home, p->partitions, err)) != BUS_OK)
         goto failed;
     bus_runtime_grant(options, contract);

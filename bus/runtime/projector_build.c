@@ -131,7 +131,8 @@ builder_main(void *context)
 
     bus_thread_name("build", p->home);
     while (!atomic_load(&p->stopping)) {
-        bus_code rc = st != NULL ? BUS_OK : bus_runtime_views_store(p->options, p->part, &st, &err);
+        bus_code rc =
+            st != NULL ? BUS_OK : bus_runtime_views_store(p->options, p->home, p->part, &st, &err);
 
         if (rc == BUS_OK)
             rc = build_missing(p, st, &err);

@@ -775,7 +775,8 @@ log_of(rebuild *r, const bus_contract *contract, int *out, bus_error *err)
                         r->what->home->module, LOGS_MAX);
     s->contract = contract;
     r->logs_count++;
-    if ((rc = bus_runtime_store(r->options, domain, "shina rebuild", &s->store, err)) != BUS_OK ||
+    if ((rc = bus_runtime_store(r->options, r->what->home->module, domain, "shina rebuild",
+                                &s->store, err)) != BUS_OK ||
         (rc = r->ops->create_domain(s->store, domain, r->partitions, err)) != BUS_OK ||
         (rc = r->ops->heads(s->store, domain, s->head, r->partitions, err)) != BUS_OK)
         return rc;
@@ -820,7 +821,8 @@ begin(rebuild *r, bus_error *err)
     if (r->what->views_count > BUS_REBUILD_VIEWS_MAX)
         return bus_fail(err, BUS_INVALID, "at most %d views are built at once",
                         BUS_REBUILD_VIEWS_MAX);
-    if ((rc = bus_runtime_views_store(r->options, "shina rebuild", &r->home, err)) != BUS_OK ||
+    if ((rc = bus_runtime_views_store(r->options, home, "shina rebuild", &r->home, err)) !=
+            BUS_OK ||
         (rc = r->ops->create_domain(r->home, home, r->partitions, err)) != BUS_OK)
         return rc;
     for (int i = 0; rc == BUS_OK && i < r->what->views_count; i++) {
@@ -870,7 +872,7 @@ bus_rebuild_run(const bus_runtime_options *options, const bus_rebuild *what, bus
     r->ops = options->store;
     r->what = what;
     r->partitions = options->partitions;
-    r->personal = bus_runtime_personal(options, "shina rebuild");
+    r->personal = bus_runtime_personal(options, what->home->module, "shina rebuild");
     r->budget_bytes = options->rebuild_bytes > 0 ? options->rebuild_bytes : BUS_REBUILD_BYTES;
     r->targets = calloc((size_t)what->views_count + 1, sizeof(*r->targets));
     r->caught = calloc(PAGE, sizeof(*r->caught));

@@ -515,7 +515,7 @@ open_log(bus_relay *relay, relay_log *log, bus_error *err)
 
     log->owns_store = o->url_of != NULL && o->url_of(o->url_context, log->domain) != NULL;
     if (log->owns_store)
-        rc = bus_runtime_store(o, log->domain, "shina relay", &log->store, err);
+        rc = bus_runtime_store(o, NULL, log->domain, "shina relay", &log->store, err);
     else
         log->store = relay->store;
     if (rc != BUS_OK ||
@@ -580,7 +580,7 @@ bus_relay_start(bus_relay **out, const bus_contract *const *domains, int count,
         return bus_fail(err, BUS_INVALID, "a relay has 1 to %d domains, not %d",
                         BUS_SINK_TOPICS_MAX, count);
     relay = new_relay(domains, count, options, sink_ops);
-    rc = bus_runtime_views_store(options, "shina relay", &relay->store, err);
+    rc = bus_runtime_views_store(options, NULL, "shina relay", &relay->store, err);
     for (int i = 0; rc == BUS_OK && i < count; i++)
         rc = open_log(relay, &relay->logs[i], err);
     if (rc == BUS_OK)

@@ -88,6 +88,12 @@ report(replay *r, bool always, bus_error *err)
     return rc;
 }
 
+static const char *
+home_of(const replay *r)
+{
+    return r->what->analytic->of->contract->module;
+}
+
 static bus_code
 open_sources(replay *r, bus_error *err)
 {
@@ -102,7 +108,8 @@ open_sources(replay *r, bus_error *err)
                 r->sources[i].contract = r->options->contracts[k];
         if (r->sources[i].contract == NULL)
             return bus_fail(err, BUS_INVALID, "the domain %s is not in this program", domain);
-        rc = bus_runtime_store(r->options, domain, "shina replay", &r->sources[i].store, err);
+        rc = bus_runtime_store(r->options, home_of(r), domain, "shina replay", &r->sources[i].store,
+                               err);
     }
     return rc;
 }
@@ -160,9 +167,11 @@ open(replay *r, bus_error *err)
 
     r->today = bus_stream_create(r->what->analytic, r->partitions);
     r->again = bus_stream_create(r->what->analytic, r->partitions);
-    r->personal = bus_runtime_personal(r->options, "shina replay");
-    if ((rc = bus_runtime_views_store(r->options, "shina replay", &r->tables, err)) != BUS_OK ||
-        (rc = bus_runtime_views_store(r->options, "shina replay", &r->others, err)) != BUS_OK ||
+    r->personal = bus_runtime_personal(r->options, home_of(r), "shina replay");
+    if ((rc = bus_runtime_views_store(r->options, home_of(r), "shina replay", &r->tables, err)) !=
+            BUS_OK ||
+        (rc = bus_runtime_views_store(r->options, home_of(r), "shina replay", &r->others, err)) !=
+            BUS_OK ||
         (rc = open_sources(r, err)) != BUS_OK)
         return rc;
     return make_tables(r, err);

@@ -85,6 +85,7 @@ bus_service_start(bus_service **out, const bus_module *module, const bus_runtime
                    module->contract->module);
     (void)snprintf(service->parts[2], sizeof(service->parts[2]), "forgetting %.80s",
                    module->contract->module);
+    bus_runtime_grant_keys(options, module->contract);
     if ((rc = bus_writer_start(&service->writer, module, options, err)) != BUS_OK)
         goto failed;
     bus_runtime_grant(options, module->contract);

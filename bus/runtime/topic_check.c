@@ -223,7 +223,7 @@ bus_topic_check_open(bus_topic_check **out, const bus_runtime_options *options, 
     (void)snprintf(c->domain, sizeof(c->domain), "%s", domain);
     c->report = report;
     c->context = context;
-    if ((rc = bus_runtime_store(options, domain, "shina verify", &c->store, err)) != BUS_OK ||
+    if ((rc = bus_runtime_store(options, NULL, domain, "shina verify", &c->store, err)) != BUS_OK ||
         (rc = read_heads(c, err)) != BUS_OK) {
         bus_topic_check_close(c);
         return rc;

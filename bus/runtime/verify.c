@@ -606,7 +606,7 @@ bus_verify(const bus_runtime_options *options, const bus_contract *const *contra
                   .tighten_bytes = tighten_bytes,
                   .contracts = contracts,
                   .contracts_count = contracts_count,
-                  .personal = bus_runtime_personal(options, "shina verify")};
+                  .personal = bus_runtime_personal(options, NULL, "shina verify")};
     bus_code rc = BUS_OK;
 
     *counts = (bus_verify_counts){0};

@@ -73,8 +73,8 @@ look_at_owners(bus_watch *watch, domain *d)
     bus_error            err = {0};
     int                  count;
 
-    if ((d->store == NULL && bus_runtime_store(watch->options, d->contract->module, "shina watch",
-                                               &d->store, &err) != BUS_OK) ||
+    if ((d->store == NULL && bus_runtime_store(watch->options, NULL, d->contract->module,
+                                               "shina watch", &d->store, &err) != BUS_OK) ||
         store->partitions(d->store, d->contract->module, &watch->arena, &infos, &count, &err) !=
             BUS_OK) {
         out_of_reach(watch, &d->owners, &err);

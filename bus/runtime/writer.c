@@ -379,10 +379,9 @@ bus_code
 bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_options *options,
                  bus_error *err)
 {
-    bus_writer       *w = calloc(1, sizeof(*w));
-    bus_store_options store_options = options->store_options;
-    char              application[64];
-    bus_code          rc;
+    bus_writer *w = calloc(1, sizeof(*w));
+    char        application[64];
+    bus_code    rc;
 
     if (w == NULL)
         abort();
@@ -400,14 +399,12 @@ bus_writer_start(bus_writer **out, const bus_module *module, const bus_runtime_o
     for (int i = 0; i < module->aggregates_count; i++)
         w->forms[i] = bus_snapshot_form_of(&module->aggregates[i]);
     init_metrics(w);
-    if (options->url_of != NULL && options->url_of(options->url_context, w->domain) != NULL)
-        store_options.url = options->url_of(options->url_context, w->domain);
     (void)snprintf(application, sizeof(application), "shina writer %s", w->domain);
-    store_options.application = application;
     w->any_personal = bus_contract_is_personal(module->contract);
-    w->personal = bus_runtime_personal(options, application);
+    w->personal = bus_runtime_personal(options, w->domain, application);
     if ((rc = default_settings(w, err)) != BUS_OK ||
-        (rc = options->store->open(&w->store, &store_options, err)) != BUS_OK ||
+        (rc = bus_runtime_store(options, w->domain, w->domain, application, &w->store, err)) !=
+            BUS_OK ||
         (rc = options->store->create_domain(w->store, w->domain, w->partitions, err)) != BUS_OK ||
         (rc = options->transport_ops->serve(options->transport, w->domain, &w->server, err)) !=
             BUS_OK)

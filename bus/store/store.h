@@ -24,9 +24,12 @@
 typedef struct bus_store bus_store;
 
 typedef struct {
-    const char      *url; /* postgres: libpq URL; memory: names a shared store in this process */
-    const char      *application; /* shown in pg_stat_activity; may be NULL */
-    const bus_clock *clock;       /* memory: its time; postgres uses the database's */
+    const char *url;         /* postgres: libpq URL; memory: names a shared store in this process */
+    const char *application; /* shown in pg_stat_activity; may be NULL */
+    /* postgres: taken once connected, where the server has it; BUS_DENIED where it has it and the
+     * login may not take it. Domains are made and rights given as who logged in. NULL: stay it. */
+    const char      *role;
+    const bus_clock *clock; /* memory: its time; postgres uses the database's */
     const char *archive; /* postgres: folder of archived events; NULL: none can be made or read */
     int patience_ms; /* postgres: with a server that says nothing; 0: 5 s to connect, 15 s later */
 } bus_store_options;

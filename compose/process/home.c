@@ -3,6 +3,7 @@
 #include "compose/process/home.h"
 #include "bus/base/clock.h"
 #include "bus/base/id.h"
+#include "bus/log/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -299,6 +300,15 @@ make_key(const char *path, const char *kid, bus_error *err)
     return rc;
 }
 
+void
+shina_home_check_secret(const char *path)
+{
+    struct stat is;
+
+    if (stat(path, &is) == 0 && (is.st_mode & S_IROTH) != 0)
+        bus_log_warn("keys.readable_by_all", BUS_KV("file", path), BUS_KV("then", "chmod 600"));
+}
+
 /* The configured keys, or those of the file, which is made if it is not there. */
 static bus_code
 keys_of(const shina_home *home, const char *given, const char *file, const char *kid, bool make,
@@ -325,6 +335,7 @@ keys_of(const shina_home *home, const char *given, const char *file, const char 
         return bus_fail(err, BUS_DENIED, "cannot read %.150s: %s", path, strerror(errno));
     }
     (void)fclose(f);
+    shina_home_check_secret(path);
     line[strcspn(line, "\r\n")] = '\0';
     *out = strdup(line);
     explicit_bzero(line, sizeof(line));

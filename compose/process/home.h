@@ -60,6 +60,10 @@ BUS_CHECKED bus_code shina_home_replace(const char *path, const char *text, bus_
 #define SHINA_KEY_TEXT_BYTES 96
 void shina_home_new_key(const char *kid, char out[SHINA_KEY_TEXT_BYTES]);
 
+/* Warns in the log (keys.readable_by_all) where everybody on the host can read a file of secrets. A
+ * warning, not a refusal: secrets of containers are files of mode 0444. */
+void shina_home_check_secret(const char *path);
+
 /* In a child between fork and exec: gives up root for the unprivileged user. */
 void shina_home_drop_root(const shina_home *home);
 

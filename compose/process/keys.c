@@ -39,6 +39,7 @@ shina_master_keys(const shina_home *home, const bus_config *config, const char *
                          err);
     if ((rc = bus_master_keys_read(path, &text, err)) != BUS_OK)
         return rc;
+    shina_home_check_secret(path);
     rc = from_text(text, path, database_url, begin, out, err);
     explicit_bzero(text, strlen(text));
     free(text);

@@ -146,6 +146,23 @@ pid_in(const char *path)
     return (pid_t)pid;
 }
 
+/* Looks after one that others have started. Only one of the servers' user, who writes these files:
+ * we may be root, and end whom they name. */
+static void
+adopt(shina_server *server, const shina_home *home, const char *pid_path)
+{
+    char        process[32];
+    struct stat whose;
+
+    look_after(server, pid_in(pid_path));
+    (void)snprintf(process, sizeof(process), "/proc/%ld", (long)server->pid);
+    if (server->pid > 0 && (stat(process, &whose) != 0 || whose.st_uid != home->uid)) {
+        bus_log_warn("servers.not_adopted", BUS_KV("file", pid_path),
+                     BUS_KV_INT("pid", server->pid));
+        look_after(server, 0);
+    }
+}
+
 static void
 end_server(shina_server *server, int signal_number)
 {
@@ -359,7 +376,7 @@ begin_postgres(shina_servers *servers, void (*say)(const char *what), bus_error 
         return rc;
     (void)snprintf(pid_path, sizeof(pid_path), "%s/postgres/postmaster.pid", home->data);
     if (has_ended(&servers->postgres_server, 0)) /* the one that answers is not of our making */
-        look_after(&servers->postgres_server, pid_in(pid_path));
+        adopt(&servers->postgres_server, home, pid_path);
     return make_database(admin, err);
 }
 
@@ -419,7 +436,7 @@ begin_redis(shina_servers *servers, void (*say)(const char *what), bus_error *er
 
     (void)snprintf(pid_path, sizeof(pid_path), "%s/redis.pid", servers->home->run);
     if (redis_listens(servers->home)) {
-        look_after(&servers->redis_server, pid_in(pid_path));
+        adopt(&servers->redis_server, servers->home, pid_path);
         return BUS_OK;
     }
     say("starting Redis");

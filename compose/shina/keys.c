@@ -22,7 +22,7 @@
 static bus_code
 open_store(shina_place *place, bus_key_store **out, bus_error *err)
 {
-    return bus_key_store_postgres.open(out, place->servers.database_url, "shina keys", err);
+    return bus_key_store_postgres.open(out, place->servers.database_url, "shina keys", NULL, err);
 }
 
 /* --- list --------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /* tls.c - reads and checks; libmicrohttpd uses them. SPDX-License-Identifier: Apache-2.0 */
 #include "compose/shina/tls.h"
 #include "bus/log/log.h"
+#include "compose/process/home.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -84,6 +85,7 @@ shina_tls_load(const bus_config *config, char **certificate, char **key, bus_err
         shina_tls_free(*certificate, *key);
         *certificate = *key = NULL;
     }
+    shina_home_check_secret(key_path);
     return rc;
 }
 

@@ -309,7 +309,7 @@ client_main(void *context)
     if (sim_transport_ops.connect(w->processes[SIM_CLIENTS].transport, NULL, NULL, &a->client,
                                   &err) != BUS_OK)
         abort();
-    a->owners = bus_owners_create(&w->processes[SIM_CLIENTS].options);
+    a->owners = bus_owners_create(&w->processes[SIM_CLIENTS].options, NULL);
     while (!w->calm) {
         (void)ask(a, draw(a));
         sim_sleep(w->sched, sim_between(w->sched, 0, PAUSE_US));

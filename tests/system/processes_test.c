@@ -258,11 +258,12 @@ test_many_of_a_kind(void **state)
 
 /* --- databases and roles --------------------------------------------------------------- */
 
-/* A service under the rights of its domain's own role. (Views belong to who made their tables.) */
+/* A service and a projection that log in as their domain's own role. */
 static void
 test_a_role_of_its_own_is_enough(const char *url)
 {
     int   service = tests_shina_process_named(shina, "service vehicles");
+    int   projection = tests_shina_process_named(shina, "projection vehicles");
     char  variable[2048];
     char *at = strstr(url, "://");
 
@@ -271,9 +272,15 @@ test_a_role_of_its_own_is_enough(const char *url)
     (void)snprintf(variable, sizeof(variable), "SHINA_DATABASE_URL=postgres://shina_vehicles%s",
                    strchr(at, '@'));
     tests_shina_kill(shina, service);
+    tests_shina_kill(shina, projection);
     tests_shina_restart_with(shina, service, variable);
+    tests_shina_restart_with(shina, projection, variable);
     for (int n = 2; n < 10; n++)
         make_vehicle(n);
+    expect_sql(url,
+               "select count(*) > 0 from pg_stat_activity where usename = 'shina_vehicles'"
+               " and application_name = 'projector vehicles'",
+               "t", HANDOVER_MS);
     expect_sql(url,
                "select count(*) > 0 from pg_stat_activity where usename = 'shina_vehicles'"
                " and application_name = 'shina writer vehicles'",
@@ -327,6 +334,47 @@ test_a_domain_in_a_database_of_its_own(void **state)
     tests_postgres_stop(pg);
 }
 
+/* A shina whose login owns its database and is not superuser; attributes: what else it may. The
+ * tables of views belong to whom? */
+static void
+play_under(tests_postgres *pg, const char *login, const char *attributes, const char *owner)
+{
+    const char *main = tests_postgres_url(pg);
+    char        url[2048], own[2048], text[256];
+
+    (void)snprintf(text, sizeof(text), "create role %s login %s", login, attributes);
+    free(sql(main, text));
+    (void)snprintf(text, sizeof(text), "create database %s owner %s", login, login);
+    free(sql(main, text));
+    assert_non_null(strchr(main, '?'));
+    (void)snprintf(url, sizeof(url), "postgres://shina@/%s%s", login, strchr(main, '?'));
+    (void)snprintf(own, sizeof(own), "postgres://%s@/%s%s", login, login, strchr(main, '?'));
+    shina = tests_shina_start_processes(own);
+    token = tests_shina_token(shina, TENANT, "ADMIN", NULL);
+    make_vehicle(1);
+    make_and_see("/api/v1/drivers", DRIVER);
+    expect_sql(url,
+               "select string_agg(distinct tableowner, ',') from pg_tables"
+               " where schemaname = 'views' and tablename like 'vehicles_%'",
+               owner, 0);
+    expect_verified();
+    tests_shina_stop(shina);
+    free(token);
+}
+
+/* As where PostgreSQL is somebody else's: one that may not make roles, then one that may. */
+static void
+test_owners_that_are_no_superusers(void **state)
+{
+    tests_postgres *pg = tests_postgres_start(false);
+
+    (void)state;
+    free(sql(tests_postgres_url(pg), "drop owned by shina_edge; drop role shina_edge"));
+    play_under(pg, "plain", "", "plain");
+    play_under(pg, "carrier", "createrole", "shina_vehicles");
+    tests_postgres_stop(pg);
+}
+
 int
 main(void)
 {
@@ -334,6 +382,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_of_a_kind),
         cmocka_unit_test(test_a_domain_in_a_database_of_its_own),
+        cmocka_unit_test(test_owners_that_are_no_superusers),
     };
 
     cmocka_set_test_filter(only);

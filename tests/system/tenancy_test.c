@@ -1,6 +1,7 @@
 /* tenancy_test.c - the second wall, in the database: the role by which the edge reads sees the rows
  * of one tenant without a where, and none without a tenant; the role of each domain writes its own
- * schema and reads the logs that its contract follows, and nothing else. All of it is tried.
+ * schema and reads the logs that its contract follows, and nothing else. All of it is tried, and
+ * that the services do work in these roles.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/shina.h"
 #include "tests/system/carrier.h"
@@ -352,14 +353,27 @@ try_schema(PGconn *conn, const json_t *contract, const char *role, const char *d
 static void
 try_common(PGconn *conn, const char *role)
 {
-    PGresult *views = rows_of(owner, "select table_name from views.registry");
+    PGresult *views = rows_of(owner, "select table_name, domain from views.registry");
     char      sql[512];
 
     for (int i = 0; i < PQntuples(views); i++) {
+        bool is_own = strcmp(role + strlen("shina_"), PQgetvalue(views, i, 1)) == 0;
+
         (void)snprintf(sql, sizeof(sql), "select from views.\"%s\"", PQgetvalue(views, i, 0));
-        expect_done(conn, role, false, sql); /* this process fills them under another role */
+        expect_done(conn, role, is_own, sql);
+        (void)snprintf(sql, sizeof(sql), "delete from views.\"%s\" where false",
+                       PQgetvalue(views, i, 0));
+        expect_done(conn, role, is_own, sql);
     }
     PQclear(views);
+    (void)snprintf(sql, sizeof(sql),
+                   "with changed as (update views.registry set live = false where domain <> '%s'"
+                   " returning 1) select count(*) from changed",
+                   role + strlen("shina_"));
+    assert_int_equal(number_of(rows_of(conn, "%s", sql)), 0); /* rows of others are not seen */
+    expect_done(
+        conn, role, false,
+        "insert into views.registry (table_name, view, domain) values ('x', 'x', 'nobody')");
     expect_done(conn, role, false, "delete from keys.subjects where false");
     expect_done(conn, role, false, "update keys.subjects set kid = '' where false");
     expect_done(conn, role, false, "update keys.masters set kid = '' where false");
@@ -385,6 +399,52 @@ test_a_domain_writes_its_own_and_reads_what_it_follows(void **state)
         try_common(conn, role);
         PQfinish(conn);
     }
+}
+
+/* Whoever writes is written down. */
+static void
+watch_writers(void)
+{
+    static const char *const tables[] = {"events",    "claims",      "timers",
+                                         "snapshots", "checkpoints", "partitions"};
+
+    PQclear(rows_of(owner, "create table public.writers (of text, by text, unique (of, by));"
+                           "grant select, insert on public.writers to public;"
+                           "create function public.watch_writer() returns trigger"
+                           " language plpgsql as $$ begin"
+                           " insert into public.writers values (tg_table_schema, current_user)"
+                           " on conflict do nothing; return null; end $$"));
+    for (int i = 0; i < contracts_count; i++)
+        for (size_t k = 0; k < sizeof(tables) / sizeof(tables[0]); k++)
+            PQclear(rows_of(owner,
+                            "create trigger watch after insert or update or delete on %s.%s"
+                            " for each statement execute function public.watch_writer()",
+                            carrier_text(contracts[i], "module"), tables[k]));
+    PQclear(rows_of(owner, "create trigger watch after insert on keys.subjects"
+                           " for each statement execute function public.watch_writer()"));
+}
+
+/* What carrier b did was written by each service in its role. */
+static void
+test_services_work_in_their_roles(void **state)
+{
+    static const char strangers[] =
+        "select string_agg(of || ' by ' || by, ', ') from public.writers"
+        " where by <> 'shina_' || of and of <> 'keys'"
+        " or of = 'keys' and by !~ '^shina_'";
+    PGresult *res = rows_of(owner, strangers);
+
+    (void)state;
+    if (!PQgetisnull(res, 0, 0))
+        fail_msg("written in another role: %s", PQgetvalue(res, 0, 0));
+    PQclear(res);
+    assert_true(number_of(rows_of(owner, "select count(distinct of) from public.writers")) > 4);
+    assert_int_equal(
+        number_of(rows_of(owner, "select count(*) from public.writers where of = 'keys'"
+                                 " and by = 'shina_drivers'")),
+        1);
+    PQclear(rows_of(owner, "drop function public.watch_writer() cascade;"
+                           "drop table public.writers"));
 }
 
 /* --- the whole
@@ -414,9 +474,10 @@ set_up(void **state)
         return -1;
     shina = tests_shina_start();
     carrier_open(&a, shina, TENANT_A, 3);
-    carrier_open(&b, shina, TENANT_B, 4);
     owner = connect_as(NULL);
     read_contracts();
+    watch_writers();
+    carrier_open(&b, shina, TENANT_B, 4);
     return 0;
 }
 
@@ -437,6 +498,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_services_work_in_their_roles), /* first: its table is everybody's */
         cmocka_unit_test(test_the_edge_sees_one_tenant_without_a_where),
         cmocka_unit_test(test_without_the_wall_others_are_seen),
         cmocka_unit_test(test_so_it_is_with_logs),

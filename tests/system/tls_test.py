@@ -33,6 +33,7 @@ class Tls(Running):
         cls.make_folder()
         cls.certificate, cls.key = make_certificate(cls.folder, "one")
         cls.other_certificate, cls.other_key = make_certificate(cls.folder, "other")
+        os.chmod(cls.key, 0o644)
         cls.start(SHINA, SHINA_TLS_CERTIFICATE=cls.certificate, SHINA_TLS_KEY=cls.key,
                   SHINA_CORS_ORIGINS=f"https://other.example,{ORIGIN}", SHINA_RATE_ANONYMOUS="0")
         cls.wait_until(lambda: cls.ask("GET", "/readyz")[0] == 200)
@@ -68,6 +69,11 @@ class Tls(Running):
 
     def bearer(self):
         return f"Bearer {self.token}"
+
+    def test_a_key_that_all_can_read_is_told(self):
+        told = [json.loads(line)["file"] for line in (self.folder / "log").read_text().splitlines()
+                if "keys.readable_by_all" in line]
+        self.assertEqual(told, [self.key])  # and none of those that it has made itself
 
     def test_requests(self):
         status, headers, body = self.ask("POST", "/api/v1/vehicles", VEHICLE, Authorization=self.bearer())

@@ -36,7 +36,7 @@ opened(void)
 {
     bus_key_store *ks = NULL;
 
-    assert_int_equal(ops->open(&ks, url, "conformance", &err), BUS_OK);
+    assert_int_equal(ops->open(&ks, url, "conformance", NULL, &err), BUS_OK);
     return ks;
 }
 
@@ -133,7 +133,7 @@ race(void *context)
         (void)snprintf(name, sizeof(name), "raced %d", n);
         r->rows[n] = row("race", name, "k", r->fill);
     }
-    r->rc = ops->open(&ks, url, "racer", &mine);
+    r->rc = ops->open(&ks, url, "racer", NULL, &mine);
     if (r->rc == BUS_OK)
         r->rc = ops->put(ks, r->rows, RACED, &mine);
     ops->close(ks);
@@ -341,7 +341,7 @@ keys_conformance_run(const char *name, const bus_key_store_ops *of, const char *
 
     ops = of;
     url = at;
-    if (ops->open(&keep, url, "conformance", &err) != BUS_OK)
+    if (ops->open(&keep, url, "conformance", NULL, &err) != BUS_OK)
         return 1;
     failed = cmocka_run_group_tests_name(name, tests, NULL, NULL);
     ops->close(keep);

@@ -78,7 +78,7 @@ test_a_wrong_master_key_is_found_out_at_start(void **state)
                     *other = parsed("k2:" KEY_B), *both = parsed("k2:" KEY_B ",k1:" KEY_A);
 
     (void)state;
-    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, &err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, NULL, &err), BUS_OK);
     assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, true, &err), BUS_OK);
     assert_int_equal(bus_master_keys_check(right, &bus_key_store_memory, url, true, &err), BUS_OK);
     assert_int_equal(bus_master_keys_check(wrong, &bus_key_store_memory, url, true, &err),
@@ -149,7 +149,7 @@ test_all_keys_are_wrapped_by_the_first(void **state)
     int64_t       count, told = 0;
 
     (void)state;
-    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, &err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, NULL, &err), BUS_OK);
     assert_int_equal(bus_master_keys_check(old, &bus_key_store_memory, url, true, &err), BUS_OK);
     for (int i = 0; i < SUBJECTS; i++) {
         char name[16];
@@ -239,7 +239,7 @@ test_a_file_that_changes_is_read_again(void **state)
     (void)state;
     assert_int_equal(close(mkstemp(path)), 0);
     write_file(path, "k1:" KEY_A);
-    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, &err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&keep, url, NULL, NULL, &err), BUS_OK);
     bus_master_keys_watch(runs, path);
     assert_int_equal(bus_master_keys_check(runs, &bus_key_store_memory, url, true, &err), BUS_OK);
     p = created(other, url);

@@ -118,7 +118,7 @@ begin(void **state)
     tenant = bus_id_v5_text(BUS_ID_NIL, "tenant");
     stream = bus_id_v5_text(BUS_ID_NIL, "stream");
     assert_true(bus_id_parse(BUS_STR("11111111-1111-4111-8111-111111111111"), &driver));
-    assert_int_equal(bus_key_store_memory.open(&keep, URL, NULL, &err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&keep, URL, NULL, NULL, &err), BUS_OK);
     assert_int_equal(bus_master_keys_parse(&masters, "k1:" KEY_A, &err), BUS_OK);
     return 0;
 }

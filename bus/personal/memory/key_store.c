@@ -40,12 +40,14 @@ named(const char *name)
 }
 
 static bus_code
-open_keys(bus_key_store **out, const char *url, const char *application, bus_error *err)
+open_keys(bus_key_store **out, const char *url, const char *application, const char *role,
+          bus_error *err)
 {
     shared  *s;
     bus_code rc = BUS_OK;
 
     (void)application;
+    (void)role;
     (void)pthread_mutex_lock(&lock);
     s = named(url);
     if (s == NULL) {

@@ -16,9 +16,10 @@ struct bus_key_store {
 };
 
 static bus_code
-open_keys(bus_key_store **out, const char *url, const char *application, bus_error *err)
+open_keys(bus_key_store **out, const char *url, const char *application, const char *role,
+          bus_error *err)
 {
-    const bus_store_options options = {.url = url, .application = application};
+    const bus_store_options options = {.url = url, .application = application, .role = role};
     bus_key_store          *ks = calloc(1, sizeof(*ks));
     bus_code                rc;
 

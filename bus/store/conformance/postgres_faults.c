@@ -27,14 +27,20 @@ static tests_postgres *server;
 static bus_error       err;
 
 static bus_store *
-open_url(const char *url)
+open_in_role(const char *url, const char *role)
 {
     bus_store        *st = NULL;
-    bus_store_options options = {.url = url, .application = "victim"};
+    bus_store_options options = {.url = url, .application = "victim", .role = role};
 
     if (OPS.open(&st, &options, &err) != BUS_OK)
         fail_msg("open: %s", err.text);
     return st;
+}
+
+static bus_store *
+open_url(const char *url)
+{
+    return open_in_role(url, NULL);
 }
 
 /* Runs SQL as an administrator; gives the first cell, which the caller frees. */
@@ -532,7 +538,7 @@ test_a_commit_whose_answer_is_lost_is_found_later(void **state)
 static void
 test_a_writer_that_stopped_in_its_transaction_is_put_out(void **state)
 {
-    bus_store *st = open_url(tests_postgres_url(server));
+    bus_store *st = open_in_role(tests_postgres_url(server), "shina_stopped");
     bus_lease  lease = take(st, "stopped");
     PGconn    *sleeper = PQconnectdb(tests_postgres_url(server));
 
@@ -682,6 +688,58 @@ test_a_domain_writes_its_own_schema_only(void **state)
     state_as("shina_wall_one", "select keys.forget(gen_random_uuid(), gen_random_uuid())", got);
     assert_string_equal(got, "");
     OPS.close(st);
+}
+
+/* What a store in a role may, and nothing else: from the moment when its domain, and with it its
+ * role, is made; also in a connection that is made anew. */
+static void
+test_a_store_keeps_to_its_role(void **state)
+{
+    bus_store *st = open_in_role(tests_postgres_url(server), "shina_kept");
+    bus_store *other = open_url(tests_postgres_url(server));
+    bus_lease  lease = take(st, "kept"), others = take(other, "kept_out");
+    int64_t    head;
+
+    (void)state;
+    for (int i = 1; i <= 2; i++) {
+        assert_int_equal(append(st, "kept", &lease, (bus_id){{(uint8_t)i}}, 1, "{}"), BUS_OK);
+        assert_int_equal(append(st, "kept_out", &others, (bus_id){{(uint8_t)i}}, 1, "{}"),
+                         BUS_DENIED);
+        assert_int_equal(append(st, "kept_out", &others, (bus_id){{(uint8_t)i}}, 3000, "{}"),
+                         BUS_DENIED);
+        assert_int_equal(OPS.heads(st, "kept_out", &head, 1, &err), BUS_DENIED);
+        free(sql("select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+                 " where application_name = 'victim'"));
+    }
+    assert_int_equal(OPS.create_domain(st, "kept_later", 1, &err), BUS_OK); /* as who logged in */
+    assert_int_equal(OPS.follow_domain(st, "kept", "kept_later", &err), BUS_OK);
+    assert_int_equal(OPS.create_domain(st, "views", 1, &err), BUS_INVALID);
+    assert_int_equal(OPS.heads(st, "kept_later", &head, 1, &err), BUS_OK);
+    assert_int_equal(OPS.heads(st, "kept_out", &head, 1, &err), BUS_DENIED);
+    OPS.close(other);
+    OPS.close(st);
+}
+
+/* Who may not take it does not go on without. */
+static void
+test_a_role_that_is_refused(void **state)
+{
+    bus_store        *st = open_url(tests_postgres_url(server));
+    bus_store_options options = {.role = "shina_refused"};
+    char              url[512];
+
+    (void)state;
+    (void)take(st, "refused");
+    OPS.close(st);
+    free(sql("create role stranger login password 'x'"));
+    (void)snprintf(url, sizeof(url), "postgres://stranger:x%s",
+                   strchr(strstr(tests_postgres_url(server), "://") + 3, '@'));
+    options.url = url;
+    assert_int_equal(OPS.open(&st, &options, &err), BUS_DENIED);
+    options.role = "shina_nobody_has_made";
+    assert_int_equal(OPS.open(&st, &options, &err), BUS_OK);
+    OPS.close(st);
+    free(sql("drop role stranger"));
 }
 
 static const bus_shape shapes[] = {
@@ -834,6 +892,8 @@ main(void)
         cmocka_unit_test(test_a_statement_that_no_longer_fits_is_prepared_anew),
         cmocka_unit_test(test_an_unknown_domain_is_not_found),
         cmocka_unit_test(test_a_domain_writes_its_own_schema_only),
+        cmocka_unit_test(test_a_store_keeps_to_its_role),
+        cmocka_unit_test(test_a_role_that_is_refused),
         cmocka_unit_test(test_columns_have_their_types_and_rows_their_tenant),
         cmocka_unit_test(test_the_log_is_never_scanned_whole),
     };

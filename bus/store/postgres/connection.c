@@ -13,6 +13,8 @@
 
 #define CONNECT_TIMEOUT_S 5
 #define SILENT_MS 15000
+#define NO_SUCH_ROLE "22023" /* of SET ROLE */
+#define REFUSED "42501"
 #define PREPARED_MAX 1024 /* statements of one connection; then it is made anew */
 
 struct pg_prepared {
@@ -105,6 +107,53 @@ check_url(const char *url, bus_error *err)
     return BUS_OK;
 }
 
+/* A role that is not there yet is made with its domain; a server whose login may make none has
+ * none. */
+static bus_code
+take_role(bus_store *st, bus_error *err)
+{
+    char        text[80];
+    PGresult   *res;
+    const char *state;
+    bus_code    rc = BUS_OK;
+
+    if (st->role[0] == '\0')
+        return BUS_OK;
+    (void)snprintf(text, sizeof(text), "set role \"%s\"", st->role);
+    res = PQexec(st->conn, text);
+    state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    if (state != NULL && strcmp(state, REFUSED) == 0)
+        rc = bus_fail(err, BUS_DENIED,
+                      "who logs in to the database may not take the role %s: "
+                      "`grant %s to` it",
+                      st->role, st->role);
+    else if (PQresultStatus(res) != PGRES_COMMAND_OK &&
+             (state == NULL || strcmp(state, NO_SUCH_ROLE) != 0))
+        rc = pg_fail(st, res, PG_HARMLESS, err);
+    PQclear(res);
+    return rc;
+}
+
+bus_code
+pg_leave_role(bus_store *st, bus_error *err)
+{
+    return st->role[0] == '\0' ? BUS_OK : pg_simple(st, "reset role", PG_HARMLESS, err);
+}
+
+bus_code
+pg_back_to_role(bus_store *st, bus_code rc, bus_error *err)
+{
+    bus_error why;
+
+    if (st->conn == NULL || take_role(st, &why) == BUS_OK)
+        return rc;
+    pg_disconnect(st); /* the next connection takes it, or fails */
+    if (rc != BUS_OK)
+        return rc;
+    *err = why;
+    return why.code;
+}
+
 /* A server that has gone without a word, as when a firewall forgets the connection, is noticed
  * after silent_ms: what was sent and not acknowledged tells it (tcp_user_timeout); who only waits
  * for an answer asks for a sign of life, and once more when none comes. Linux ends the connection
@@ -142,7 +191,8 @@ connect(bus_store *st, bus_error *err)
     if (PQstatus(st->conn) != CONNECTION_OK)
         return connect_failed(st, err);
     (void)PQsetNoticeReceiver(st->conn, drop_notice, NULL);
-    if ((rc = pg_simple(st, session_settings, PG_HARMLESS, err)) != BUS_OK)
+    if ((rc = pg_simple(st, session_settings, PG_HARMLESS, err)) != BUS_OK ||
+        (rc = take_role(st, err)) != BUS_OK)
         pg_disconnect(st);
     return rc;
 }

@@ -93,6 +93,7 @@ struct bus_store {
     PGconn             *conn; /* NULL: connect before the next statement */
     char               *url;
     char                application[64];
+    char                role[64];    /* taken in each session; "": none */
     int                 patience_ms; /* as of bus_store_options */
     bool                stale; /* its statements or its answers do not fit any more: connect anew */
     pg_prepared        *prepared; /* statements that this connection knows */
@@ -108,6 +109,11 @@ struct bus_store {
 /* Connects if need be. BUS_UNAVAILABLE, BUS_INVALID (the URL is none), BUS_DENIED. */
 BUS_CHECKED bus_code pg_ready(bus_store *st, bus_error *err);
 void                 pg_disconnect(bus_store *st);
+
+/* For what only the owner of the schemas may: back to who logged in, and then, whatever became of
+ * it (rc), to the role again. The second returns rc, or why the role cannot be taken. */
+BUS_CHECKED bus_code pg_leave_role(bus_store *st, bus_error *err);
+BUS_CHECKED bus_code pg_back_to_role(bus_store *st, bus_code rc, bus_error *err);
 
 /* Writes sql to out with each "{d}" as the quoted domain. */
 void pg_expand(bus_buf *out, const char *sql, const char *domain);

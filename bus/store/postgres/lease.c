@@ -4,27 +4,36 @@
 
 #include <string.h>
 
+/* Runs it with st->params as who logged in. */
+static bus_code
+run_as_login(bus_store *st, const char *sql, const char *domain, bus_error *err)
+{
+    PGresult *res = NULL;
+    bus_code  rc = pg_leave_role(st, err);
+
+    if (rc == BUS_OK)
+        rc = pg_run(st, sql, domain, PG_HARMLESS, &res, err);
+    PQclear(res);
+    return pg_back_to_role(st, rc, err);
+}
+
 bus_code
 pg_create_domain(bus_store *st, const char *domain, int partitions, bus_error *err)
 {
-    PGresult *res = NULL;
-    bus_code  rc;
+    bus_code rc;
 
     if ((rc = pg_ready(st, err)) != BUS_OK)
         return rc;
     pg_params_reset(&st->params);
     pg_add_text(&st->params, bus_str_of(domain));
     pg_add_int4(&st->params, partitions);
-    rc = pg_run(st, "select shina.create_domain($1, $2)", "", PG_HARMLESS, &res, err);
-    PQclear(res);
-    return rc;
+    return run_as_login(st, "select shina.create_domain($1, $2)", "", err);
 }
 
 static bus_code
 grant(bus_store *st, const char *sql, const char *to, const char *of, bus_error *err)
 {
-    PGresult *res = NULL;
-    bus_code  rc;
+    bus_code rc;
 
     if ((rc = pg_ready(st, err)) != BUS_OK)
         return rc;
@@ -32,9 +41,7 @@ grant(bus_store *st, const char *sql, const char *to, const char *of, bus_error 
     pg_add_text(&st->params, bus_str_of(to));
     if (of != NULL)
         pg_add_text(&st->params, bus_str_of(of));
-    rc = pg_run(st, sql, "", PG_HARMLESS, &res, err);
-    PQclear(res);
-    return rc;
+    return run_as_login(st, sql, "", err);
 }
 
 bus_code
@@ -154,18 +161,14 @@ done:
     return rc;
 }
 
-/* Somebody held a row for longer than any commit takes: their backend is ended. */
+/* Somebody held a row for longer than any commit takes: their backend is ended, by who has the
+ * rights of its login. */
 static bus_code
 evict_writers(bus_store *st, const char *domain, const bus_lease *leases, int count, bus_error *err)
 {
-    PGresult *res = NULL;
-    bus_code  rc;
-
     pg_params_reset(&st->params);
     add_partitions(&st->params, leases, count);
-    rc = pg_run(st, "select {d}.evict_writers($1)", domain, PG_HARMLESS, &res, err);
-    PQclear(res);
-    return rc;
+    return run_as_login(st, "select {d}.evict_writers($1)", domain, err);
 }
 
 bus_code

@@ -41,6 +41,8 @@ open_store(bus_store **out, const bus_store_options *options, bus_error *err)
         abort();
     (void)snprintf(st->application, sizeof(st->application), "%s",
                    options->application == NULL ? "shina" : options->application);
+    if (options->role != NULL)
+        (void)snprintf(st->role, sizeof(st->role), "%s", options->role);
     st->patience_ms = options->patience_ms;
     if ((rc = pg_ready(st, err)) != BUS_OK) {
         close_store(st);

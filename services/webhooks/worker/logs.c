@@ -64,7 +64,7 @@ open_log(worker *w, domain_log *log, bus_error *err)
 
     options.store_options.patience_ms = PATIENCE_MS;
     if (log->store == NULL)
-        rc = bus_runtime_store(&options, log->domain, "shina webhooks", &log->store, err);
+        rc = bus_runtime_store(&options, HOME, log->domain, "shina webhooks", &log->store, err);
     if (rc == BUS_OK && !log->made)
         make_log(w, log);
     return rc;
@@ -128,6 +128,7 @@ look_at(worker *w, domain_log *log, bus_error *err)
     if (rc == BUS_OK)
         rc = w->options->store->heads(log->store, log->domain, heads, w->options->partitions, err);
     if (rc != BUS_OK) {
+        log->made = log->made && rc != BUS_DENIED; /* the right to it was lost: ask for it again */
         note_down(w, log, err);
         return rc;
     }

@@ -269,10 +269,10 @@ worker_start(void **out, const bus_runtime_options *options, const bus_config *c
     w->multi = curl_multi_init();
     BUS_INVARIANT(w->multi != NULL);
     logs_init(w);
-    w->owners = bus_owners_create(options);
-    w->personal = bus_runtime_personal(options, "shina webhooks");
+    w->owners = bus_owners_create(options, HOME);
+    w->personal = bus_runtime_personal(options, HOME, "shina webhooks");
     if ((rc = read_config(w, config, err)) != BUS_OK ||
-        (rc = bus_runtime_store(options, HOME, "shina webhooks", &w->store, err)) != BUS_OK ||
+        (rc = bus_runtime_store(options, HOME, HOME, "shina webhooks", &w->store, err)) != BUS_OK ||
         (rc = options->transport_ops->connect(options->transport, wake, w, &w->client, err)) !=
             BUS_OK ||
         (rc = listen_to_logs(w, err)) != BUS_OK) {

@@ -161,7 +161,7 @@ start(void **state)
     t.tenant = bus_new_v7(bus_clock_system());
     assert_int_equal(bus_config_load(&t.config, NULL, &t.err), BUS_OK);
     assert_int_equal(bus_master_keys_parse(&t.masters, KEY, &t.err), BUS_OK);
-    assert_int_equal(bus_key_store_memory.open(&t.keys, MAIN, NULL, &t.err), BUS_OK);
+    assert_int_equal(bus_key_store_memory.open(&t.keys, MAIN, NULL, NULL, &t.err), BUS_OK);
     assert_int_equal(bus_transport_inproc.open(&t.transport, &how, &t.err), BUS_OK);
     t.options = (bus_runtime_options){.store = &OPS,
                                       .store_options = {.url = MAIN, .clock = bus_clock_system()},
