@@ -350,20 +350,38 @@ allowed_methods(const edge_match *match, char out[64])
     (void)snprintf(out + len, 64 - len, ", OPTIONS");
 }
 
+/* Where no route is; whoever asks, it is the address that pays, but for OPTIONS, which browsers
+ * send before each request to another origin. match: of the path, or NULL. */
+static void
+answer_without_route(edge_request *r, const char *method, const edge_match *match)
+{
+    const bool is_options = strcmp(method, "OPTIONS") == 0;
+    char       allow[64];
+
+    if (!is_options && !edge_limits_take_anonymous(r))
+        return;
+    if (strcmp(r->path, "/") == 0 || strcmp(r->path, "/docs/") == 0) {
+        edge_answer(r, &(edge_reply){.status = 308, .location = "/docs"});
+    } else if (match == NULL) {
+        edge_problem(r, EDGE_NOT_FOUND, NULL);
+    } else {
+        allowed_methods(match, allow);
+        if (is_options)
+            edge_answer(r, &(edge_reply){.status = 204, .allow = allow});
+        else
+            edge_problem_method(r, allow);
+    }
+}
+
 /* Finds the route; false: answered. */
 static bool
 find_route(edge_request *r, const char *method)
 {
     edge_match  match;
     edge_method parsed;
-    char        allow[64];
 
-    if (strcmp(r->path, "/") == 0 || strcmp(r->path, "/docs/") == 0) {
-        edge_answer(r, &(edge_reply){.status = 308, .location = "/docs"});
-        return false;
-    }
     if (r->nul_in_path || !edge_router_find(r->loop->e->router, r->path, &match)) {
-        edge_problem(r, EDGE_NOT_FOUND, NULL);
+        answer_without_route(r, method, NULL);
         return false;
     }
     r->parameter = match.parameter;
@@ -373,11 +391,7 @@ find_route(edge_request *r, const char *method)
         r->head = strcmp(method, "HEAD") == 0;
         return true;
     }
-    allowed_methods(&match, allow);
-    if (strcmp(method, "OPTIONS") == 0)
-        edge_answer(r, &(edge_reply){.status = 204, .allow = allow});
-    else
-        edge_problem_method(r, allow);
+    answer_without_route(r, method, &match);
     return false;
 }
 

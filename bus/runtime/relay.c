@@ -20,6 +20,7 @@
 #define COMMIT_US 250000    /* checkpoints are written so often */
 #define RENEW_US 1500000    /* ... and renewed */
 #define STOPPED_US 30000000 /* what is stopped is tried again */
+#define TELL_AGAIN_US 30000000
 #define SHARE_US (BUS_MEMBERS_SHARE_MS * 1000)
 #define ASK_MS 1000           /* the sink is waited for, at most, in one round of all logs */
 #define ASK_LEAST_MS 200      /* less is not worth a question */
@@ -42,13 +43,17 @@ relay_store_trouble(relay_log *log, const char *what, const bus_error *err)
     log->store_down = true;
 }
 
-/* Logs it once, until the sink works again for this log. */
+/* Logs it once, and then now and then, until the sink works again for this log. */
 static void
-sink_trouble(relay_log *log, const char *what, const bus_error *err)
+sink_trouble(const bus_relay *relay, relay_log *log, const char *what, const bus_error *err)
 {
-    if (!log->sink_trouble)
+    const int64_t now = relay_now_us(relay);
+
+    if (!log->sink_trouble || now - log->told_us >= TELL_AGAIN_US) {
+        log->told_us = now;
         bus_log_warn("relay.sink_failed", BUS_KV("domain", log->domain), BUS_KV("doing", what),
                      BUS_KV_ERR(err));
+    }
     log->sink_trouble = true;
     (void)snprintf(log->why, sizeof(log->why), "%.127s", err->text);
 }
@@ -164,7 +169,7 @@ open_place(bus_relay *relay, relay_log *log, int partition)
     if (rc == BUS_NOT_FOUND)
         log->topic = -1;
     if (rc != BUS_OK) {
-        sink_trouble(log, "looking at what is there", &err);
+        sink_trouble(relay, log, "looking at what is there", &err);
         return;
     }
     if (last.readable && (rc = compare(relay, log, partition, &last, &err)) != BUS_OK) {
@@ -221,7 +226,7 @@ prepare(bus_relay *relay, relay_log *log)
     note_answer(relay, &err);
     log->topic = -1;
     log->prepare_us = relay_now_us(relay) + PAUSE_LAST_US;
-    sink_trouble(log, "preparing the topic", &err);
+    sink_trouble(relay, log, "preparing the topic", &err);
 }
 
 /* --- copying ------------------------------------------------------------------------------------
@@ -292,7 +297,7 @@ blame(bus_relay *relay, const bus_sink_trouble *trouble)
         relay_log *log = &relay->logs[i];
 
         if (trouble->topic < 0 || log->topic == trouble->topic)
-            sink_trouble(log, "delivering", &trouble->err);
+            sink_trouble(relay, log, "delivering", &trouble->err);
         if (log->topic != trouble->topic)
             continue;
         if ((trouble->err.code == BUS_INVALID || trouble->err.code == BUS_DENIED) &&

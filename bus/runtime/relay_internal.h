@@ -43,6 +43,7 @@ typedef struct {
     relay_place place[BUS_PARTITIONS_MAX];
     int64_t     committed_us, renewed_us, shared_us;
     bool        store_down, sink_trouble;
+    int64_t     told_us;   /* of trouble with the sink, last */
     char        why[128];  /* what is wrong with the sink, or why a place is stopped */
     bus_health  shown;     /* under the lock */
     char        label[96]; /* of the metrics */

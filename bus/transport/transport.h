@@ -74,6 +74,9 @@ typedef struct bus_transport_ops {
                                  bus_error *err);
     /* After all servers, clients and subscribers of it are closed. */
     void (*close)(bus_transport *transport);
+    /* Instead of close, where the process ends right after: what is on its way goes out, and the
+     * rest is left to the end of the process. NULL: close does as well. */
+    void (*leave)(bus_transport *transport);
 
     /* --- processes --- */
     /* Where other processes reach this one: what the table of members shows of it. Valid until

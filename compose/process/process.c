@@ -452,15 +452,18 @@ shina_process_health(void *process, bus_health *out, int max)
 static void *
 close_transport(void *process)
 {
-    shina_process *p = process;
+    shina_process           *p = process;
+    const bus_transport_ops *ops = p->options.transport_ops;
 
-    p->options.transport_ops->close(p->options.transport);
+    if (ops->leave != NULL)
+        ops->leave(p->options.transport);
+    else
+        ops->close(p->options.transport);
     return NULL;
 }
 
-/* nng 1.5.2 may not return from closing a socket whose peer goes at the same moment (its issue
- * 1813), and librdkafka may wait for brokers that are away. All that mattered is done by now: the
- * process does not wait for it. */
+/* librdkafka may wait for brokers that are away. All that mattered is done by now: the process does
+ * not wait for it. False: what the bus uses is still in use. */
 static bool
 close_bus(shina_process *p)
 {
@@ -472,7 +475,7 @@ close_bus(shina_process *p)
     if (pthread_create(&thread, NULL, close_transport, p) != 0)
         return false;
     if (pthread_timedjoin_np(thread, NULL, &until) == 0)
-        return true;
+        return p->options.transport_ops->leave == NULL;
     bus_log_warn("process.bus_does_not_close", BUS_KV("process", p->name));
     return false;
 }

@@ -194,6 +194,10 @@ test_anonymous(void **state)
     assert_in_range(held, 7, 10);
     assert_in_range(count(10, -1, "/openapi.json", NULL, "192.0.2.1, 198.51.100.1", 429), 7, 10);
     assert_in_range(count(10, -1, "/openapi.json", NULL, "198.51.100.1:4711", 429), 7, 10);
+    assert_in_range(count(10, -1, "/nowhere", NULL, "198.51.100.1", 429), 7, 10);
+    assert_in_range(count(10, -1, "/api/v1/auth/login", NULL, "198.51.100.1", 429), 7, 10);
+    assert_int_equal(count(1, -1, "/nowhere", NULL, "198.51.100.14", 404), 1);
+    assert_int_equal(count(1, -1, "/api/v1/auth/login", NULL, "198.51.100.14", 405), 1);
     /* Who looks after the machine is always answered, and users are not anonymous. */
     assert_int_equal(count(3, -1, "/healthz", NULL, "198.51.100.1", 200), 3);
     assert_int_equal(count(3, -1, "/api/v1/tenants", token, "198.51.100.1", 200), 3);

@@ -16,11 +16,17 @@
 #define CAREFUL_EVENTS 100            /* go one by one after a batch was refused */
 #define FATAL_US 1000000              /* the reports of a useless producer are waited for */
 #define SILENT_US 10000000 /* nothing is acknowledged for so long: the brokers count as away */
+/* A partition that has taken nothing for so long, though there are brokers, gets another client:
+ * one that missed changes of leaders may wait for ever. */
+#define STUCK_US 30000000
+#define STUCK_LOOK_US 1000000
+#define READER_STUCK_US 10000000
 
 typedef struct {
     bool    opened;
     int64_t delivered;
     int     in_flight, careful; /* careful: so many more go one by one */
+    int64_t waits_us;           /* since when something is in flight and nothing was delivered */
 } place;
 
 typedef struct {
@@ -40,8 +46,10 @@ struct bus_sink {
     topic             topics[BUS_SINK_TOPICS_MAX];
     int               topics_count;
     int64_t           in_flight, in_flight_bytes;
-    int64_t           heard_us; /* of the last delivery, or of when nothing was in flight */
-    int64_t           fatal_us; /* when the producer was found to be of no more use; 0: it is */
+    int64_t           heard_us;  /* of the last delivery, or of when nothing was in flight */
+    int64_t           fatal_us;  /* when the producer was found to be of no more use; 0: it is */
+    int64_t           looked_us; /* for what is stuck */
+    int64_t           reader_failed_us; /* since when the reader was told nothing; 0: it is */
     bool              troubled;
     bus_sink_trouble  trouble;
 };
@@ -109,6 +117,7 @@ on_delivered(void *context, const rd_kafka_message_t *message)
     sink->in_flight--;
     sink->in_flight_bytes -= (int64_t)message->len + MESSAGE_BYTES;
     at->in_flight--;
+    at->waits_us = now_us();
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         sink->heard_us = now_us();
         at->careful -= at->careful > 0;
@@ -144,6 +153,25 @@ on_event(rd_kafka_t *handle, void *opaque)
 }
 
 static void
+look_for_stuck(bus_sink *sink)
+{
+    const int64_t now = now_us();
+
+    if (now - sink->looked_us < STUCK_LOOK_US)
+        return;
+    sink->looked_us = now;
+    for (int i = 0; i < sink->topics_count; i++)
+        for (int p = 0; p < sink->settings->partitions; p++) {
+            place *at = &sink->topics[i].places[p];
+
+            if (bus_kafka_client_down(sink->producer))
+                at->waits_us = now; /* for brokers */
+            else if (at->in_flight > 0 && now - at->waits_us > STUCK_US)
+                note_trouble(sink, RD_KAFKA_RESP_ERR__TIMED_OUT, sink->topics[i].name);
+        }
+}
+
+static void
 publisher_poll(bus_sink *sink)
 {
     rd_kafka_resp_err_t fatal;
@@ -154,6 +182,7 @@ publisher_poll(bus_sink *sink)
         (void)rd_kafka_poll(bus_kafka_client_handle(sink->reader), 0);
     if (sink->in_flight == 0)
         sink->heard_us = now_us();
+    look_for_stuck(sink);
     fatal = bus_kafka_client_fatal(sink->producer);
     if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
@@ -223,7 +252,8 @@ publisher_put(bus_sink *sink, int index, const bus_record *record, bus_error *er
     if (rc == BUS_OK) {
         sink->in_flight++;
         sink->in_flight_bytes += bytes;
-        at->in_flight++;
+        if (at->in_flight++ == 0)
+            at->waits_us = now_us();
     } else if (bus_kafka_client_fatal(sink->producer) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return bus_fail(err, BUS_FULL, "kafka: the producer is of no more use"); /* poll tells */
     } else if (rc != BUS_FULL && rc != BUS_INVALID) {
@@ -453,9 +483,38 @@ read_last(bus_sink *sink, topic *t, int32_t partition, int64_t offset, int timeo
     return BUS_OK;
 }
 
+static void
+close_reader(bus_sink *sink)
+{
+    for (int i = 0; i < sink->topics_count; i++) {
+        if (sink->topics[i].reader != NULL)
+            rd_kafka_topic_destroy(sink->topics[i].reader);
+        sink->topics[i].reader = NULL;
+    }
+    bus_kafka_client_destroy(sink->reader);
+    sink->reader = NULL;
+    sink->reader_failed_us = 0;
+}
+
+/* The answer that another node leads now makes librdkafka 2.0 look for it only where the topic is
+ * consumed, so a reader that missed a change would ask the same node for minutes. */
+static void
+look_for_leaders(bus_sink *sink, topic *t, int timeout_ms)
+{
+    rd_kafka_t                *reader = bus_kafka_client_handle(sink->reader);
+    const rd_kafka_metadata_t *found = NULL;
+
+    if (t->reader == NULL)
+        t->reader = rd_kafka_topic_new(reader, t->name, NULL);
+    BUS_INVARIANT(t->reader != NULL);
+    if (timeout_ms > 0 &&
+        rd_kafka_metadata(reader, 0, t->reader, &found, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(found);
+}
+
 static bus_code
-publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
-               bus_error *err)
+ask_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
+         bus_error *err)
 {
     const int64_t       until_us = now_us() + timeout_ms * INT64_C(1000);
     topic              *t = &sink->topics[index];
@@ -469,10 +528,27 @@ publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bu
     (void)rd_kafka_poll(bus_kafka_client_handle(sink->reader), 0);
     error = bus_kafka_end_ask(bus_kafka_client_handle(sink->reader), t->name, partition,
                               RD_KAFKA_OFFSET_END, timeout_ms, &end);
+    if (error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
+        look_for_leaders(sink, t, left_ms(until_us));
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", t->name, (int)partition);
     out->untouched = end == 0;
     return end == 0 ? BUS_OK : read_last(sink, t, partition, end - 1, left_ms(until_us), out, err);
+}
+
+static bus_code
+publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
+               bus_error *err)
+{
+    const bus_code rc = ask_last(sink, index, partition, timeout_ms, out, err);
+
+    if (rc == BUS_OK)
+        sink->reader_failed_us = 0;
+    else if (sink->reader_failed_us == 0)
+        sink->reader_failed_us = now_us();
+    else if (now_us() - sink->reader_failed_us > READER_STUCK_US)
+        close_reader(sink); /* the next question makes another */
+    return rc;
 }
 
 /* --- opening
@@ -485,12 +561,9 @@ publisher_close(bus_sink *sink)
     if (sink == NULL)
         return;
     close_producer(sink);
-    for (int i = 0; i < sink->topics_count; i++) {
-        if (sink->topics[i].reader != NULL)
-            rd_kafka_topic_destroy(sink->topics[i].reader);
+    close_reader(sink);
+    for (int i = 0; i < sink->topics_count; i++)
         free(sink->topics[i].places);
-    }
-    bus_kafka_client_destroy(sink->reader);
     free(sink);
 }
 

@@ -54,18 +54,17 @@ prepare(void)
 }
 
 static int
-start(void **state)
+start_with(int brokers)
 {
     bus_error err = {0};
     char      why[200];
 
-    (void)state;
     memset(&t, 0, sizeof(t));
     t.keeper = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), why, sizeof(why));
     assert_non_null(t.keeper);
-    t.brokers = rd_kafka_mock_cluster_new(t.keeper, 1);
+    t.brokers = rd_kafka_mock_cluster_new(t.keeper, brokers);
     assert_non_null(t.brokers);
-    assert_int_equal(rd_kafka_mock_topic_create(t.brokers, TOPIC, PARTITIONS, 1),
+    assert_int_equal(rd_kafka_mock_topic_create(t.brokers, TOPIC, PARTITIONS, brokers),
                      RD_KAFKA_RESP_ERR_NO_ERROR);
     t.settings = (bus_kafka_settings){.servers = rd_kafka_mock_cluster_bootstraps(t.brokers),
                                       .prefix = "shina",
@@ -79,6 +78,20 @@ start(void **state)
     for (int p = 0; p < PARTITIONS; p++)
         SINK.begin(t.sink, t.topic, (uint16_t)p, 0);
     return 0;
+}
+
+static int
+start(void **state)
+{
+    (void)state;
+    return start_with(1);
+}
+
+static int
+start_two(void **state)
+{
+    (void)state;
+    return start_with(2);
 }
 
 static int
@@ -245,6 +258,29 @@ the_last_event_is_found(void **state)
     if (SINK.last(t.sink, t.topic, 0, 5000, &last, &err) != BUS_OK)
         fail_msg("%s", err.text);
     assert_true(last.untouched && !last.readable);
+}
+
+/* A relay that had looked at a partition before its leader changed asked the old one for minutes.
+ */
+static void
+the_last_event_is_found_at_another_leader(void **state)
+{
+    const int64_t    until_us = bus_mono_us(bus_clock_system()) + PATIENCE_US;
+    bus_sink_last    last = {0};
+    bus_sink_trouble trouble;
+    bus_error        err = {0};
+
+    (void)state;
+    put(1, 7);
+    assert_true(settles(1, &trouble));
+    for (int leader = 1; leader <= 2; leader++) {
+        assert_int_equal(rd_kafka_mock_partition_set_leader(t.brokers, TOPIC, 1, leader),
+                         RD_KAFKA_RESP_ERR_NO_ERROR);
+        while (SINK.last(t.sink, t.topic, 1, 5000, &last, &err) != BUS_OK)
+            if (bus_mono_us(bus_clock_system()) > until_us)
+                fail_msg("node %d: %s", leader, err.text);
+        assert_int_equal(last.offset, 7);
+    }
 }
 
 static void
@@ -467,6 +503,7 @@ main(void)
     const struct CMUnitTest stories[] = {
         STORY(events_arrive_as_they_are_in_the_log),
         STORY(the_last_event_is_found),
+        cmocka_unit_test_setup_teardown(the_last_event_is_found_at_another_leader, start_two, stop),
         STORY(brokers_that_stumble_are_tried_again),
         STORY(a_useless_producer_is_made_anew),
         STORY(a_reset_that_fails_leaves_it_as_it_was),

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define CLOSE_S 5 /* for closing; it takes milliseconds */
 
@@ -73,12 +74,18 @@ transport_open(bus_transport **out, const bus_transport_options *options, bus_er
     return BUS_OK;
 }
 
-/* Closing is done by a thread of its own, so that it can be waited for in bounded time: whatever
+/* Closing a socket whose peer goes at the same moment may never end, or end the process by a panic
+ * (nanomsg/nng issues 1813 and 2238). Peers that leave one after another are closed when they have
+ * been quiet for long; but when a whole shina stops, all go at once, so a process that ends closes
+ * none: it only sends what is on its way.
+ *
+ * Closing is done by a thread of its own, so that it can be waited for in bounded time: whatever
  * becomes of nng, a process ends when it should. */
 typedef struct {
     bus_transport  *transport;
     pthread_mutex_t lock;
     pthread_cond_t  done_or_left;
+    bool            only_leaves;
     bool            done, left; /* the second of the two frees this */
 } closing;
 
@@ -93,15 +100,21 @@ closing_free(closing *c)
 static void *
 close_main(void *context)
 {
-    closing       *c = context;
-    bus_transport *t = c->transport;
-    bool           left;
+    static const char ipc[] = "ipc://";
+    closing          *c = context;
+    bus_transport    *t = c->transport;
+    bool              left;
 
     bus_nng_keeper_stop(t);
     bus_nng_linger(t);
-    bus_nng_receiving_stop(t);
-    bus_nng_peers_close(t);
-    destroy(t);
+    if (c->only_leaves) {
+        if (strncmp(t->self.url, ipc, strlen(ipc)) == 0)
+            (void)unlink(t->self.url + strlen(ipc)); /* as nng does */
+    } else {
+        bus_nng_receiving_stop(t);
+        bus_nng_peers_close(t);
+        destroy(t);
+    }
     (void)pthread_mutex_lock(&c->lock);
     c->done = true;
     left = c->left;
@@ -132,7 +145,7 @@ wait_closed(closing *c)
 }
 
 static void
-transport_close(bus_transport *t)
+end_transport(bus_transport *t, bool only_leaves)
 {
     closing  *c;
     pthread_t thread;
@@ -144,6 +157,7 @@ transport_close(bus_transport *t)
     if (c == NULL)
         abort();
     c->transport = t;
+    c->only_leaves = only_leaves;
     BUS_INVARIANT(pthread_mutex_init(&c->lock, NULL) == 0);
     BUS_INVARIANT(pthread_cond_init(&c->done_or_left, NULL) == 0);
     BUS_INVARIANT(pthread_create(&thread, NULL, close_main, c) == 0);
@@ -154,6 +168,18 @@ transport_close(bus_transport *t)
     }
     (void)pthread_detach(thread);
     bus_log_error("nng.close_stuck", BUS_KV("detail", "nng does not let go of a socket"));
+}
+
+static void
+transport_close(bus_transport *t)
+{
+    end_transport(t, false);
+}
+
+static void
+transport_leave(bus_transport *t)
+{
+    end_transport(t, true);
 }
 
 static const char *
@@ -283,6 +309,7 @@ const bus_transport_ops bus_transport_nng = {
     .name = "nng",
     .open = transport_open,
     .close = transport_close,
+    .leave = transport_leave,
     .url = transport_url,
     .peers = bus_nng_peers_want,
     .away = bus_local_away,
