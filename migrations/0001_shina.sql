@@ -259,6 +259,10 @@ $may$;
 create function shina.make_role(role_name text) returns boolean
 language plpgsql as $make_role$
 begin
+    if exists (select from pg_roles where rolname = role_name) and shina.may_take(role_name) then
+        return true;
+    end if;
+    perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
     if not exists (select from pg_roles where rolname = role_name) then
         if not (select rolcreaterole or rolsuper from pg_roles where rolname = current_user) then
             return false;
@@ -272,7 +276,7 @@ begin
     if not shina.may_take(role_name) then
         begin
             execute format('grant %I to current_user', role_name);
-        exception when insufficient_privilege then
+        exception when insufficient_privilege or unique_violation then
             null;
         end;
     end if;
@@ -498,6 +502,7 @@ language sql as $evict$
               join pg_stat_activity a on a.pid = l.pid
              where p.partition = any (parts) and l.pid <> pg_backend_pid()) w
      where case when pg_has_role(current_user, w.usesysid, 'usage')
+                  or pg_has_role(current_user, 'pg_signal_backend', 'usage')
                 then pg_terminate_backend(w.pid) end
 $evict$
 $sql$, domain_name);
@@ -648,7 +653,7 @@ begin
         return;
     end if;
     perform pg_advisory_xact_lock(hashtextextended('shina.create_domain', 0));
-    if not shina.make_role(role_name)
+    if not shina.make_role(role_name) or not shina.may_take(role_name)
        or not pg_has_role(current_user, (select nspowner from pg_namespace
                                           where nspname = domain_name), 'usage') then
         return;

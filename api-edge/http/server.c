@@ -358,7 +358,7 @@ answer_without_route(edge_request *r, const char *method, const edge_match *matc
     const bool is_options = strcmp(method, "OPTIONS") == 0;
     char       allow[64];
 
-    if (!is_options && !edge_limits_take_anonymous(r))
+    if (!(is_options && match != NULL) && !edge_limits_take_anonymous(r))
         return;
     if (strcmp(r->path, "/") == 0 || strcmp(r->path, "/docs/") == 0) {
         edge_answer(r, &(edge_reply){.status = 308, .location = "/docs"});

@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #define READ_AGAIN_US 100000
+#define GRANT_AGAIN_US 30000000
 #define DOMAIN_BYTES 64
 #define ROLE_BYTES 64
 
@@ -18,7 +19,7 @@ typedef struct table {
     bus_store     *store; /* its own connection: asked rarely */
     char          *addresses[BUS_PARTITIONS_MAX];
     bool           stale;
-    int64_t        read_us;
+    int64_t        read_us, granted_us;
     UT_hash_handle hh;
 } table;
 
@@ -159,8 +160,11 @@ read_again(bus_owners *owners, table *t)
                                &err);
     if (rc == BUS_OK)
         rc = owners->options->store->partitions(t->store, t->domain, &arena, &infos, &count, &err);
-    if (rc == BUS_DENIED && owners->as != NULL)
+    if (rc == BUS_DENIED && owners->as != NULL &&
+        (t->granted_us == 0 || t->read_us - t->granted_us > GRANT_AGAIN_US)) {
+        t->granted_us = t->read_us;
         bus_runtime_grant_reach(owners->options, owners->as, t->domain);
+    }
     if (rc != BUS_OK) {
         bus_log_warn("owners.read_failed", BUS_KV("domain", t->domain), BUS_KV_ERR(&err));
         bus_arena_fini(&arena);

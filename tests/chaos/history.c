@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define EVENTS_OF_COMMAND_MAX 128
-#define TOPICS_MS 60000 /* after the end of the load */
+#define TOPICS_MS 150000 /* after the end of the load */
 
 static const char *const domains[] = {"vehicles", "drivers", "deliveries", "trips", "assignment"};
 #define DOMAINS ((int)(sizeof(domains) / sizeof(domains[0])))

@@ -4,6 +4,7 @@
  * it was sent, a broken connection means that nobody knows (BUS_UNKNOWN).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "bus/store/postgres/connection.h"
+#include "bus/log/log.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -107,8 +108,22 @@ check_url(const char *url, bus_error *err)
     return BUS_OK;
 }
 
+/* Does the login own the schema of the role's domain? Then it has the role's rights anyway. */
+static bool
+owns_domain(bus_store *st)
+{
+    static const char sql[] = "select 1 from pg_namespace where 'shina_' || nspname = $1"
+                              " and pg_has_role(current_user, nspowner, 'usage')";
+    const char *const values[] = {st->role};
+    PGresult         *res = PQexecParams(st->conn, sql, 1, NULL, values, NULL, NULL, 0);
+    const bool        owns = PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1;
+
+    PQclear(res);
+    return owns;
+}
+
 /* A role that is not there yet is made with its domain; a server whose login may make none has
- * none. */
+ * none, or those that another shina has made there. */
 static bus_code
 take_role(bus_store *st, bus_error *err)
 {
@@ -122,7 +137,9 @@ take_role(bus_store *st, bus_error *err)
     (void)snprintf(text, sizeof(text), "set role \"%s\"", st->role);
     res = PQexec(st->conn, text);
     state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    if (state != NULL && strcmp(state, REFUSED) == 0)
+    if (state != NULL && strcmp(state, REFUSED) == 0 && owns_domain(st))
+        bus_log_warn("store.role_refused", BUS_KV("role", st->role));
+    else if (state != NULL && strcmp(state, REFUSED) == 0)
         rc = bus_fail(err, BUS_DENIED,
                       "who logs in to the database may not take the role %s: "
                       "`grant %s to` it",

@@ -17,16 +17,20 @@
 #define FATAL_US 1000000              /* the reports of a useless producer are waited for */
 #define SILENT_US 10000000 /* nothing is acknowledged for so long: the brokers count as away */
 /* A partition that has taken nothing for so long, though there are brokers, gets another client:
- * one that missed changes of leaders may wait for ever. */
-#define STUCK_US 30000000
+ * one that missed changes of leaders may wait for ever. Twice what librdkafka waits for one answer,
+ * and each time twice as long, as the partition itself may be what takes nothing. */
+#define STUCK_US 60000000
+#define STUCK_DOUBLED_MAX 4
 #define STUCK_LOOK_US 1000000
 #define READER_STUCK_US 10000000
 
 typedef struct {
     bool    opened;
     int64_t delivered;
-    int     in_flight, careful; /* careful: so many more go one by one */
-    int64_t waits_us;           /* since when something is in flight and nothing was delivered */
+    int     in_flight, careful;  /* careful: so many more go one by one */
+    int64_t waits_us;            /* since when something is in flight and nothing was delivered */
+    int     stuck_count;         /* since it took something */
+    int64_t failed_us, asked_us; /* the reader: since when it fails (0: it does not), last asked */
 } place;
 
 typedef struct {
@@ -49,7 +53,6 @@ struct bus_sink {
     int64_t           heard_us;  /* of the last delivery, or of when nothing was in flight */
     int64_t           fatal_us;  /* when the producer was found to be of no more use; 0: it is */
     int64_t           looked_us; /* for what is stuck */
-    int64_t           reader_failed_us; /* since when the reader was told nothing; 0: it is */
     bool              troubled;
     bus_sink_trouble  trouble;
 };
@@ -120,6 +123,7 @@ on_delivered(void *context, const rd_kafka_message_t *message)
     at->waits_us = now_us();
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         sink->heard_us = now_us();
+        at->stuck_count = 0;
         at->careful -= at->careful > 0;
         if (offset == at->delivered + 1)
             at->delivered++;
@@ -156,6 +160,8 @@ static void
 look_for_stuck(bus_sink *sink)
 {
     const int64_t now = now_us();
+    /* Nobody looked for long, as when the process was stopped: reports may wait. */
+    const bool slept = now - sink->looked_us > 5 * STUCK_LOOK_US;
 
     if (now - sink->looked_us < STUCK_LOOK_US)
         return;
@@ -164,10 +170,15 @@ look_for_stuck(bus_sink *sink)
         for (int p = 0; p < sink->settings->partitions; p++) {
             place *at = &sink->topics[i].places[p];
 
-            if (bus_kafka_client_down(sink->producer))
-                at->waits_us = now; /* for brokers */
-            else if (at->in_flight > 0 && now - at->waits_us > STUCK_US)
+            if (slept || bus_kafka_client_down(sink->producer)) {
+                at->waits_us = now;
+            } else if (!sink->troubled && at->in_flight > 0 &&
+                       now - at->waits_us > STUCK_US << at->stuck_count) {
+                at->stuck_count += at->stuck_count < STUCK_DOUBLED_MAX;
                 note_trouble(sink, RD_KAFKA_RESP_ERR__TIMED_OUT, sink->topics[i].name);
+                sink->trouble.topic = i;
+                sink->trouble.partition = (uint16_t)p;
+            }
         }
 }
 
@@ -493,7 +504,6 @@ close_reader(bus_sink *sink)
     }
     bus_kafka_client_destroy(sink->reader);
     sink->reader = NULL;
-    sink->reader_failed_us = 0;
 }
 
 /* The answer that another node leads now makes librdkafka 2.0 look for it only where the topic is
@@ -528,10 +538,10 @@ ask_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink
     (void)rd_kafka_poll(bus_kafka_client_handle(sink->reader), 0);
     error = bus_kafka_end_ask(bus_kafka_client_handle(sink->reader), t->name, partition,
                               RD_KAFKA_OFFSET_END, timeout_ms, &end);
-    if (error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
         look_for_leaders(sink, t, left_ms(until_us));
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return bus_kafka_fail(err, error, "kafka: topic %s, partition %d", t->name, (int)partition);
+    }
     out->untouched = end == 0;
     return end == 0 ? BUS_OK : read_last(sink, t, partition, end - 1, left_ms(until_us), out, err);
 }
@@ -540,14 +550,19 @@ static bus_code
 publisher_last(bus_sink *sink, int index, uint16_t partition, int timeout_ms, bus_sink_last *out,
                bus_error *err)
 {
+    place         *at = &sink->topics[index].places[partition];
+    const int64_t  before_us = at->asked_us;
     const bus_code rc = ask_last(sink, index, partition, timeout_ms, out, err);
 
-    if (rc == BUS_OK)
-        sink->reader_failed_us = 0;
-    else if (sink->reader_failed_us == 0)
-        sink->reader_failed_us = now_us();
-    else if (now_us() - sink->reader_failed_us > READER_STUCK_US)
+    at->asked_us = now_us();
+    if (rc == BUS_OK) {
+        at->failed_us = 0;
+    } else if (at->failed_us == 0 || at->asked_us - before_us > READER_STUCK_US) {
+        at->failed_us = at->asked_us;
+    } else if (at->asked_us - at->failed_us > READER_STUCK_US) {
+        at->failed_us = 0;
         close_reader(sink); /* the next question makes another */
+    }
     return rc;
 }
 
