@@ -12,6 +12,15 @@ typedef enum {
 } leave;
 
 static void
+not_granted(const char *to, const char *of, const bus_error *err)
+{
+    if (err->code == BUS_DENIED) /* to who logs in as the domain: the owner has done it before */
+        bus_log_info("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", of), BUS_KV_ERR(err));
+    else
+        bus_log_warn("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", of), BUS_KV_ERR(err));
+}
+
+static void
 grant_in(const bus_runtime_options *options, bus_store *st, const char *to, const char *domain,
          leave what)
 {
@@ -23,12 +32,8 @@ grant_in(const bus_runtime_options *options, bus_store *st, const char *to, cons
         rc = what == READ    ? store->follow_domain(st, to, domain, &err)
              : what == REACH ? store->reach_domain(st, to, domain, &err)
                              : store->let_forget(st, domain, &err);
-    if (rc == BUS_DENIED) /* of who logs in as the domain: the owner has done it before */
-        bus_log_info("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
-                     BUS_KV_ERR(&err));
-    else if (rc != BUS_OK)
-        bus_log_warn("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
-                     BUS_KV_ERR(&err));
+    if (rc != BUS_OK)
+        not_granted(to, domain, &err);
 }
 
 static void
@@ -38,8 +43,7 @@ grant(const bus_runtime_options *options, const char *to, const char *domain, le
     bus_error  err = {0};
 
     if (bus_runtime_store(options, NULL, domain, "shina grants", &st, &err) != BUS_OK) {
-        bus_log_warn("runtime.not_granted", BUS_KV("to", to), BUS_KV("of", domain),
-                     BUS_KV_ERR(&err));
+        not_granted(to, domain, &err);
         return;
     }
     grant_in(options, st, to, domain, what);
@@ -99,8 +103,7 @@ bus_runtime_grant_keys(const bus_runtime_options *options, const bus_contract *c
         options->url_of(options->url_context, domain) == NULL)
         return;
     if (bus_runtime_views_store(options, NULL, "shina grants", &st, &err) != BUS_OK) {
-        bus_log_warn("runtime.not_granted", BUS_KV("to", domain), BUS_KV("of", "keys"),
-                     BUS_KV_ERR(&err));
+        not_granted(domain, "keys", &err);
         return;
     }
     grant_in(options, st, domain, domain, forgets(contract) ? FORGET : NOTHING);

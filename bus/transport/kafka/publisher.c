@@ -506,8 +506,8 @@ close_reader(bus_sink *sink)
     sink->reader = NULL;
 }
 
-/* The answer that another node leads now makes librdkafka 2.0 look for it only where the topic is
- * consumed, so a reader that missed a change would ask the same node for minutes. */
+/* Not left to librdkafka: a reader that had missed changes of leaders was seen to be told again and
+ * again that it asks the wrong node. */
 static void
 look_for_leaders(bus_sink *sink, topic *t, int timeout_ms)
 {
